@@ -1,0 +1,120 @@
+/**
+ * The contract of every kind of storage. A backend is a location, opened. It knows bytes and names; it knows no rule,
+ * no plan and no catalog.
+ *
+ * Every method may throw a `StowageError` with one of these codes:
+ * - `UNAVAILABLE` the storage does not answer, its root or marker is missing, an I/O error: try again later
+ * - `ACCESS_DENIED`, `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
+ * - `PRECONDITION` the object is not the one the caller described: exists already, changed, replaced
+ * - `CORRUPT` bytes do not have the hash they should have
+ * - `ABORTED` the caller's signal fired
+ * An error is never turned into "not found" or an empty listing.
+ */
+export interface Backend {
+  readonly location: string;
+  readonly features: Features;
+
+  /** The UUID in the location's marker; undefined when the root is there but holds no marker. Throws `UNAVAILABLE` when the root is missing. */
+  marker(): Promise<string | undefined>;
+  /** Writes the marker, create-only; `replace` overwrites another UUID. Never creates the root. */
+  writeMarker(uuid: string, options?: { replace?: boolean }): Promise<void>;
+  /** Something that is equal for two locations exactly when they are the same place (local: device and inode of the root). */
+  identity(): Promise<string>;
+
+  /** Every object below the root but stowage's own files, in no particular order. A listing that could not be completed throws. */
+  list(options?: { signal?: AbortSignal }): AsyncIterable<Entry>;
+  /** The object now, or undefined when the storage says there is none. */
+  stat(key: string): Promise<Entry | undefined>;
+  /**
+   * The bytes of the object described by `version`. Throws `PRECONDITION` when it is not that version at the start or
+   * is not any more at the end, so a completed iteration is one consistent version.
+   */
+  read(key: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
+  /**
+   * Creates `key` from `source` and returns it as published. Never replaces: throws `PRECONDITION` when the key is taken.
+   * The bytes are hashed in flight and, where the storage can, read back before publishing; with another hash than
+   * `sha256` nothing is published and `CORRUPT` is thrown. Durable when it returns.
+   */
+  write(key: string, source: WriteSource): Promise<Entry>;
+  /**
+   * Removes the object only while it is the given version; throws `PRECONDITION` and leaves it otherwise. With `trash`
+   * the bytes stay in the location's trash under that run. Durable when it returns. NOT_FOUND when there is none.
+   * The last look at the witnesses belongs to the caller: `confirm` runs after the object was secured and before it is
+   * gone for good; if it throws, the object is put back (never over another) and the error passed on.
+   */
+  remove(key: string, options: RemoveOptions): Promise<void>;
+
+  /** Bytes of the device; undefined where the storage has no such notion. */
+  space(): Promise<{ total: number; free: number } | undefined>;
+  /** Trash and temporaries of earlier runs, oldest first. */
+  leftovers(): AsyncIterable<Leftover>;
+  /** Deletes one leftover for good. */
+  purge(leftover: Leftover): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Entry {
+  key: string;
+  size: number;
+  /** Nanoseconds since the epoch. */
+  mtime: bigint;
+  /** Opaque, equal exactly when the object has not been written since. */
+  version: string;
+  /** Equal for two names of the same bytes (hard links); undefined where there is no such thing. */
+  physical?: string;
+  /** Lower-case hex, when the storage itself proves it. */
+  sha256?: string;
+}
+
+export interface ReadOptions {
+  version?: string;
+  signal?: AbortSignal;
+}
+
+export interface WriteSource {
+  /** What the bytes must hash to; lower-case hex. */
+  sha256: string;
+  size: number;
+  /** Kept on the new object; nanoseconds since the epoch. */
+  mtime: bigint;
+  bytes(): AsyncIterable<Uint8Array>;
+  /** A path of a local file with these bytes, for copies inside one file system; the hash is proven all the same. */
+  path?: string;
+  signal?: AbortSignal;
+  /** Called with the number of bytes of each piece that was moved. */
+  onBytes?: (count: number) => void;
+}
+
+export interface RemoveOptions {
+  version: string;
+  /** Names the run, for the trash. */
+  run: string;
+  /** Keep the bytes in the trash (true) or let them go (false). */
+  trash: boolean;
+  confirm: () => Promise<void>;
+}
+
+export interface Leftover {
+  kind: "trash" | "temporary";
+  /** The key it had; for a temporary the name of the file. */
+  key: string;
+  run: string;
+  size: number;
+  /** When it was put there; milliseconds since the epoch. */
+  since: number;
+  /** How the backend finds it again. */
+  handle: string;
+}
+
+/** What the storage can do, as far as it was probed; undefined = not probed, which counts as no. */
+export interface Features {
+  /** Two keys that differ in case only are one object. */
+  foldsCase: boolean;
+  /** Two keys that are equal after NFC are one object. */
+  foldsUnicode: boolean;
+  hardLinks: boolean;
+  /** Granularity of timestamps in nanoseconds. */
+  mtimeGranularity: number;
+  /** Longest name of one path segment, in bytes. */
+  maxNameBytes: number;
+}

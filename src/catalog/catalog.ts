@@ -1,0 +1,215 @@
+import { existsSync, rmSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { DuckDBAppender, DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { ExitCode, messageOf, StowageError } from "../lib/error.js";
+import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
+import { type Sql, sql } from "./sql.js";
+
+/**
+ * The index of what was seen. A cache: deleting the file loses nothing that a scan does not bring back.
+ *
+ * Statements run one at a time on one connection; every `stream` has a connection of its own, because a second statement
+ * on a connection that is streaming truncates the stream without an error.
+ * Tables that only live as long as the catalog is open go into the schema `work` (in memory, seen by every connection).
+ */
+export interface Catalog {
+  readonly file: string;
+  readonly readOnly: boolean;
+  run(query: Sql): Promise<void>;
+  /** All rows as plain objects: BIGINT as number (an error above 2^53), TIMESTAMP as milliseconds, lists as arrays, other types as DuckDB's text. Only for what is known to be small. */
+  rows<Row>(query: Sql<Row>): Promise<Row[]>;
+  /** The one row, or undefined. */
+  row<Row>(query: Sql<Row>): Promise<Row | undefined>;
+  stream<Row>(query: Sql<Row>): AsyncIterable<Row>;
+  /** Fills a table through DuckDB's appender; `schema` is `main` or `work`. */
+  append(
+    table: string,
+    fill: (appender: DuckDBAppender) => void | Promise<void>,
+    schema?: "main" | "work",
+  ): Promise<void>;
+  /** All or nothing. Statements of `body` go through the same catalog; transactions do not nest. */
+  transaction<T>(body: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface CatalogOptions {
+  readOnly?: boolean;
+  /** Megabytes for DuckDB's buffers (its process needs more). */
+  memory?: number;
+  /** Called when a catalog that can not be read or is of another version is thrown away. */
+  onRebuild?: (reason: string) => void;
+}
+
+/**
+ * Opens or creates the catalog. A file that is not a catalog, or one of another version, is deleted and made anew (the
+ * cache rule), unless it is opened read-only.
+ * @throws `CATALOG_LOCKED` (exit 7) while another process has it open for writing; `NO_CATALOG` when read-only and missing
+ */
+export async function openCatalog(file: string, options: CatalogOptions = {}): Promise<Catalog> {
+  const readOnly = options.readOnly ?? false;
+  if (readOnly && !existsSync(file)) {
+    throw new StowageError("NO_CATALOG", "nothing has been scanned yet", { hint: "Run `stowage scan` first." });
+  }
+  await mkdir(dirname(file), { recursive: true });
+  try {
+    return await open(file, readOnly, options);
+  } catch (error) {
+    if (error instanceof StowageError && error.code !== "CATALOG_OUTDATED") throw error;
+    if (readOnly) {
+      throw new StowageError("CATALOG_UNREADABLE", `the catalog can not be read: ${messageOf(error)}`, {
+        hint: "It is a cache: run `stowage scan` to rebuild it.",
+        cause: error,
+      });
+    }
+    options.onRebuild?.(messageOf(error));
+    for (const path of [file, `${file}.wal`]) rmSync(path, { force: true });
+    return await open(file, readOnly, options);
+  }
+}
+
+async function open(file: string, readOnly: boolean, options: CatalogOptions): Promise<Catalog> {
+  const { DuckDBInstance } = await import("@duckdb/node-api");
+  const fresh = !existsSync(file);
+  let instance: DuckDBInstance;
+  try {
+    instance = await DuckDBInstance.create(file, {
+      access_mode: readOnly ? "READ_ONLY" : "READ_WRITE",
+      memory_limit: `${options.memory ?? 600}MB`,
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+    });
+  } catch (error) {
+    throw lockedBy(error) ?? error;
+  }
+  const connection = await instance.connect();
+  await connection.run("ATTACH ':memory:' AS work (READ_WRITE)");
+  await connection.run("SET TimeZone = 'UTC'");
+  await connection.run("SET preserve_insertion_order = false");
+  await connection.run("SET enable_external_access = false");
+  await connection.run("SET lock_configuration = true");
+  const catalog = wrap(file, readOnly, instance, connection);
+  if (fresh) await create(connection);
+  await checkVersion(catalog).catch((error: unknown) => {
+    connection.closeSync();
+    instance.closeSync();
+    throw error;
+  });
+  return catalog;
+}
+
+async function create(connection: DuckDBConnection): Promise<void> {
+  await connection.run("BEGIN");
+  await connection.run(SCHEMA);
+  await connection.run(`INSERT INTO meta VALUES ('schema_version', '${SCHEMA_VERSION}')`);
+  await connection.run("COMMIT");
+}
+
+async function checkVersion(catalog: Catalog): Promise<void> {
+  const outdated = (found: string) =>
+    new StowageError("CATALOG_OUTDATED", `the catalog has schema ${found}, not ${SCHEMA_VERSION}`);
+  let row: { value: string } | undefined;
+  try {
+    row = await catalog.row(sql<{ value: string }>`SELECT value FROM meta WHERE name = 'schema_version'`);
+  } catch (error) {
+    throw outdated(messageOf(error));
+  }
+  if (row?.value !== String(SCHEMA_VERSION)) throw outdated(row?.value ?? "unknown");
+}
+
+function lockedBy(error: unknown): StowageError | undefined {
+  const message = messageOf(error);
+  if (!/could not set lock|conflicting lock/i.test(message)) return undefined;
+  const pid = /PID (\d+)/.exec(message)?.[1];
+  return new StowageError("CATALOG_LOCKED", `another process${pid ? ` (pid ${pid})` : ""} is using the catalog`, {
+    hint: "Wait until it has finished and run the command again.",
+    exit: ExitCode.locked,
+    cause: error,
+  });
+}
+
+function wrap(file: string, readOnly: boolean, instance: DuckDBInstance, main: DuckDBConnection): Catalog {
+  let tail: Promise<unknown> = Promise.resolve();
+  /** One statement at a time on the main connection, in the order of the calls. */
+  const exclusive = <T>(body: () => Promise<T>): Promise<T> => {
+    const result = tail.then(body, body);
+    tail = result.catch(() => undefined);
+    return result;
+  };
+
+  const catalog: Catalog = {
+    file,
+    readOnly,
+    run: (query) => exclusive(async () => void (await main.run(query.text, [...query.values]))),
+    rows: <Row>(query: Sql<Row>) =>
+      exclusive(async () => {
+        const reader = await main.runAndReadAll(query.text, [...query.values]);
+        return reader.getRowObjects().map((row) => plain(row) as Row);
+      }),
+    async row(query) {
+      return (await catalog.rows(query))[0];
+    },
+    async *stream<Row>(query: Sql<Row>) {
+      const connection = await instance.connect();
+      try {
+        const result = await connection.stream(query.text, [...query.values]);
+        for await (const rows of result.yieldRowObjects()) for (const row of rows) yield plain(row) as Row;
+      } finally {
+        connection.closeSync();
+      }
+    },
+    append: (table, fill, schema = "main") =>
+      exclusive(async () => {
+        const appender = await main.createAppender(
+          table,
+          schema === "work" ? "main" : undefined,
+          schema === "work" ? "work" : undefined,
+        );
+        try {
+          await fill(appender);
+          appender.flushSync();
+        } finally {
+          appender.closeSync();
+        }
+      }),
+    async transaction(body) {
+      await catalog.run(sql`BEGIN`);
+      try {
+        const result = await body();
+        await catalog.run(sql`COMMIT`);
+        return result;
+      } catch (error) {
+        await catalog.run(sql`ROLLBACK`).catch(() => undefined);
+        throw error;
+      }
+    },
+    async close() {
+      await exclusive(async () => {
+        main.closeSync();
+        instance.closeSync();
+      });
+    },
+  };
+  return catalog;
+}
+
+/** DuckDB's values as plain JavaScript: numbers, strings, booleans, null, arrays, objects; timestamps as milliseconds. */
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return safeNumber(value);
+  if (typeof value !== "object" || value === null) return value;
+
+  if ("micros" in value && typeof value.micros === "bigint" && !("days" in value)) return Number(value.micros) / 1000;
+  if ("items" in value && Array.isArray(value.items)) return value.items.map(plain);
+  if ("entries" in value && typeof value.entries === "object" && value.entries !== null) return plain(value.entries);
+  if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+  }
+  return String(value);
+}
+
+function safeNumber(value: bigint): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number))
+    throw new StowageError("INTERNAL", `the number ${value} is too large for this query; cast it to VARCHAR`);
+  return number;
+}

@@ -1,0 +1,59 @@
+/**
+ * The catalog's tables. It is a cache: when `SCHEMA_VERSION` differs the file is deleted and scanning rebuilds it.
+ *
+ * `file_locations` has one row per instance. `state`:
+ * - `present`   seen by the last scan of its location; `sha256` NULL = content not known (never counted)
+ * - `settling`  younger than `settings.settle`: exists, but nothing is done with it
+ * - `missing`   gone without our doing; kept for `status` and `drift` until it is back or forgotten by `gc`
+ * - `rot`       same version token, other bytes: quarantined until repaired
+ */
+export const SCHEMA_VERSION = 1;
+
+export const SCHEMA = `
+CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+CREATE SEQUENCE scan_ids;
+CREATE TABLE storage_locations (
+  name VARCHAR PRIMARY KEY, type VARCHAR NOT NULL, root VARCHAR NOT NULL, uuid VARCHAR, identity VARCHAR,
+  status VARCHAR NOT NULL, priority INTEGER NOT NULL, purpose VARCHAR[] NOT NULL, domain VARCHAR NOT NULL,
+  read_only BOOLEAN NOT NULL, layout VARCHAR, features VARCHAR,
+  total_bytes BIGINT, free_bytes BIGINT,
+  suspect VARCHAR,
+  last_scan BIGINT, last_complete_scan BIGINT
+);
+CREATE TABLE file_locations (
+  location VARCHAR NOT NULL, key VARCHAR NOT NULL, norm_key VARCHAR NOT NULL,
+  sha256 VARCHAR, size BIGINT NOT NULL, mtime TIMESTAMP_NS NOT NULL, accessed TIMESTAMP, version VARCHAR NOT NULL,
+  physical VARCHAR, state VARCHAR NOT NULL,
+  first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL, last_verified TIMESTAMP,
+  media_type VARCHAR, mime VARCHAR, project VARCHAR, attrs VARCHAR
+);
+CREATE TABLE scans (
+  id BIGINT PRIMARY KEY, location VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, finished_at TIMESTAMP,
+  status VARCHAR NOT NULL,
+  files BIGINT NOT NULL, bytes BIGINT NOT NULL, hashed BIGINT NOT NULL, hashed_bytes BIGINT NOT NULL,
+  added BIGINT NOT NULL, changed BIGINT NOT NULL, missing BIGINT NOT NULL, settling BIGINT NOT NULL, skipped BIGINT NOT NULL
+);
+CREATE TABLE scan_problems (scan BIGINT NOT NULL, location VARCHAR NOT NULL, key VARCHAR NOT NULL, code VARCHAR NOT NULL, message VARCHAR NOT NULL);
+CREATE TABLE rule_evaluations (location VARCHAR NOT NULL, key VARCHAR NOT NULL, rule VARCHAR NOT NULL, decision VARCHAR NOT NULL);
+CREATE TABLE plan_actions (
+  id VARCHAR NOT NULL, kind VARCHAR NOT NULL, rule VARCHAR NOT NULL, reason VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, size BIGINT NOT NULL,
+  from_location VARCHAR, from_key VARCHAR, to_location VARCHAR, to_key VARCHAR, bytes BIGINT NOT NULL
+);
+CREATE TABLE runs (
+  run VARCHAR PRIMARY KEY, plan_id VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, finished_at TIMESTAMP, status VARCHAR NOT NULL,
+  copied BIGINT NOT NULL, moved BIGINT NOT NULL, deleted BIGINT NOT NULL, verified BIGINT NOT NULL, failed BIGINT NOT NULL, skipped BIGINT NOT NULL, bytes BIGINT NOT NULL
+);
+
+CREATE VIEW countable AS
+  SELECT f.* FROM file_locations f JOIN storage_locations l ON l.name = f.location
+  WHERE f.state = 'present' AND f.sha256 IS NOT NULL AND l.status = 'active' AND l.suspect IS NULL;
+CREATE VIEW contents AS
+  SELECT f.sha256, any_value(f.size) AS size, count(*) AS instances, count(DISTINCT f.location) AS locations, min(f.mtime) AS oldest, max(f.mtime) AS newest
+  FROM file_locations f WHERE f.state = 'present' AND f.sha256 IS NOT NULL GROUP BY f.sha256;
+CREATE VIEW copies AS
+  SELECT sha256, count(DISTINCT location) AS copies, count(DISTINCT domain) AS domains, list(DISTINCT location ORDER BY location) AS locations
+  FROM (SELECT c.sha256, c.location, l.domain FROM countable c JOIN storage_locations l ON l.name = c.location) GROUP BY sha256;
+CREATE VIEW dupes AS
+  SELECT sha256, any_value(size) AS size, location, count(*) AS names, count(DISTINCT coalesce(physical, key)) AS stored, list(key ORDER BY key) AS keys
+  FROM file_locations WHERE state = 'present' AND sha256 IS NOT NULL GROUP BY sha256, location HAVING count(*) > 1;
+`;

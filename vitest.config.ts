@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+// "unit" is the everyday loop; "system" spawns the built CLI, real file systems and crashes, and runs in `npm test` only.
+export default defineConfig({
+  test: {
+    globalSetup: ["test/setup/build.ts"],
+    testTimeout: 30_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/system/**"] } },
+      { extends: true, test: { name: "system", include: ["test/system/**/*.test.ts"], testTimeout: 300_000 } },
+    ],
+  },
+});
