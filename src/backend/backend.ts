@@ -13,6 +13,8 @@
 export interface Backend {
   readonly location: string;
   readonly features: Features;
+  /** Absolute path, when the objects are plain local files below it: lets scanning read them in worker threads. */
+  readonly root?: string;
 
   /** The UUID in the location's marker; undefined when the root is there but holds no marker. Throws `UNAVAILABLE` when the root is missing. */
   marker(): Promise<string | undefined>;
