@@ -1,0 +1,118 @@
+import type { Layout } from "../config/config.js";
+import { batch, groupBy } from "../lib/iter.js";
+import type { Catalog } from "./catalog.js";
+import { column, instant, packed, raw, type Sql, sql } from "./sql.js";
+
+/** An instance whose bytes were just proven to have this hash. */
+export interface PresentRow {
+  location: string;
+  key: string;
+  /** Lower-case hex. */
+  sha256: string;
+  size: number;
+  /** Nanoseconds since the epoch. */
+  mtime: bigint;
+  version: string;
+  physical?: string;
+}
+
+export interface InstanceRef {
+  location: string;
+  key: string;
+}
+
+const BATCH = 5_000;
+
+/**
+ * Records instances as present and verified at `at` (milliseconds): a new key gets a row, a known one is brought up to
+ * date and keeps `first_seen` only while its content is the same. What the catalog knows of the content elsewhere
+ * (media type) and what the location's layout says of the key is filled in. Idempotent; runs inside the caller's transaction, if any.
+ */
+export async function recordPresent(catalog: Catalog, rows: Iterable<PresentRow>, at: number): Promise<void> {
+  for (const [location, own] of groupBy(rows, (row) => row.location)) {
+    const layout = await storedLayout(catalog, location);
+    for await (const group of batch(own, BATCH)) await catalog.run(mergePresent(location, group, at, layout));
+  }
+}
+
+/** Forgets instances that stowage itself removed. Idempotent; runs inside the caller's transaction, if any. */
+export async function recordGone(catalog: Catalog, rows: Iterable<InstanceRef>): Promise<void> {
+  for await (const group of batch(rows, BATCH)) {
+    const gone = packed({
+      location: column(group.map((row) => row.location)),
+      key: column(group.map((row) => row.key)),
+    });
+    await catalog.run(
+      sql`DELETE FROM file_locations f USING ${gone} g WHERE f.location = g.location AND f.key = g.key`,
+    );
+  }
+}
+
+function mergePresent(location: string, rows: readonly PresentRow[], at: number, layout: Layout | undefined): Sql {
+  const given = packed({
+    key: column(rows.map((row) => row.key)),
+    sha256: column(rows.map((row) => row.sha256)),
+    size: column(
+      rows.map((row) => row.size),
+      "BIGINT",
+    ),
+    mtime: column(
+      rows.map((row) => row.mtime),
+      "TIMESTAMP_NS",
+    ),
+    version: column(rows.map((row) => row.version)),
+    physical: column(rows.map((row) => row.physical)),
+  });
+  const named = layoutColumns(layout);
+  return sql`
+    WITH given AS MATERIALIZED (SELECT *, nfc_normalize(key) AS norm_key FROM ${given}),
+    kinds AS (
+      SELECT sha256, any_value(media_type) AS media_type, any_value(mime) AS mime FROM file_locations
+      WHERE sha256 IN (SELECT sha256 FROM given) GROUP BY sha256
+    ),
+    present AS (
+      SELECT g.*, k.media_type, k.mime, ${named.project} AS project, ${named.attrs} AS attrs, ${instant(at)} AS at
+      FROM given g LEFT JOIN kinds k ON k.sha256 = g.sha256
+    )
+    MERGE INTO file_locations f USING present p ON f.location = ${location} AND f.key = p.key
+    WHEN MATCHED THEN UPDATE SET
+      first_seen = CASE WHEN f.sha256 = p.sha256 THEN f.first_seen ELSE p.at END,
+      sha256 = p.sha256, size = p.size, mtime = p.mtime, version = p.version, physical = p.physical, state = 'present',
+      last_seen = p.at, last_verified = p.at, media_type = p.media_type, mime = p.mime
+    WHEN NOT MATCHED THEN INSERT (location, key, norm_key, sha256, size, mtime, version, physical, state,
+      first_seen, last_seen, last_verified, media_type, mime, project, attrs)
+      VALUES (${location}, p.key, p.norm_key, p.sha256, p.size, p.mtime, p.version, p.physical, 'present',
+        p.at, p.at, p.at, p.media_type, p.mime, p.project, p.attrs)`;
+}
+
+/** What a layout makes of `norm_key`: the project and the other captures as a JSON object; NULL where it does not match. */
+export function layoutColumns(layout: Layout | undefined): { project: Sql; attrs: Sql } {
+  const nothing = raw("CAST(NULL AS VARCHAR)");
+  if (!layout) return { project: nothing, attrs: nothing };
+  const pattern = `^(?s:${layout.re2})$`;
+  const capture = (index: number) => sql`nullif(regexp_extract(norm_key, ${pattern}, ${raw(String(index + 1))}), '')`;
+  const project = layout.captures.indexOf("project");
+  const others = layout.captures.flatMap((name, index) => (index === project ? [] : [{ name, index }]));
+  return {
+    project: project < 0 ? nothing : capture(project),
+    attrs:
+      others.length === 0 ? nothing : attributes(others.map(({ name, index }) => ({ name, value: capture(index) }))),
+  };
+}
+
+/** A JSON object without the names whose value is NULL; NULL when none is left. */
+function attributes(pairs: readonly { name: string; value: Sql }[]): Sql {
+  const object = pairs.reduce<Sql>(
+    (all, { name, value }) => (all.text === "" ? sql`${name}, ${value}` : sql`${all}, ${name}, ${value}`),
+    raw(""),
+  );
+  return sql`nullif(CAST(json_merge_patch('{}', json_object(${object})) AS VARCHAR), '{}')`;
+}
+
+/** The layout that the location's rows were read with. */
+async function storedLayout(catalog: Catalog, location: string): Promise<Layout | undefined> {
+  const row = await catalog.row(
+    sql<{ layout: string | null }>`SELECT layout FROM storage_locations WHERE name = ${location}`,
+  );
+  return row?.layout ? (JSON.parse(row.layout) as Layout) : undefined;
+}
