@@ -1,0 +1,138 @@
+import process from "node:process";
+import { createInterface } from "node:readline/promises";
+import { ExitCode, StowageError } from "../lib/error.js";
+import { printable } from "../lib/key.js";
+import { coloured, type Paint, plain, type TextOptions } from "../report/format.js";
+import { jsonDocument, jsonLine } from "../report/json.js";
+import { openProgress, type Progress } from "../report/progress.js";
+
+/** The flags that every command has. */
+export interface OutputFlags {
+  json: boolean;
+  "no-color": boolean;
+  "no-progress": boolean;
+  quiet: boolean;
+  verbose: boolean;
+}
+
+/** Where a command says things: results on stdout, everything else on stderr. */
+export interface Output {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** How text on stdout is to look. */
+  readonly text: TextOptions;
+  /** How text on stderr is to look. */
+  readonly paintError: Paint;
+  /** True when there is somebody to ask. */
+  readonly interactive: boolean;
+  readonly progress: Progress;
+  /** True once the reader of stdout has gone away: there is no use in printing more. */
+  readonly closed: boolean;
+  lines(lines: Iterable<string> | AsyncIterable<string>): Promise<void>;
+  line(text: string): void;
+  write(text: string): void;
+  /** The one JSON document of a command. */
+  document(value: unknown): void;
+  /** One line of NDJSON. */
+  event(value: unknown): void;
+  /** Diagnostics on stderr; nothing with `-q`. */
+  note(text: string): void;
+  /** A warning on stderr, also with `-q`. */
+  warn(text: string): void;
+  /** Asks on stderr and returns the answer; empty at the end of input. */
+  ask(question: string): Promise<string>;
+}
+
+let stdoutClosed = false;
+
+/** A reader that goes away (`| head`) ends the output, not the work. */
+export function ignoreBrokenPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      if (stream === process.stdout) stdoutClosed = true;
+    });
+  }
+}
+
+/** Whether text on this stream may be coloured. */
+export function mayColour(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {
+  if (env["NO_COLOR"]) return false;
+  if (env["FORCE_COLOR"] !== undefined) return env["FORCE_COLOR"] !== "0";
+  return stream.isTTY === true && env["TERM"] !== "dumb";
+}
+
+export function openOutput(flags: OutputFlags): Output {
+  if (flags["no-color"]) process.env["NO_COLOR"] = "1";
+  const paint = mayColour(process.stdout, process.env) ? coloured : plain;
+  const write = (text: string): void => {
+    if (!stdoutClosed) process.stdout.write(text);
+  };
+  const live = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
+  const progress = openProgress({
+    style: flags["no-progress"] || flags.quiet ? "none" : live ? "live" : "lines",
+    stream: process.stderr,
+    clock: Date.now,
+  });
+  return {
+    json: flags.json,
+    quiet: flags.quiet,
+    verbose: flags.verbose,
+    text: { paint, verbose: flags.verbose, ...(process.stdout.isTTY ? { width: process.stdout.columns || 80 } : {}) },
+    paintError: mayColour(process.stderr, process.env) ? coloured : plain,
+    interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+    progress,
+    get closed() {
+      return stdoutClosed;
+    },
+    write,
+    line: (text) => write(`${text}\n`),
+    async lines(lines) {
+      for await (const line of lines) {
+        if (stdoutClosed) return;
+        write(`${line}\n`);
+      }
+    },
+    document: (value) => write(`${jsonDocument(value)}\n`),
+    event: (value) => write(`${jsonLine(value)}\n`),
+    note(text) {
+      if (!flags.quiet) progress.note(text);
+    },
+    warn: (text) => progress.note(`Warning: ${text}`),
+    ask,
+  };
+}
+
+async function ask(question: string): Promise<string> {
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      reader.once("SIGINT", () =>
+        reject(new StowageError("INTERRUPTED", "interrupted", { exit: ExitCode.interrupted })),
+      );
+      reader.once("close", () => resolve(""));
+      reader.question(question).then(resolve, reject);
+    });
+  } finally {
+    reader.close();
+  }
+}
+
+/** `Error: fact`, its code and the next step, as a person reads it. */
+export function errorLines(error: StowageError, paint: Paint): string[] {
+  const [first = "", ...rest] = error.message.split("\n").map(printable);
+  const lines = [`${paint("red", "Error:")} ${first}`, ...rest];
+  lines.push(paint("dim", `  Code: ${error.code}`));
+  if (error.hint) lines.push(`  Next: ${printable(error.hint)}`);
+  return lines;
+}
+
+export const errorDocument = (error: StowageError): unknown => ({
+  error: {
+    code: error.code,
+    message: error.message,
+    ...(error.hint === undefined ? {} : { hint: error.hint }),
+    exit: error.exit,
+  },
+});

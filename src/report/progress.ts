@@ -1,0 +1,154 @@
+import { bytes, count, duration, padEnd, plural } from "./format.js";
+
+/** What is known about one row of a phase (usually a location) at one moment; all values are totals so far. */
+export interface Counters {
+  files: number;
+  bytes: number;
+  totalFiles?: number;
+  totalBytes?: number;
+}
+
+/**
+ * Shows long work. A phase has one row per location; rows are updated as often as events come, the display decides how
+ * often it draws. At most one phase runs at a time.
+ */
+export interface Progress {
+  phase(title: string, rows: readonly string[]): Promise<Phase>;
+  /** A sentence for the user that must not tear the display. */
+  note(text: string): void;
+}
+
+export interface Phase {
+  update(row: string, counters: Counters): void;
+  finish(row: string, text?: string): void;
+  fail(row: string, text: string): void;
+  /** Ends every row that is still open; the display is left as it is. */
+  end(): Promise<void>;
+}
+
+export interface ProgressOptions {
+  /** `live` redraws in place (a terminal), `lines` prints a line now and then, `none` prints nothing but notes. */
+  style: "live" | "lines" | "none";
+  stream: ProgressStream;
+  /** Milliseconds. */
+  clock: () => number;
+}
+
+/** What progress needs of stderr. */
+export interface ProgressStream {
+  write(text: string): unknown;
+}
+
+/** At most one line per row in this time, without a terminal. */
+const LINE_INTERVAL = 5_000;
+
+export function openProgress(options: ProgressOptions): Progress {
+  let running: { note(text: string): void } | undefined;
+  return {
+    async phase(title, rows) {
+      const meters = new Map(rows.map((row) => [row, meter(options.clock)]));
+      const describe = (row: string, counters: Counters): string =>
+        `${padEnd(row, Math.max(...rows.map((each) => each.length)))}  ${counterText(counters, meters.get(row)?.(counters.bytes))}`;
+      const display = options.style === "live" ? await import("./live.js") : undefined;
+      const phase = display
+        ? display.livePhase(title, rows, options, describe)
+        : options.style === "lines"
+          ? linePhase(title, options, describe)
+          : silentPhase(options);
+      running = phase;
+      return {
+        ...phase,
+        async end() {
+          await phase.end();
+          running = undefined;
+        },
+      };
+    },
+    note(text) {
+      if (running) running.note(text);
+      else options.stream.write(`${text}\n`);
+    },
+  };
+}
+
+export type Describe = (row: string, counters: Counters) => string;
+/** A phase that can also show a note. */
+export interface NotedPhase extends Phase {
+  note(text: string): void;
+}
+
+function linePhase(title: string, options: ProgressOptions, describe: Describe): NotedPhase {
+  const shown = new Map<string, number>();
+  const latest = new Map<string, Counters>();
+  const write = (text: string): void => void options.stream.write(`${text}\n`);
+  const started = options.clock();
+  write(`${title} …`);
+  return {
+    update(row, counters) {
+      latest.set(row, counters);
+      const now = options.clock();
+      if (now - (shown.get(row) ?? started) < LINE_INTERVAL) return;
+      shown.set(row, now);
+      write(`${title}: ${describe(row, counters)}`);
+    },
+    finish(row, text) {
+      const counters = latest.get(row);
+      write(`${title}: ${text ? `${row}  ${text}` : counters ? describe(row, counters) : row}`);
+      latest.delete(row);
+    },
+    fail(row, text) {
+      write(`${title}: ${row}  failed: ${text}`);
+      latest.delete(row);
+    },
+    note: write,
+    async end() {
+      write(`${title}: done in ${duration(options.clock() - started)}`);
+    },
+  };
+}
+
+const silentPhase = (options: ProgressOptions): NotedPhase => ({
+  update() {},
+  finish() {},
+  fail() {},
+  note: (text) => void options.stream.write(`${text}\n`),
+  async end() {},
+});
+
+export interface Rate {
+  /** Bytes per second over the last seconds; undefined while unknown. */
+  perSecond?: number;
+}
+
+const WINDOW = 10_000;
+
+/** Measures a rate from growing totals, over a sliding window. */
+export function meter(clock: () => number): (total: number) => Rate {
+  const samples: { time: number; total: number }[] = [];
+  return (total) => {
+    const time = clock();
+    samples.push({ time, total });
+    while (samples.length > 2 && time - (samples[1]?.time ?? time) > WINDOW) samples.shift();
+    const first = samples[0];
+    if (samples.length > 500) samples.splice(1, 250);
+    if (!first || time - first.time < 500 || total <= first.total) return {};
+    return { perSecond: ((total - first.total) * 1000) / (time - first.time) };
+  };
+}
+
+/** `1,204 of 8,000 files  3.2 GB of 8.0 GB  410 MB/s  2min left` */
+export function counterText(counters: Counters, rate: Rate = {}): string {
+  const parts = [
+    counters.totalFiles === undefined
+      ? plural(counters.files, "file")
+      : `${count(counters.files)} of ${plural(counters.totalFiles, "file")}`,
+  ];
+  if (counters.totalBytes !== undefined) parts.push(`${bytes(counters.bytes)} of ${bytes(counters.totalBytes)}`);
+  else if (counters.bytes > 0) parts.push(bytes(counters.bytes));
+  if (rate.perSecond) {
+    parts.push(`${bytes(rate.perSecond)}/s`);
+    const left = (counters.totalBytes ?? 0) - counters.bytes;
+    if (left > 0) parts.push(`${duration((left / rate.perSecond) * 1000)} left`);
+  }
+  return parts.join("  ");
+}
