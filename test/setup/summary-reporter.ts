@@ -1,0 +1,28 @@
+import { relative } from "node:path";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
+
+/**
+ * Ends a run with what a person and a script both want to know: which tests were skipped and why (a skipped test proves
+ * nothing, so it is never silent), then one line `N passed, N failed, N skipped`. A module that does not load and an error
+ * outside any test count as failed.
+ */
+export default class SummaryReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[]): void {
+    const tests = modules.flatMap((module) => [...module.children.allTests()]);
+    const count = (state: string): number => tests.filter((test) => test.result().state === state).length;
+    const broken = modules.filter((module) => module.errors().length > 0).length;
+    const skipped = tests.filter((test) => ["skipped", "pending"].includes(test.result().state));
+    const lines = skipped.map((test) => `SKIPPED ${titleOf(test)}: ${reasonOf(test)}`).sort();
+    const totals = `${count("passed")} passed, ${count("failed") + broken + unhandled.length} failed, ${skipped.length} skipped`;
+    process.stdout.write(`${[...lines, totals].join("\n")}\n`);
+  }
+}
+
+function titleOf(test: TestCase): string {
+  return `${relative(process.cwd(), test.module.moduleId)} > ${test.fullName}`;
+}
+
+function reasonOf(test: TestCase): string {
+  const result = test.result();
+  return (result.state === "skipped" && result.note) || "no reason given";
+}
