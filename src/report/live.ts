@@ -1,5 +1,8 @@
 import { Listr, ListrLogger, ProcessOutput } from "listr2";
-import type { Describe, NotedPhase, ProgressOptions } from "./progress.js";
+import type { Display, ProgressOptions } from "./progress.js";
+
+/** The spinner redraws ten times a second; titles need not change more often. */
+const REDRAW = 100;
 
 interface Row {
   /** The listr2 task, once it runs. */
@@ -11,12 +14,7 @@ interface Row {
 }
 
 /** A phase drawn in place on a terminal by listr2. */
-export function livePhase(
-  title: string,
-  names: readonly string[],
-  options: ProgressOptions,
-  describe: Describe,
-): NotedPhase {
+export function livePhase(title: string, names: readonly string[], options: ProgressOptions): Display {
   const rows = new Map(names.map((name) => [name, openRow(name)]));
   const whole = openRow(title);
   // listr2 asks for a real WriteStream; the command line hands stderr through.
@@ -59,6 +57,7 @@ export function livePhase(
     },
   );
   const running = list.run();
+  const drawn = new Map<string, number>();
   const retitle = (name: string, text: string): Row | undefined => {
     const row = rows.get(name);
     if (!row) return undefined;
@@ -67,9 +66,14 @@ export function livePhase(
     return row;
   };
   return {
-    update: (name, counters) => void retitle(name, describe(name, counters)),
-    finish: (name, text) => retitle(name, text ? `${name}  ${text}` : (rows.get(name)?.title ?? name))?.resolve(),
-    fail: (name, text) => retitle(name, `${name}  ${text}`)?.reject(new Error(text)),
+    update(name, text) {
+      const now = options.clock();
+      if (now - (drawn.get(name) ?? 0) < REDRAW) return;
+      drawn.set(name, now);
+      retitle(name, text());
+    },
+    finish: (name, text) => retitle(name, text)?.resolve(),
+    fail: (name, text) => retitle(name, text)?.reject(new Error(text)),
     note(text) {
       whole.title = `${title} – ${text}`;
       if (whole.task) whole.task.title = whole.title;

@@ -31,7 +31,7 @@ export function* notes(plan: Plan, options: TextOptions = {}): Generator<string>
     look,
   );
   yield* listLines(
-    "Changed outside stowage since the last scan",
+    "Drift, changed outside stowage",
     footer.drift.map((drift) => [drift.address, `${drift.kind}: ${drift.detail}`]),
     look,
   );

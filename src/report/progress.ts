@@ -43,23 +43,31 @@ export interface ProgressStream {
 const LINE_INTERVAL = 5_000;
 
 export function openProgress(options: ProgressOptions): Progress {
-  let running: { note(text: string): void } | undefined;
+  let running: Display | undefined;
   return {
     async phase(title, rows) {
-      const meters = new Map(rows.map((row) => [row, meter(options.clock)]));
-      const describe = (row: string, counters: Counters): string =>
-        `${padEnd(row, Math.max(...rows.map((each) => each.length)))}  ${counterText(counters, meters.get(row)?.(counters.bytes))}`;
-      const display = options.style === "live" ? await import("./live.js") : undefined;
-      const phase = display
-        ? display.livePhase(title, rows, options, describe)
+      const { livePhase } = options.style === "live" ? await import("./live.js") : {};
+      const display = livePhase
+        ? livePhase(title, rows, options)
         : options.style === "lines"
-          ? linePhase(title, options, describe)
+          ? linePhase(title, options)
           : silentPhase(options);
-      running = phase;
+      running = display;
+      const width = Math.max(0, ...rows.map((row) => row.length));
+      const meters = new Map(rows.map((row) => [row, meter(options.clock)]));
+      const texts = new Map<string, () => string>();
       return {
-        ...phase,
+        update(row, counters) {
+          const rate = meters.get(row)?.(counters.bytes);
+          const text = (): string => `${padEnd(row, width)}  ${counterText(counters, rate)}`;
+          texts.set(row, text);
+          display.update(row, text);
+        },
+        finish: (row, text) =>
+          display.finish(row, text ? `${padEnd(row, width)}  ${text}` : (texts.get(row)?.() ?? row)),
+        fail: (row, text) => display.fail(row, `${padEnd(row, width)}  ${text}`),
         async end() {
-          await phase.end();
+          await display.end();
           running = undefined;
         },
       };
@@ -71,35 +79,29 @@ export function openProgress(options: ProgressOptions): Progress {
   };
 }
 
-export type Describe = (row: string, counters: Counters) => string;
-/** A phase that can also show a note. */
-export interface NotedPhase extends Phase {
+/** How a phase is shown; texts hold the name of their row, and are made only when they are needed. */
+export interface Display {
+  update(row: string, text: () => string): void;
+  finish(row: string, text: string): void;
+  fail(row: string, text: string): void;
   note(text: string): void;
+  end(): Promise<void>;
 }
 
-function linePhase(title: string, options: ProgressOptions, describe: Describe): NotedPhase {
+function linePhase(title: string, options: ProgressOptions): Display {
   const shown = new Map<string, number>();
-  const latest = new Map<string, Counters>();
   const write = (text: string): void => void options.stream.write(`${text}\n`);
   const started = options.clock();
   write(`${title} …`);
   return {
-    update(row, counters) {
-      latest.set(row, counters);
+    update(row, text) {
       const now = options.clock();
       if (now - (shown.get(row) ?? started) < LINE_INTERVAL) return;
       shown.set(row, now);
-      write(`${title}: ${describe(row, counters)}`);
+      write(`${title}: ${text()}`);
     },
-    finish(row, text) {
-      const counters = latest.get(row);
-      write(`${title}: ${text ? `${row}  ${text}` : counters ? describe(row, counters) : row}`);
-      latest.delete(row);
-    },
-    fail(row, text) {
-      write(`${title}: ${row}  failed: ${text}`);
-      latest.delete(row);
-    },
+    finish: (_row, text) => write(`${title}: ${text}`),
+    fail: (_row, text) => write(`${title}: ${text}`),
     note: write,
     async end() {
       write(`${title}: done in ${duration(options.clock() - started)}`);
@@ -107,7 +109,7 @@ function linePhase(title: string, options: ProgressOptions, describe: Describe):
   };
 }
 
-const silentPhase = (options: ProgressOptions): NotedPhase => ({
+const silentPhase = (options: ProgressOptions): Display => ({
   update() {},
   finish() {},
   fail() {},
@@ -121,17 +123,17 @@ export interface Rate {
 }
 
 const WINDOW = 10_000;
+const SAMPLE_EVERY = 200;
 
 /** Measures a rate from growing totals, over a sliding window. */
 export function meter(clock: () => number): (total: number) => Rate {
-  const samples: { time: number; total: number }[] = [];
+  const samples: { time: number; total: number }[] = [{ time: clock(), total: 0 }];
   return (total) => {
     const time = clock();
-    samples.push({ time, total });
+    if (time - (samples.at(-1)?.time ?? 0) >= SAMPLE_EVERY) samples.push({ time, total });
     while (samples.length > 2 && time - (samples[1]?.time ?? time) > WINDOW) samples.shift();
     const first = samples[0];
-    if (samples.length > 500) samples.splice(1, 250);
-    if (!first || time - first.time < 500 || total <= first.total) return {};
+    if (!first || time - first.time < 1000 || total <= first.total) return {};
     return { perSecond: ((total - first.total) * 1000) / (time - first.time) };
   };
 }
