@@ -284,7 +284,7 @@ describe("columns", () => {
         ],
         { width: 20 },
       ),
-    ).toEqual(["name            size", "a\\x1b           12 B", "a muc…er name  1.2 GB".replace("  1.2", "  1.2")]);
+    ).toEqual(["name            size", "a\\x1b           12 B", "a muc…r name  1.2 GB"]);
   });
 });
 
@@ -308,16 +308,16 @@ describe("progress", () => {
     const phase = await progress.phase("Scanning", ["primary", "nas"]);
     for (let second = 0; second < 12; second += 1) {
       tick(1000);
-      phase.update("primary", { files: second, bytes: second * 1e6, totalBytes: 20e6 });
+      phase.update("primary", { files: second, bytes: (second + 1) * 1e6, totalBytes: 20e6 });
     }
     phase.finish("primary");
     phase.fail("nas", "not mounted");
     await phase.end();
     expect(written).toEqual([
       "Scanning …\n",
-      "Scanning: primary  4 files  4.0 MB of 20.0 MB  1.0 MB/s  16s left\n",
-      "Scanning: primary  9 files  9.0 MB of 20.0 MB  1.0 MB/s  11s left\n",
-      "Scanning: primary  11 files  11.0 MB of 20.0 MB  1.0 MB/s  9.0s left\n",
+      "Scanning: primary  4 files  5.0 MB of 20.0 MB  1.0 MB/s  15s left\n",
+      "Scanning: primary  9 files  10.0 MB of 20.0 MB  1.0 MB/s  10s left\n",
+      "Scanning: primary  11 files  12.0 MB of 20.0 MB  1.0 MB/s  8.0s left\n",
       "Scanning: nas      not mounted\n",
       "Scanning: done in 12s\n",
     ]);
