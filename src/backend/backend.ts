@@ -6,7 +6,8 @@
  * - `UNAVAILABLE` the storage does not answer, its root or marker is missing, an I/O error: try again later
  * - `ACCESS_DENIED`, `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
  * - `PRECONDITION` the object is not the one the caller described: exists already, changed, replaced
- * - `CORRUPT` bytes do not have the hash they should have
+ * - `CORRUPT` the bytes that were read or handed in do not have the hash they should have
+ * - `READ_BACK` what was just written does not read back the same; it was not published
  * - `ABORTED` the caller's signal fired
  * An error is never turned into "not found" or an empty listing.
  */
@@ -24,18 +25,19 @@ export interface Backend {
   identity(): Promise<string>;
 
   /** Every object below the root but stowage's own files, in no particular order. A listing that could not be completed throws. */
-  list(options?: { signal?: AbortSignal }): AsyncIterable<Entry>;
+  list(options?: ListOptions): AsyncIterable<Entry>;
   /** The object now, or undefined when the storage says there is none. */
   stat(key: string): Promise<Entry | undefined>;
   /**
    * The bytes of the object described by `version`. Throws `PRECONDITION` when it is not that version at the start or
-   * is not any more at the end, so a completed iteration is one consistent version.
+   * is not any more at the end, so a completed iteration is one consistent version. A piece is only valid until the
+   * next one is asked for.
    */
   read(key: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /**
    * Creates `key` from `source` and returns it as published. Never replaces: throws `PRECONDITION` when the key is taken.
    * The bytes are hashed in flight and, where the storage can, read back before publishing; with another hash than
-   * `sha256` nothing is published and `CORRUPT` is thrown. Durable when it returns.
+   * `sha256` nothing is published and `CORRUPT` is thrown. Durable when it returns. Never creates the root.
    */
   write(key: string, source: WriteSource): Promise<Entry>;
   /**
@@ -68,6 +70,12 @@ export interface Entry {
   sha256?: string;
 }
 
+export interface ListOptions {
+  signal?: AbortSignal;
+  /** Told of what lies there but is no object: symbolic links, special files, names that are not valid Unicode. */
+  onSkip?: (name: string, why: "symlink" | "special" | "name") => void;
+}
+
 export interface ReadOptions {
   version?: string;
   signal?: AbortSignal;
@@ -82,6 +90,10 @@ export interface WriteSource {
   bytes(): AsyncIterable<Uint8Array>;
   /** A path of a local file with these bytes, for copies inside one file system; the hash is proven all the same. */
   path?: string;
+  /** Names the run, for its temporaries. */
+  run?: string;
+  /** Runs when the bytes are stored and proven and only publishing is left; if it throws, nothing is published. */
+  confirm?: () => Promise<void>;
   signal?: AbortSignal;
   /** Called with the number of bytes of each piece that was moved. */
   onBytes?: (count: number) => void;

@@ -1,0 +1,94 @@
+import { stat, statfs } from "node:fs/promises";
+import { resolve } from "node:path";
+import { codeOf } from "../lib/error.js";
+import type { Backend, Features } from "./backend.js";
+import { leftReservation } from "./local/claim.js";
+import { look, refuseLinks } from "./local/directories.js";
+import { type Disk, failure, pathOf, requireRoot } from "./local/disk.js";
+import { entryOf } from "./local/entry.js";
+import { listFiles, listLeftovers, purgeLeftover } from "./local/list.js";
+import { readMarker, writeMarkerFile } from "./local/marker.js";
+import { notRegular, readFile } from "./local/read.js";
+import { removeFile } from "./local/remove.js";
+import { writeFile } from "./local/write.js";
+
+export interface LocalOptions {
+  /** What is known of the file system; unprobed parts are taken as those of an ordinary disk. */
+  features?: Partial<Features>;
+  /** Called before and after each change of the disk; what it throws counts as that change's error. For fault tests. */
+  step?: (name: string) => void | Promise<void>;
+}
+
+const ORDINARY: Features = {
+  foldsCase: false,
+  foldsUnicode: false,
+  hardLinks: true,
+  mtimeGranularity: 1,
+  maxNameBytes: 255,
+};
+
+/** A directory of this machine, or a network mount. Opening touches nothing; the methods find out whether the root is there. */
+export function localBackend(location: string, root: string, options: LocalOptions = {}): Backend {
+  const features = { ...ORDINARY, ...options.features };
+  const disk: Disk = {
+    location,
+    root: resolve(root),
+    hardLinks: features.hardLinks,
+    fresh: new Set(),
+    noReflink: new Set(),
+    step: options.step ?? (() => undefined),
+  };
+  return {
+    location,
+    features,
+    root: disk.root,
+    marker: () => readMarker(disk),
+    writeMarker: (uuid, { replace = false } = {}) => writeMarkerFile(disk, uuid, replace),
+    identity: () => identityOf(disk),
+    list: (listing = {}) => listFiles(disk, listing),
+    stat: (key) => statFile(disk, key),
+    read: (key, reading = {}) => readFile(disk, key, reading),
+    write: (key, source) => writeFile(disk, key, source),
+    remove: (key, removing) => removeFile(disk, key, removing),
+    space: () => spaceOf(disk),
+    leftovers: () => listLeftovers(disk),
+    purge: (leftover) => purgeLeftover(disk, leftover),
+    close: async () => undefined,
+  };
+}
+
+async function statFile(disk: Disk, key: string) {
+  const path = pathOf(disk, key);
+  try {
+    await refuseLinks(disk, path);
+    const found = await look(path);
+    if (!found || (await leftReservation(disk, key, found))) {
+      await requireRoot(disk);
+      return undefined;
+    }
+    if (!found.isFile()) throw notRegular(disk, key);
+    return entryOf(key, found);
+  } catch (error) {
+    throw failure(disk, key, error);
+  }
+}
+
+async function identityOf(disk: Disk): Promise<string> {
+  try {
+    const found = await stat(disk.root, { bigint: true });
+    return `${found.dev}:${found.ino}`;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") await requireRoot(disk);
+    throw failure(disk, "", error);
+  }
+}
+
+async function spaceOf(disk: Disk): Promise<{ total: number; free: number }> {
+  try {
+    const { blocks, bavail, bsize } = await statfs(disk.root, { bigint: true });
+    return { total: Number(blocks * bsize), free: Number(bavail * bsize) };
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") await requireRoot(disk);
+    throw failure(disk, "", error);
+  }
+}

@@ -1,0 +1,94 @@
+import { type BigIntStats, constants } from "node:fs";
+import { lstat, mkdir, open, rmdir } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { codeOf, StowageError } from "../../lib/error.js";
+import { at, type Disk, requireRoot } from "./disk.js";
+
+/** What lies at a path without following a link; undefined when the storage says there is nothing. */
+export async function look(path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await lstat(path, { bigint: true });
+  } catch (error) {
+    // ENOTDIR: a file stands where the path wants a directory, so nothing is below it.
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+/** Refuses a path that leads through a symbolic link: what is behind it does not belong to the location (S16). */
+export async function refuseLinks(disk: Disk, path: string): Promise<void> {
+  for (const directory of parentsOf(disk, path)) {
+    const found = await look(directory);
+    if (!found) return;
+    if (found.isSymbolicLink()) throw notDirectory(disk, directory);
+  }
+}
+
+/** Makes the directories above `path`, one at a time and never through a symbolic link. Never makes the root. */
+export async function makeParents(disk: Disk, path: string): Promise<void> {
+  for (const directory of parentsOf(disk, path)) {
+    const found = (await look(directory)) ?? (await make(disk, directory));
+    if (!found?.isDirectory()) throw notDirectory(disk, directory);
+  }
+}
+
+async function make(disk: Disk, directory: string): Promise<BigIntStats | undefined> {
+  try {
+    await disk.step("mkdir");
+    await mkdir(directory);
+    disk.fresh.add(directory);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") await requireRoot(disk);
+    if (codeOf(error) !== "EEXIST") throw error;
+  }
+  return await look(directory);
+}
+
+/** Makes the name of `path` durable, and the names of the directories above it that this process made. */
+export async function syncParents(disk: Disk, path: string): Promise<void> {
+  await syncDirectory(dirname(path));
+  for (const directory of parentsOf(disk, path).reverse()) {
+    if (!disk.fresh.has(directory)) continue;
+    await syncDirectory(dirname(directory));
+    disk.fresh.delete(directory);
+  }
+}
+
+/** Some network file systems have no fsync for directories: they answer with one of these. */
+const NO_DIRECTORY_SYNC = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EBADF", "EISDIR", "EPERM", "ENOSYS"]);
+
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0));
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!NO_DIRECTORY_SYNC.has(codeOf(error) ?? "")) throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Removes the directories above `path` that have become empty; never the root, nor `stop`. Best effort: an empty directory is no object. */
+export async function pruneParents(disk: Disk, path: string, stop?: string): Promise<void> {
+  for (const directory of parentsOf(disk, path).reverse()) {
+    if (directory === stop) return;
+    try {
+      await rmdir(directory);
+      disk.fresh.delete(directory);
+    } catch {
+      // Not empty, or not ours to remove: it stays, and so does all above it.
+      return;
+    }
+  }
+}
+
+/** The directories between the root and `path`, from the top; without the root. */
+function parentsOf(disk: Disk, path: string): string[] {
+  const segments = relative(disk.root, path).split("/").slice(0, -1);
+  return segments.map((_, index) => join(disk.root, ...segments.slice(0, index + 1)));
+}
+
+const notDirectory = (disk: Disk, directory: string): StowageError =>
+  new StowageError("PRECONDITION", `${at(disk, relative(disk.root, directory))} is not a directory`, {
+    hint: "A file or symbolic link stands where a directory is needed: rename or remove it.",
+  });

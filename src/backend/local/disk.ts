@@ -1,0 +1,94 @@
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
+import { codeOf, messageOf, StowageError } from "../../lib/error.js";
+import { invalidKey, printable } from "../../lib/key.js";
+
+/** A local location, opened: what the parts of the local backend share. */
+export interface Disk {
+  location: string;
+  root: string;
+  /** Hard links work here, as far as is known; the first refusal turns it off. */
+  hardLinks: boolean;
+  /** Directories made by this process whose name is not yet durable in their parent. */
+  fresh: Set<string>;
+  /** Devices from which a reflink copy to here was refused. */
+  noReflink: Set<string>;
+  /** Called at each step that changes the disk, as if the change itself could fail there. For fault tests. */
+  step: (name: string) => void | Promise<void>;
+}
+
+export const MARKER = ".stowage-location";
+export const TEMPORARY = ".stowage-tmp";
+export const TRASH = ".stowage-trash";
+
+/** True for stowage's own files at the root of a location. */
+export const isOwn = (firstSegment: string): boolean =>
+  firstSegment === MARKER || firstSegment === TEMPORARY || firstSegment === TRASH;
+
+/** The file of a key. @throws `UNSUPPORTED_NAME` for what can not be a key, or is a name of stowage's own */
+export function pathOf(disk: Disk, key: string): string {
+  const reason = invalidKey(key) ?? (isOwn(key.split("/")[0] ?? "") ? "the name is stowage's own" : undefined);
+  if (reason) throw new StowageError("UNSUPPORTED_NAME", `${at(disk, key)}: ${reason}`);
+  return join(disk.root, key);
+}
+
+export const at = (disk: Disk, key: string): string => `${disk.location}:${printable(key)}`;
+
+const CODES: Record<string, string> = {
+  ENOSPC: "OUT_OF_SPACE",
+  EDQUOT: "OUT_OF_SPACE",
+  EFBIG: "OUT_OF_SPACE",
+  EACCES: "ACCESS_DENIED",
+  EPERM: "ACCESS_DENIED",
+  EROFS: "ACCESS_DENIED",
+  ENAMETOOLONG: "UNSUPPORTED_NAME",
+  EILSEQ: "UNSUPPORTED_NAME",
+  EINVAL: "UNSUPPORTED_NAME",
+  EXDEV: "UNSUPPORTED_NAME",
+  EEXIST: "PRECONDITION",
+  ENOTDIR: "PRECONDITION",
+  EISDIR: "PRECONDITION",
+  ELOOP: "PRECONDITION",
+  ENOTEMPTY: "PRECONDITION",
+};
+
+const HINTS: Record<string, string> = {
+  OUT_OF_SPACE: "Free some space there and apply again.",
+  ACCESS_DENIED: "Check the permissions, and that the disk is not mounted read-only.",
+  UNAVAILABLE: "Check that the disk is connected and healthy, then run the command again.",
+};
+
+/** A file system's error in the terms of the backend contract. What is already in those terms passes unchanged. */
+export function failure(disk: Disk, key: string, error: unknown): unknown {
+  if (error instanceof StowageError) return error;
+  const errno = codeOf(error);
+  if (errno === undefined) return error;
+  const code = CODES[errno] ?? "UNAVAILABLE";
+  const fact = errno === "EXDEV" ? "lies on another file system than the location's root" : messageOf(error);
+  const hint = HINTS[code];
+  return new StowageError(code, `${at(disk, key)}: ${printable(fact)}`, { ...(hint && { hint }), cause: error });
+}
+
+/** `failure`, where a missing file means that the storage has no such object, unless the root itself is gone. */
+export async function absence(disk: Disk, key: string, error: unknown): Promise<unknown> {
+  if (codeOf(error) !== "ENOENT" || error instanceof StowageError) return failure(disk, key, error);
+  await requireRoot(disk);
+  return new StowageError("NOT_FOUND", `${at(disk, key)} does not exist`, { cause: error });
+}
+
+/** @throws `UNAVAILABLE` when the root is not there: then nothing that is missing below it is known to be missing */
+export async function requireRoot(disk: Disk): Promise<void> {
+  const unavailable = (fact: string, cause?: unknown) =>
+    new StowageError("UNAVAILABLE", `${disk.location}: ${fact}: ${printable(disk.root)}`, {
+      hint: "Connect or mount it; a new location is made with `stowage init --create`.",
+      cause,
+    });
+  try {
+    // Through a symbolic link: the root itself may be one, what is below may not.
+    await lstat(`${disk.root}/.`);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") throw unavailable("the root does not exist", error);
+    if (codeOf(error) === "ENOTDIR") throw unavailable("the root is not a directory", error);
+    throw failure(disk, "", error);
+  }
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { codeOf } from "../../lib/error.js";
+import { makeParents, syncDirectory } from "./directories.js";
+import { type Disk, failure, MARKER, requireRoot, TEMPORARY } from "./disk.js";
+import { publish } from "./publish.js";
+
+const LIMIT = 4096;
+
+/** See `Backend.marker`. A marker that can not be understood is no marker. */
+export async function readMarker(disk: Disk): Promise<string | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(
+      join(disk.root, MARKER),
+      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    );
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT" && codeOf(error) !== "ENOTDIR") throw failure(disk, MARKER, error);
+    await requireRoot(disk);
+    return undefined;
+  }
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(LIMIT), 0, LIMIT, 0);
+    return /^\s*uuid:\s*([0-9a-f-]{8,64})\s*$/im.exec(buffer.toString("utf8", 0, bytesRead))?.[1]?.toLowerCase();
+  } catch (error) {
+    throw failure(disk, MARKER, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** See `Backend.writeMarker`. */
+export async function writeMarkerFile(disk: Disk, uuid: string, replace: boolean): Promise<void> {
+  const final = join(disk.root, MARKER);
+  const temporary = join(disk.root, TEMPORARY, `marker.${randomBytes(8).toString("hex")}`);
+  try {
+    await requireRoot(disk);
+    await makeParents(disk, temporary);
+    const handle = await open(temporary, "wx", 0o644);
+    try {
+      await handle.writeFile(
+        `# Written by stowage init: it tells this location from an empty mount point. Keep it.\nuuid: ${uuid}\n`,
+      );
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (replace) await rename(temporary, final);
+    else await publish(disk, temporary, MARKER, final);
+    await syncDirectory(disk.root);
+  } catch (error) {
+    throw failure(disk, MARKER, error);
+  } finally {
+    await unlink(temporary).catch(() => undefined);
+  }
+}

@@ -1,0 +1,69 @@
+import { link, rename, unlink } from "node:fs/promises";
+import { codeOf } from "../../lib/error.js";
+import { release, reserve } from "./claim.js";
+import { look, makeParents, syncParents } from "./directories.js";
+import type { Disk } from "./disk.js";
+import { taken } from "./read.js";
+
+const NO_HARD_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK", "ENOSYS"]);
+
+/**
+ * Gives the finished file at `path` the name of `key` too, and makes the name durable. Never replaces what stands there (I3).
+ * On return `path` may or may not exist still; the caller unlinks it.
+ * @throws `PRECONDITION` when the name is taken
+ */
+export async function publish(disk: Disk, path: string, key: string, final: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await makeParents(disk, final);
+    try {
+      if (!disk.hardLinks || !(await linked(disk, path, key, final))) await renamed(disk, path, key, final);
+      break;
+    } catch (error) {
+      // Somebody removed a directory that was empty a moment ago.
+      if (codeOf(error) !== "ENOENT" || attempt === 3 || !(await look(path))) throw error;
+    }
+  }
+  await disk.step("published");
+  await syncParents(disk, final);
+}
+
+/** False when this file system has no hard links. */
+async function linked(disk: Disk, path: string, key: string, final: string): Promise<boolean> {
+  try {
+    await disk.step("link");
+    await link(path, final);
+    await disk.step("linked");
+    return true;
+  } catch (error) {
+    // The answer may have been lost and the link made all the same (I6): what the name leads to decides.
+    const [own, there] = [await look(path), await look(final)];
+    if (own && there && own.ino === there.ino && own.dev === there.dev) return true;
+    if (there) throw taken(disk, key, error);
+    if (!NO_HARD_LINKS.has(codeOf(error) ?? "")) throw error;
+    disk.hardLinks = false;
+    return false;
+  }
+}
+
+/** Without hard links: takes the name with an empty file of our own, then renames over exactly that one. */
+async function renamed(disk: Disk, path: string, key: string, final: string): Promise<void> {
+  const own = await look(path);
+  const claim = await reserve(disk, key, final);
+  try {
+    await disk.step("reserved");
+    const there = await look(final);
+    if (!there?.isFile() || there.ino !== claim.ino || there.size !== 0n) throw taken(disk, key);
+    await disk.step("rename");
+    await rename(path, final);
+    await disk.step("renamed");
+  } catch (error) {
+    const there = await look(final);
+    const done = own !== undefined && there?.ino === own.ino && there.dev === own.dev;
+    if (!done) {
+      if (there?.ino === claim.ino && there.size === 0n) await unlink(final);
+      await release(claim);
+      throw error;
+    }
+  }
+  await release(claim);
+}

@@ -1,0 +1,81 @@
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { StowageError } from "../../lib/error.js";
+import type { ReadOptions } from "../backend.js";
+import { localVersion } from "../local-version.js";
+import { look, refuseLinks } from "./directories.js";
+import { absence, at, type Disk, failure, pathOf } from "./disk.js";
+
+export const BUFFER = 1 << 20;
+const REGULAR = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+
+/** The file's bytes, in one reused buffer. See `Backend.read`. */
+export async function* readFile(disk: Disk, key: string, options: ReadOptions): AsyncGenerator<Uint8Array> {
+  const path = pathOf(disk, key);
+  let handle: FileHandle;
+  try {
+    await refuseLinks(disk, path);
+    handle = await open(path, REGULAR);
+  } catch (error) {
+    throw await absence(disk, key, error);
+  }
+  try {
+    const before = await handle.stat({ bigint: true });
+    if (!before.isFile()) throw notRegular(disk, key);
+    const version = localVersion(before);
+    if (options.version !== undefined && version !== options.version)
+      throw changed(disk, key, "since it was looked at");
+    let total = 0n;
+    for await (const piece of pieces(handle, Number(before.size))) {
+      if (options.signal?.aborted) throw aborted();
+      total += BigInt(piece.length);
+      if (total > before.size) break;
+      yield piece;
+    }
+    const after = localVersion(await handle.stat({ bigint: true }));
+    if (after !== version || total !== before.size) throw changed(disk, key, "while it was read");
+  } catch (error) {
+    throw failure(disk, key, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** An open file's bytes from the start, in one buffer that every piece shares. */
+export async function* pieces(handle: FileHandle, size: number): AsyncGenerator<Uint8Array> {
+  // One byte more than the size, so that the end of a small file is seen with the first call.
+  const buffer = Buffer.allocUnsafeSlow(Math.min(BUFFER, size + 1));
+  for (let position = 0; ; ) {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+    position += bytesRead;
+    if (bytesRead < buffer.length && position >= size) return;
+  }
+}
+
+/** Opens what a temporary's name leads to anew: a regular file or an error. */
+export async function openRegular(path: string): Promise<FileHandle> {
+  return await open(path, REGULAR);
+}
+
+export const aborted = (): StowageError => new StowageError("ABORTED", "stopped on request");
+
+export const notRegular = (disk: Disk, key: string): StowageError =>
+  new StowageError("PRECONDITION", `${at(disk, key)} is not a regular file`, {
+    hint: "stowage does not touch directories, symbolic links and special files.",
+  });
+
+export const changed = (disk: Disk, key: string, when: string): StowageError =>
+  new StowageError("PRECONDITION", `${at(disk, key)} changed ${when}`, { hint: "Run `stowage scan` and plan again." });
+
+/** @throws `PRECONDITION` unless nothing stands at the path */
+export async function refuseTaken(disk: Disk, key: string, path: string): Promise<void> {
+  if (await look(path)) throw taken(disk, key);
+}
+
+export const taken = (disk: Disk, key: string, cause?: unknown): StowageError =>
+  new StowageError("PRECONDITION", `${at(disk, key)} exists already; nothing is ever overwritten`, {
+    hint: "Run `stowage scan` and plan again.",
+    cause,
+  });

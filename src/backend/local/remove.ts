@@ -1,0 +1,119 @@
+import { randomBytes } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import { rename, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { codeOf, messageOf, StowageError } from "../../lib/error.js";
+import { printable } from "../../lib/key.js";
+import type { RemoveOptions } from "../backend.js";
+import { localVersion } from "../local-version.js";
+import { look, makeParents, pruneParents, refuseLinks, syncDirectory, syncParents } from "./directories.js";
+import { absence, at, type Disk, failure, pathOf, requireRoot, TRASH } from "./disk.js";
+import { publish } from "./publish.js";
+import { changed, notRegular } from "./read.js";
+
+/**
+ * See `Backend.remove`. The file is first renamed into the trash, where nobody writes by name; what arrived there must be
+ * the file that was verified, or it is put back.
+ */
+export async function removeFile(disk: Disk, key: string, options: RemoveOptions): Promise<void> {
+  const path = pathOf(disk, key);
+  const verified = await requireVersion(disk, key, path, options.version);
+  const secured = join(disk.root, TRASH, options.run, randomBytes(6).toString("hex"), key);
+  await secure(disk, key, path, secured, verified);
+  try {
+    await requireSame(disk, key, secured, verified);
+    await syncParents(disk, secured);
+    await syncNearest(disk, path);
+    await disk.step("secured");
+    await options.confirm();
+    await disk.step("confirmed");
+    await requireSame(disk, key, secured, verified);
+  } catch (error) {
+    await putBack(disk, key, path, secured, error);
+    throw failure(disk, key, error);
+  }
+  if (!options.trash) await letGo(disk, secured);
+  await disk.step("removed");
+  await pruneParents(disk, path);
+}
+
+async function requireVersion(disk: Disk, key: string, path: string, version: string): Promise<BigIntStats> {
+  try {
+    await refuseLinks(disk, path);
+    const found = await look(path);
+    if (!found) {
+      await requireRoot(disk);
+      throw new StowageError("NOT_FOUND", `${at(disk, key)} does not exist`);
+    }
+    if (!found.isFile()) throw notRegular(disk, key);
+    if (localVersion(found) !== version) throw changed(disk, key, "since it was verified");
+    return found;
+  } catch (error) {
+    throw await absence(disk, key, error);
+  }
+}
+
+/** Renames the file to a name of its own in the trash, on the same file system. */
+async function secure(disk: Disk, key: string, path: string, secured: string, verified: BigIntStats): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await makeParents(disk, secured);
+      await disk.step("secure");
+      await rename(path, secured);
+      await disk.step("renamed to trash");
+      return;
+    } catch (error) {
+      // The answer may have been lost and the rename done all the same (I6): where the file is decides.
+      if ((await look(secured))?.ino === verified.ino) return;
+      // Another removal took away the part of the trash that was empty a moment ago.
+      if (codeOf(error) === "ENOENT" && attempt < 5 && (await look(path))) continue;
+      await pruneParents(disk, secured);
+      throw await absence(disk, key, error);
+    }
+  }
+}
+
+/** Makes it durable that the name is gone, also when its directory went with it. */
+async function syncNearest(disk: Disk, path: string): Promise<void> {
+  for (let directory = dirname(path); ; directory = dirname(directory)) {
+    try {
+      await syncDirectory(directory);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT" || directory === disk.root) throw error;
+    }
+  }
+}
+
+/** A rename changes the time of change, so the rest of the version must do here. */
+async function requireSame(disk: Disk, key: string, secured: string, verified: BigIntStats): Promise<void> {
+  const now = await look(secured);
+  const same =
+    now?.isFile() &&
+    now.ino === verified.ino &&
+    now.dev === verified.dev &&
+    now.size === verified.size &&
+    now.mtimeNs === verified.mtimeNs;
+  if (!same) throw changed(disk, key, "while it was being removed");
+}
+
+/** Gives the file its name back, never over another; if the name is taken by now, the bytes stay in the trash. */
+async function putBack(disk: Disk, key: string, path: string, secured: string, why: unknown): Promise<void> {
+  try {
+    await publish(disk, secured, key, path);
+    await letGo(disk, secured);
+  } catch (error) {
+    throw new StowageError(
+      "PRECONDITION",
+      `${at(disk, key)} was not removed (${messageOf(why)}) but could not be put back (${messageOf(error)}); its bytes are in ${printable(secured)}`,
+      { hint: "Move the file from there to where it belongs by hand.", cause: why },
+    );
+  }
+}
+
+/** Unlinks what the trash holds. A file that can not be unlinked stays listed by `leftovers`; its own name is gone for good. */
+async function letGo(disk: Disk, secured: string): Promise<void> {
+  await disk.step("unlink");
+  await unlink(secured).catch(() => undefined);
+  await pruneParents(disk, secured);
+}

@@ -1,0 +1,161 @@
+import { createHash, randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { copyFile, type FileHandle, open, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { codeOf, StowageError } from "../../lib/error.js";
+import type { Entry, WriteSource } from "../backend.js";
+import { leftReservation } from "./claim.js";
+import { look, makeParents, refuseLinks } from "./directories.js";
+import { at, type Disk, failure, pathOf, requireRoot, TEMPORARY } from "./disk.js";
+import { entryOf } from "./entry.js";
+import { setMtime } from "./mtime.js";
+import { publish } from "./publish.js";
+import { aborted, openRegular, pieces, taken } from "./read.js";
+
+/** See `Backend.write`: temporary, hash in flight, time, fsync, read back, link, fsync. */
+export async function writeFile(disk: Disk, key: string, source: WriteSource): Promise<Entry> {
+  const final = pathOf(disk, key);
+  try {
+    await requireRoot(disk);
+    await refuseLinks(disk, final);
+    // Before the bytes are moved, to save the work; `publish` is what makes sure.
+    if (!source.confirm) await refuseTaken(disk, key, final);
+    return await viaTemporary(disk, key, final, source);
+  } catch (error) {
+    throw failure(disk, key, error);
+  }
+}
+
+async function viaTemporary(disk: Disk, key: string, final: string, source: WriteSource): Promise<Entry> {
+  const temporary = join(disk.root, TEMPORARY, `${source.run ?? "write"}.${randomBytes(8).toString("hex")}`);
+  await makeParents(disk, temporary);
+  try {
+    await fill(disk, key, temporary, source);
+    await disk.step("filled");
+    await proveReadBack(disk, key, temporary, source);
+    await source.confirm?.();
+    await publish(disk, temporary, key, final);
+  } finally {
+    await discard(temporary);
+  }
+  await disk.step("discarded");
+  const entry = await look(final);
+  if (!entry?.isFile()) throw taken(disk, key);
+  return entryOf(key, entry);
+}
+
+async function refuseTaken(disk: Disk, key: string, final: string): Promise<void> {
+  const there = await look(final);
+  if (there && !(await leftReservation(disk, key, there))) throw taken(disk, key);
+}
+
+/** The temporary holds exactly the source's bytes, with the source's time, and both are on the disk. */
+async function fill(disk: Disk, key: string, temporary: string, source: WriteSource): Promise<void> {
+  if (await reflinked(disk, temporary, source)) {
+    // What was shared may not be what was promised: reading it back decides, and the bytes are then copied the long way.
+    const hash = await hashOf(temporary, source.signal);
+    if (hash === source.sha256) {
+      await finish(await openForWriting(temporary), source);
+      source.onBytes?.(source.size);
+      return;
+    }
+    await unlink(temporary);
+  }
+  await disk.step("create");
+  const handle = await open(temporary, "wx", 0o666);
+  await copyInto(handle, disk, key, source).catch(async (error: unknown) => {
+    await handle.close();
+    throw error;
+  });
+  await finish(handle, source);
+}
+
+async function copyInto(handle: FileHandle, disk: Disk, key: string, source: WriteSource): Promise<void> {
+  const hash = createHash("sha256");
+  let total = 0;
+  for await (const piece of source.bytes()) {
+    if (source.signal?.aborted) throw aborted();
+    total += piece.length;
+    hash.update(piece);
+    await writeAll(handle, piece);
+    source.onBytes?.(piece.length);
+  }
+  if (total !== source.size || hash.digest("hex") !== source.sha256) {
+    throw new StowageError("CORRUPT", `${at(disk, key)}: the bytes to be written are not sha256:${source.sha256}`, {
+      hint: "The source is damaged or changed unnoticed: run `stowage verify`.",
+    });
+  }
+}
+
+async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < piece.length; ) {
+    offset += (await handle.write(piece, offset, piece.length - offset)).bytesWritten;
+  }
+}
+
+/** Permissions, time, fsync; closes the file. */
+async function finish(handle: FileHandle, source: WriteSource): Promise<void> {
+  try {
+    if (source.path !== undefined) await keepMode(handle, source.path);
+    await setMtime(handle, source.mtime);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const NO_MODES = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOENT"]);
+
+/** A private or executable file stays so where both ends have permissions; where they have none, it is left as created. */
+async function keepMode(handle: FileHandle, path: string): Promise<void> {
+  try {
+    await handle.chmod(((await stat(path)).mode & 0o777) | 0o400);
+  } catch (error) {
+    if (!NO_MODES.has(codeOf(error) ?? "")) throw error;
+  }
+}
+
+/** Shares the blocks of a local source where the file system can. */
+async function reflinked(disk: Disk, temporary: string, source: WriteSource): Promise<boolean> {
+  if (source.path === undefined || source.size === 0) return false;
+  const from = await look(source.path);
+  if (!from?.isFile() || disk.noReflink.has(String(from.dev))) return false;
+  try {
+    await copyFile(source.path, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+    return true;
+  } catch {
+    // Not one file system, or one that cannot: the ordinary way works, or tells what is wrong.
+    disk.noReflink.add(String(from.dev));
+    return false;
+  }
+}
+
+/** What arrived on the disk is what was meant, read through a handle of its own. */
+async function proveReadBack(disk: Disk, key: string, temporary: string, source: WriteSource): Promise<void> {
+  if ((await hashOf(temporary, source.signal)) === source.sha256) return;
+  throw new StowageError("READ_BACK", `${at(disk, key)}: what was written does not read back the same`, {
+    hint: "The disk or its connection is failing: check it before anything is stored there.",
+  });
+}
+
+async function hashOf(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const handle = await openRegular(path);
+  try {
+    const hash = createHash("sha256");
+    for await (const piece of pieces(handle, Number((await handle.stat()).size))) {
+      if (signal?.aborted) throw aborted();
+      hash.update(piece);
+    }
+    return hash.digest("hex");
+  } finally {
+    await handle.close();
+  }
+}
+
+const openForWriting = (path: string): Promise<FileHandle> =>
+  open(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+
+/** A temporary that can not be removed is listed by `leftovers` and does not undo what was published. */
+async function discard(temporary: string): Promise<void> {
+  await unlink(temporary).catch(() => undefined);
+}
