@@ -1,12 +1,12 @@
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Config, Help } from "@oclif/core";
+import { suggest } from "../config/suggest.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../lib/error.js";
 import { coloured, plain } from "../report/format.js";
 import { COMMANDS } from "./index.js";
 import { errorDocument, errorLines, ignoreBrokenPipes, mayColour } from "./output.js";
 import { rootHelp } from "./root-help.js";
-import { suggest } from "./suggest.js";
 
 /**
  * Runs one command line and sets the exit code; never throws. Errors go to stderr as text, with `--json` to stdout as

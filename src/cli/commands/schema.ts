@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
+import { schemaFile } from "../starter.js";
 
 export default class Schema extends BaseCommand {
   static override summary = "Print the JSON Schema of storage.yaml";
@@ -10,13 +10,12 @@ export default class Schema extends BaseCommand {
 
 ${exits()}`;
   static override examples = examples(
-    ["schema > storage.schema.json", "keep it beside storage.yaml, for an editor without network"],
-    ["schema | jq '.$defs | keys'", "see what can be configured"],
+    ["schema > storage.schema.json", "keep it beside storage.yaml, for an editor"],
+    ["schema | jq '.properties | keys'", "see what can be configured"],
   );
 
   async run(): Promise<undefined> {
     const { flags } = await this.parse(Schema);
-    const file = fileURLToPath(new URL("../../../schema/storage.schema.json", import.meta.url));
-    this.output(flags).write(await readFile(file, "utf8"));
+    this.output(flags).write(await readFile(schemaFile(), "utf8"));
   }
 }

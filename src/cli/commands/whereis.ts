@@ -1,0 +1,155 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import { isAbsolute, relative, resolve, sep } from "node:path";
+import { Args } from "@oclif/core";
+import type { Catalog } from "../../catalog/catalog.js";
+import { type Sql, sql } from "../../catalog/sql.js";
+import type { Config } from "../../config/config.js";
+import { codeOf, StowageError } from "../../lib/error.js";
+import { groupBy } from "../../lib/iter.js";
+import { printable } from "../../lib/key.js";
+import { bytes, relative as distance, plural, table } from "../../report/format.js";
+import { BaseCommand } from "../base-command.js";
+import { examples, exits } from "../help.js";
+import { withWorkspace } from "../workspace.js";
+
+interface InstanceRow {
+  sha256: string | null;
+  location: string;
+  key: string;
+  size: number;
+  state: string;
+  mtime: number;
+  last_verified: number | null;
+  counts: boolean;
+}
+
+const HASH = /^(?:sha256:)?([0-9a-f]{6,64})$/i;
+
+export default class Whereis extends BaseCommand {
+  static override summary = "List every place where a content lies";
+  static override description =
+    `ADDRESS is a hash or the first six or more digits of one, \`location:key\`, a path inside a location, or any other file, which is then hashed and looked up. Answers from the catalog, as of the last scan.
+
+${exits([1, "error, or nothing known by that name"], [7, "another process is writing the catalog"])}`;
+  static override examples = examples(
+    ["whereis nas:projects/a/cover.jpg", "list the copies of a file"],
+    ["whereis ~/Downloads/IMG_0001.jpg", "ask whether a file from elsewhere is stored already"],
+    ["whereis 3f5a9c", "look up a content by the beginning of its hash"],
+  );
+  static override args = {
+    address: Args.string({ description: "HASH, LOCATION:KEY or PATH", required: true }),
+  };
+
+  async run(): Promise<undefined> {
+    const { args, flags } = await this.parse(Whereis);
+    const output = this.output(flags);
+    return withWorkspace(flags, output, async (workspace) => {
+      const catalog = await workspace.catalog("read");
+      const rows = await lookUp(args.address, workspace.config, catalog);
+      const contents = [...groupBy(rows, (row) => row.sha256 ?? "")];
+      if (output.json) {
+        output.document({ contents: contents.map(([sha256, instances]) => contentDocument(sha256, instances)) });
+        return undefined;
+      }
+      const now = workspace.clock();
+      for (const [sha256, instances] of contents) {
+        const copies = new Set(instances.filter((row) => row.counts).map((row) => row.location)).size;
+        const name = sha256 === "" ? "content not known" : `sha256:${sha256}`;
+        output.line(name);
+        output.line(`${bytes(instances[0]?.size ?? 0)}, ${plural(copies, "copy", "copies")}`);
+        const columns = [
+          { title: "Location" },
+          { title: "key", flexible: true },
+          { title: "state" },
+          { title: "verified" },
+        ];
+        const cells = instances.map((row) => [
+          row.location,
+          row.key,
+          row.state === "present" && !row.counts ? "not counted" : row.state,
+          row.last_verified === null ? "never" : distance(row.last_verified, now),
+        ]);
+        await output.lines(table(columns, cells, output.text));
+      }
+      return undefined;
+    });
+  }
+}
+
+const contentDocument = (sha256: string, instances: readonly InstanceRow[]) => ({
+  content: sha256 === "" ? null : `sha256:${sha256}`,
+  size: instances[0]?.size ?? 0,
+  copies: new Set(instances.filter((row) => row.counts).map((row) => row.location)).size,
+  instances: instances.map(({ location, key, state, mtime, last_verified, counts }) => ({
+    location,
+    key,
+    state,
+    counts,
+    modified: new Date(mtime).toISOString(),
+    verified: last_verified === null ? null : new Date(last_verified).toISOString(),
+  })),
+});
+
+/** @throws `NOT_FOUND` when the catalog knows nothing by that name */
+async function lookUp(text: string, config: Config, catalog: Catalog): Promise<InstanceRow[]> {
+  const hash = HASH.exec(text)?.[1]?.toLowerCase();
+  if (hash) {
+    const rows = await catalog.rows(instances(sql`starts_with(f.sha256, ${hash})`));
+    if (rows.length > 0) return rows;
+  }
+  const place = placeOf(text, config);
+  if (place) {
+    const { location, key } = place;
+    const rows = await catalog.rows(
+      instances(sql`f.sha256 = (SELECT sha256 FROM file_locations WHERE location = ${location} AND key = ${key})
+        OR (f.location = ${location} AND f.key = ${key})`),
+    );
+    if (rows.length > 0) return rows;
+  } else if (await isFile(text)) {
+    const rows = await catalog.rows(instances(sql`f.sha256 = ${await hashOf(text)}`));
+    if (rows.length > 0) return rows;
+    throw notFound(`no scanned file has the content of "${printable(text)}"`);
+  }
+  throw notFound(`nothing is known of "${printable(text)}"`);
+}
+
+const notFound = (message: string): StowageError =>
+  new StowageError("NOT_FOUND", message, { hint: "Run `stowage scan` if it is new, or check the spelling." });
+
+const instances = (where: Sql) => sql<InstanceRow>`
+  SELECT f.sha256, f.location, f.key, f.size, f.state, epoch_ms(f.mtime) AS mtime, f.last_verified, c.key IS NOT NULL AS counts
+  FROM file_locations f LEFT JOIN countable c ON c.location = f.location AND c.key = f.key
+  WHERE ${where} ORDER BY f.sha256, f.location, f.key`;
+
+/** `location:key`, or a path inside a location's root. */
+function placeOf(text: string, config: Config): { location: string; key: string } | undefined {
+  const colon = text.indexOf(":");
+  const name = text.slice(0, Math.max(0, colon));
+  if (config.locations.some((location) => location.name === name))
+    return { location: name, key: text.slice(colon + 1) };
+  const path = resolve(text);
+  for (const location of config.locations) {
+    const key = relative(location.root, path);
+    if (key !== "" && !key.startsWith("..") && !isAbsolute(key)) {
+      return { location: location.name, key: key.split(sep).join("/") };
+    }
+  }
+  return undefined;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return false;
+    throw error;
+  }
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}

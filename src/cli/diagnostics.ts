@@ -1,0 +1,31 @@
+import process from "node:process";
+import type { Diagnostic } from "../config/config.js";
+import { StowageError } from "../lib/error.js";
+import { diagnosticLines, githubLines, severityCount } from "../report/diagnostics.js";
+import type { Output } from "./output.js";
+
+/** Findings about storage.yaml as a command's result, on stdout; `extra` are further fields of the JSON document. */
+export async function printDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  output: Output,
+  format: "text" | "github",
+  extra: object,
+): Promise<void> {
+  if (output.json) {
+    output.document({ ...extra, diagnostics });
+    return;
+  }
+  const lines =
+    format === "github"
+      ? githubLines(diagnostics, process.cwd())
+      : diagnosticLines(diagnostics, process.cwd(), output.text.paint);
+  await output.lines(lines);
+  if (diagnostics.length > 0) output.note(severityCount(diagnostics));
+}
+
+/** @throws `CONFIG_INVALID` with every error, when there is one */
+export function failOnErrors(diagnostics: readonly Diagnostic[]): void {
+  const errors = diagnostics.filter((each) => each.severity === "error");
+  if (errors.length === 0) return;
+  throw new StowageError("CONFIG_INVALID", [...diagnosticLines(errors, process.cwd())].join("\n"));
+}

@@ -1,0 +1,78 @@
+import { execFile } from "node:child_process";
+import { basename, dirname, join, resolve } from "node:path";
+import process from "node:process";
+import { promisify } from "node:util";
+import type { Backend } from "../backend/backend.js";
+import type { Catalog } from "../catalog/catalog.js";
+import type { Config } from "../config/config.js";
+import { codeOf } from "../lib/error.js";
+import { openClock } from "./clock.js";
+import type { Output } from "./output.js";
+
+/** What a command works on. What it opens is closed when the command ends, however it ends. */
+export interface Workspace {
+  readonly config: Config;
+  /** The name of the configuration as it is shown: `storage.yaml`. */
+  readonly file: string;
+  /** Milliseconds; `STOWAGE_NOW` stops it. */
+  readonly clock: () => number;
+  /** `read` leaves the catalog open to other readers, and fails where there is none. */
+  catalog(mode: "read" | "write"): Promise<Catalog>;
+  backends(): Promise<Map<string, Backend>>;
+  /** The commit that storage.yaml has; undefined when it has changed since, or is not in git. */
+  commit(): Promise<string | undefined>;
+}
+
+/** Loads the configuration that the flags name and runs `body` on it. */
+export async function withWorkspace<T>(
+  flags: { config: string },
+  output: Output,
+  body: (workspace: Workspace) => Promise<T>,
+): Promise<T> {
+  const clock = openClock(process.env["STOWAGE_NOW"]);
+  const { loadConfig } = await import("../config/load.js");
+  const config = await loadConfig(resolve(flags.config), { env: process.env });
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    return await body({
+      config,
+      file: basename(config.file),
+      clock,
+      async catalog(mode) {
+        const { openCatalog } = await import("../catalog/catalog.js");
+        const catalog = await openCatalog(join(config.settings.state, "catalog.duckdb"), {
+          readOnly: mode === "read",
+          onRebuild: (reason) => output.warn(`the catalog is built anew by scanning: ${reason}`),
+        });
+        closers.push(() => catalog.close());
+        return catalog;
+      },
+      async backends() {
+        const { openBackends } = await import("../backend/open.js");
+        const backends = await openBackends(config);
+        for (const backend of backends.values()) closers.push(() => backend.close());
+        return backends;
+      },
+      commit: () => commitOf(config.file),
+    });
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+/** The last commit that touched the file, as long as the file is as it was then. */
+async function commitOf(file: string): Promise<string | undefined> {
+  const git = async (...args: string[]): Promise<string> =>
+    (await promisify(execFile)("git", ["-C", dirname(file), ...args], { timeout: 10_000 })).stdout.trim();
+  try {
+    const [changes, commit] = await Promise.all([
+      git("status", "--porcelain", "--ignored", "--", file),
+      git("log", "-1", "--format=%H", "--", file),
+    ]);
+    return changes === "" && commit !== "" ? commit : undefined;
+  } catch (error) {
+    // No git (ENOENT), or no repository (git's own exit code): both mean that there is no commit to name.
+    if (codeOf(error) === "ENOENT" || (error instanceof Error && "code" in error)) return undefined;
+    throw error;
+  }
+}
