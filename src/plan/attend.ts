@@ -1,0 +1,120 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { instant, join, sql } from "../catalog/sql.js";
+import type { Config } from "../config/config.js";
+import { address } from "../lib/key.js";
+import type { Action, Blocked, Drift } from "./plan.js";
+import type { Site } from "./site.js";
+
+/** What is at hand besides the rules: reads that are due, drift, files that can not be planned for. */
+
+/**
+ * One `verify` action for every instance whose last full read is older than its location's cadence. What this plan takes
+ * away is not read.
+ */
+export async function findDue(
+  catalog: Catalog,
+  sites: readonly Site[],
+  now: number,
+  actions: readonly Action[],
+): Promise<Action[]> {
+  const cadences = sites.filter((site) => site.usable && site.location.verify !== undefined);
+  if (cadences.length === 0) return [];
+  const going = new Set(
+    actions.filter((action) => action.kind !== "copy").map((action) => address(action.from.location, action.from.key)),
+  );
+  const values = cadences.map(
+    (site) => sql`(${site.order}::INTEGER, ${instant(now - (site.location.verify?.every ?? 0))})`,
+  );
+  const rows = await catalog.rows(sql<{
+    loc: number;
+    key: string;
+    sha256: string;
+    size: number;
+    version: string;
+    copies: number;
+  }>`
+    SELECT i.loc, i.key, i.sha256, i.size, i.version, least(c.locations, c.stored) AS copies
+    FROM work.inst i JOIN (VALUES ${join(values)}) v(loc, before) ON v.loc = i.loc JOIN work.per_content c ON c.sha256 = i.sha256
+    WHERE i.usable AND (i.last_verified IS NULL OR i.last_verified <= v.before) ORDER BY i.loc, i.key`);
+  return rows.flatMap((row) => {
+    const site = sites[row.loc];
+    if (!site || going.has(address(site.name, row.key))) return [];
+    const action: Action = {
+      type: "action",
+      id: "",
+      kind: "verify",
+      rule: { name: "verify", line: site.location.line },
+      reason: "due",
+      content: `sha256:${row.sha256}`,
+      size: row.size,
+      from: { location: site.name, key: row.key, version: row.version },
+      to: null,
+      witnesses: [],
+      depends_on: [],
+      copies: { before: row.copies, after: row.copies },
+      required: 0,
+      bytes: 0,
+    };
+    return [action];
+  });
+}
+
+/** Files that went or rotted without stowage's doing: reported, never mirrored (S10). */
+export async function findDrift(catalog: Catalog, sites: readonly Site[]): Promise<Drift[]> {
+  const names = sites.filter((site) => site.usable).map((site) => sql`${site.name}`);
+  if (names.length === 0) return [];
+  const rows = await catalog.rows(sql<{ location: string; key: string; state: string; last_seen: number }>`
+    SELECT location, key, state, last_seen FROM file_locations
+    WHERE state IN ('missing', 'rot') AND location IN (${join(names)}) ORDER BY location, key`);
+  return rows.map((row) => ({
+    address: address(row.location, row.key),
+    kind: row.state === "rot" ? "rot" : "missing",
+    detail:
+      row.state === "rot"
+        ? "its bytes have changed although its version has not: run `stowage verify --repair -o FILE`"
+        : `gone since it was seen at ${new Date(row.last_seen).toISOString()}`,
+  }));
+}
+
+/** S1: a file whose content is not known can not be planned for. */
+export async function findUnidentified(catalog: Catalog, config: Config): Promise<Blocked[]> {
+  const active = config.rules.flatMap((rule, index) => (rule.action === "keep" ? [] : [index]));
+  const rows = await catalog.rows(sql<{ location: string; key: string; first: number | null; more: number[] | null }>`
+    SELECT i.location, i.key, d."first", d.more FROM work.decision d JOIN work.inst i ON i.rowid = d.iid
+    WHERE d.sha256 IS NULL ORDER BY i.loc, i.key`);
+  return rows.flatMap((row) => {
+    const index = [...(row.more ?? []), ...(row.first === null ? [] : [row.first])].find((each) =>
+      active.includes(each),
+    );
+    const byDefault = row.first === null && config.default !== undefined && config.default.location !== row.location;
+    const rule = index === undefined ? (byDefault ? "default" : undefined) : config.rules[index]?.name;
+    if (rule === undefined) return [];
+    const reason = "its content is not known: run `stowage scan --hash all` and look at what it reports";
+    return [{ address: address(row.location, row.key), rule, code: "unidentified", reason }];
+  });
+}
+
+/** Rules whose destination can not be written now: one item for each rule and location, however many files wait. */
+export async function findWaiting(catalog: Catalog, config: Config, sites: readonly Site[]): Promise<Blocked[]> {
+  const blocked: Blocked[] = [];
+  for (const site of sites) {
+    if (site.writable || site.suspect !== undefined || !site.unavailable) continue;
+    const { code, reason } = site.unavailable;
+    for (const [index, rule] of config.rules.entries()) {
+      if (!rule.destination.includes(site.name)) continue;
+      const row = await catalog.row(sql<{ waiting: number }>`
+        SELECT count(DISTINCT d.sha256) AS waiting FROM work.decision d
+        WHERE d.sha256 IS NOT NULL AND (d."first" = ${index} OR list_contains(d.more, ${index}))
+          AND NOT EXISTS (SELECT 1 FROM work.inst i WHERE i.sha256 = d.sha256 AND i.loc = ${site.order} AND i.usable)`);
+      const waiting = row?.waiting ?? 0;
+      if (waiting > 0)
+        blocked.push({
+          address: address(site.name, ""),
+          rule: rule.name,
+          code,
+          reason: `${reason}; ${waiting} files wait for it`,
+        });
+    }
+  }
+  return blocked;
+}

@@ -1,0 +1,99 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { column, packed, sql } from "../catalog/sql.js";
+import { collect } from "../lib/iter.js";
+import { type Forecast, forecast, overflowMarks } from "./guard.js";
+import { type Content, type Context, listAuthors } from "./model.js";
+import { decide, prepareFacts } from "./observe.js";
+import { lookUp, type Occupancy, type Spot } from "./occupants.js";
+import { orderActions, type Step } from "./order.js";
+import { spotsOf } from "./place.js";
+import { loadContents, selectInteresting } from "./select.js";
+import { type Settlement, settle } from "./settle.js";
+import type { Site } from "./site.js";
+import { makeWishes, type Shortfall, shortfalls } from "./wish.js";
+
+/** The outcome of one evaluation of the rules over one table of instances. */
+export interface Evaluation {
+  steps: Step[];
+  settlement: Settlement;
+  forecast: Forecast;
+  context: Context;
+}
+
+/** How often a plan is made again without what does not fit, before all that is left over is blocked. */
+const CAPACITY_ROUNDS = 12;
+
+/**
+ * Evaluates the rules over `work.<table>` (S1–S9): which contents want something, what becomes of each wish, and in which
+ * order it is done. What exceeds a location's capacity is blocked and the rest settled again without it.
+ */
+export async function evaluate(
+  catalog: Catalog,
+  config: Context["config"],
+  sites: readonly Site[],
+  table: string,
+  now: number,
+): Promise<Evaluation> {
+  await prepareFacts(catalog, table, now);
+  await decide(catalog, config);
+  await selectInteresting(catalog, config, sites, table);
+  const contents = await collect(loadContents(catalog, sites, table, "interesting"));
+  const full = new Set<string>();
+  const context: Context = { config, sites, authors: listAuthors(config), full };
+
+  const short = wishAll(contents, context);
+  const occupancy = await lookUp(catalog, sites, table, spots(contents, short));
+  const bystanders = await loadBystanders(catalog, sites, table, contents, short, occupancy);
+  for (let round = 1; ; round += 1) {
+    const needed = round === 1 ? short : wishAll(contents, context);
+    for (const bystander of bystanders.values()) makeWishes(bystander, context);
+    const settlement = settle(contents, bystanders, needed, occupancy, context);
+    const steps = orderActions(settlement, context);
+    const outlook = forecast(steps, context);
+    if (outlook.overflow.length === 0) return { steps, settlement, forecast: outlook, context };
+    const marks =
+      round < CAPACITY_ROUNDS ? overflowMarks(outlook.overflow) : overflowMarks(everyPlacement(settlement, outlook));
+    for (const mark of marks) full.add(mark);
+  }
+}
+
+function wishAll(contents: readonly Content[], context: Context): Shortfall[] {
+  return contents.flatMap((content) => {
+    makeWishes(content, context);
+    return shortfalls(content, context);
+  });
+}
+
+function* spots(contents: readonly Content[], short: readonly Shortfall[]): Generator<Spot> {
+  yield* spotsOf(contents);
+  for (const { content, candidates } of short) {
+    for (const site of candidates) for (const { key } of content.instances) yield { site, key };
+  }
+}
+
+function everyPlacement(settlement: Settlement, outlook: Forecast): Forecast["overflow"] {
+  const tight = new Set(outlook.overflow.map(({ site }) => site));
+  return settlement.placements.filter(({ site }) => tight.has(site)).map(({ content, site }) => ({ content, site }));
+}
+
+/** The contents of files that are where something wants to go, as far as they are not looked at already. */
+async function loadBystanders(
+  catalog: Catalog,
+  sites: readonly Site[],
+  table: string,
+  contents: readonly Content[],
+  short: readonly Shortfall[],
+  occupancy: Occupancy,
+): Promise<Map<string, Content>> {
+  const known = new Set(contents.map((content) => content.sha256));
+  const wanted = new Set<string>();
+  for (const { site, key } of spots(contents, short)) {
+    for (const { sha256 } of occupancy.at(site, key)) if (sha256 !== null && !known.has(sha256)) wanted.add(sha256);
+  }
+  if (wanted.size === 0) return new Map();
+  await catalog.run(
+    sql`CREATE OR REPLACE TABLE work.bystanders AS SELECT sha256 FROM ${packed({ sha256: column(wanted) })}`,
+  );
+  const loaded = await collect(loadContents(catalog, sites, table, "bystanders"));
+  return new Map(loaded.map((content) => [content.sha256, content]));
+}

@@ -1,0 +1,102 @@
+import { address } from "../lib/key.js";
+import type { Content, Context } from "./model.js";
+import type { Step } from "./order.js";
+import type { CapacityForecast, Check, Proof } from "./plan.js";
+import { floorOf } from "./settle.js";
+import type { Site } from "./site.js";
+import { fullMark } from "./wish.js";
+
+/** Bytes per location before, at the worst moment and after; and the contents that would not fit, in the order of the plan. */
+export interface Forecast {
+  capacity: CapacityForecast[];
+  overflow: { content: Content; site: Site }[];
+}
+
+/**
+ * Runs the plan's bytes through every location. What a move takes away is free at once; what is deleted lies in trash
+ * and still takes its room, unless there is no trash.
+ */
+export function forecast(steps: readonly Step[], context: Context): Forecast {
+  const used = new Map<Site, { now: number; peak: number }>();
+  const overflow: Forecast["overflow"] = [];
+  for (const site of context.sites) used.set(site, { now: site.used, peak: site.used });
+  for (const { action, fills, removes } of steps) {
+    const target = fills && used.get(fills.site);
+    if (fills && target) {
+      const next = target.now + fills.content.size;
+      if (fills.site.limit !== undefined && next > fills.site.limit && fills.content.size > 0)
+        overflow.push({ content: fills.content, site: fills.site });
+      else target.now = next;
+      target.peak = Math.max(target.peak, target.now);
+    }
+    const source = removes && used.get(removes.site);
+    if (removes && source && (action.kind === "move" || context.config.safety.trash === 0)) source.now -= removes.size;
+  }
+  const capacity = context.sites
+    .filter((site) => site.location.status !== "retired" && site.location.status !== "offline")
+    .map((site) => {
+      const { now, peak } = used.get(site) ?? { now: site.used, peak: site.used };
+      return { location: site.name, before: site.used, peak, after: now, limit: site.limit ?? null };
+    });
+  return { capacity, overflow };
+}
+
+export const overflowMarks = (overflow: Forecast["overflow"]): string[] =>
+  overflow.map(({ content, site }) => fullMark(content, site));
+
+/**
+ * S6 at every prefix: after each step its content has the copies it must have. The exceptions are the owner's word:
+ * `allow_last_copy`, and a conflict loser.
+ */
+export function proveFloor(steps: readonly Step[], context: Context): { check: Check; floor: number | null } {
+  const problems: string[] = [];
+  const exempt = new Set<Content>();
+  let lowest: number | null = null;
+  for (const { action, content, removes } of steps) {
+    if (removes && action.required === 0) exempt.add(content);
+    const { after } = action.copies;
+    lowest = lowest === null ? after : Math.min(lowest, after);
+    if (!removes || exempt.has(content)) continue;
+    const floor = floorOf(content, context);
+    const witnessed = new Set(
+      action.witnesses.map((witness) => `${witness.location} ${witness.version === null ? witness.key : ""}`),
+    ).size;
+    if (after < floor || witnessed === 0 || action.witnesses.length < action.required) {
+      problems.push(
+        `${action.id} would leave ${after} of ${floor} copies of ${address(action.from.location, action.from.key)}`,
+      );
+    }
+  }
+  return { check: toCheck("min_copies", problems), floor: lowest };
+}
+
+/** `max_delete`: more deletes than the owner thinks normal block the whole plan. Sources of moves do not count. */
+export function checkDeletes(steps: readonly Step[], context: Context): Check {
+  const { files, percent } = context.config.safety.maxDelete;
+  const problems: string[] = [];
+  const deletes = steps.filter(({ action }) => action.kind === "delete");
+  if (deletes.length > files) problems.push(`${deletes.length} deletes are more than max_delete.files: ${files}`);
+  for (const site of context.sites) {
+    const count = deletes.filter(({ removes }) => removes?.site === site).length;
+    if (count < 25) continue;
+    const share = (count / Math.max(1, site.scan.files)) * 100;
+    if (share > percent) {
+      problems.push(
+        `${count} deletes in ${site.name} are ${share.toFixed(1)} % of its ${site.scan.files} files, more than max_delete.percent: ${percent}`,
+      );
+    }
+  }
+  return toCheck("max_delete", problems);
+}
+
+export const toCheck = (name: string, problems: string[]): Check => ({
+  name,
+  status: problems.length === 0 ? "pass" : "fail",
+  problems,
+});
+
+export const proofOf = (context: Context, floor: number | null, converges: boolean): Proof => ({
+  min_copies: context.config.safety.minCopies,
+  floor,
+  converges,
+});

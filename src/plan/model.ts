@@ -1,0 +1,157 @@
+import type { Config, Requirement, Rule } from "../config/config.js";
+import { compareKeys } from "../lib/key.js";
+import type { Site } from "./site.js";
+
+/** One file or object that takes part in planning; its content is known. */
+export interface Instance {
+  content: Content;
+  site: Site;
+  key: string;
+  sha256: string;
+  size: number;
+  /** Nanoseconds since the epoch. */
+  mtime: bigint;
+  version: string;
+  /** Equal for hard links; null where the file has one name. */
+  physical: string | null;
+  /** Its location counts copies. */
+  counted: boolean;
+  /** The first rule that matched, as an index into the config's rules; null = none did. */
+  first: number | null;
+  /** `continue` rules that matched before it. */
+  more: number[];
+  project: string | null;
+  attrs: string | null;
+  mediaType: string | null;
+}
+
+/** A content with all its instances, in config order and then in byte order of their keys. */
+export interface Content {
+  sha256: string;
+  size: number;
+  instances: Instance[];
+  /** Indexes of the requirements that hold for it. */
+  needs: number[];
+  wishes: Wish[];
+  /** Instances that a rule wants gone. */
+  unwanted: Map<Instance, Unwanted>;
+  pinned: Set<Instance>;
+}
+
+/** Who wants something: a rule, the default, or a requirement. */
+export interface Author {
+  name: string;
+  line: number;
+  /** Position in the order of evaluation; `default` after all rules, requirements after that. */
+  rank: number;
+  reason: "rule" | "default" | "require";
+  rule?: Rule;
+  need?: Requirement;
+}
+
+/** "This content should be at that location", under this key or under any. */
+export interface Wish {
+  author: Author;
+  content: Content;
+  site: Site;
+  /** The matched instance. */
+  instance: Instance;
+  /** True: at exactly `key`. False: anywhere at the site, `key` being what it would get. */
+  exact: boolean;
+  key: string | undefined;
+  outcome: Outcome | undefined;
+}
+
+/** What became of a wish. Only `held` and `placed` let a source go. */
+export type Outcome =
+  | { kind: "held"; instance: Instance }
+  | { kind: "placed"; placement: Placement }
+  | { kind: "waiting" }
+  | { kind: "kept"; code: string; reason: string }
+  | { kind: "blocked"; code: string; reason: string };
+
+/** A key that this plan fills. */
+export interface Placement {
+  content: Content;
+  site: Site;
+  key: string;
+  /** The wish that decided the key. */
+  wish: Wish;
+  /** Occupants that leave by themselves, and must be gone before. */
+  after: Instance[];
+  /** An occupant that goes to trash to make room. */
+  displaces: Instance | undefined;
+}
+
+export interface Unwanted {
+  author: Author;
+  action: "move" | "delete";
+  /** The wishes of a move that must be fulfilled before. */
+  wishes: Wish[];
+  allowLastCopy: boolean;
+}
+
+/** What one evaluation is about. */
+export interface Context {
+  config: Config;
+  sites: readonly Site[];
+  authors: Authors;
+  /** Contents that do not fit: `<sha256> <site order>`. */
+  full: ReadonlySet<string>;
+}
+
+export interface Authors {
+  rules: readonly Author[];
+  fallback: Author | undefined;
+  needs: readonly Author[];
+}
+
+export function listAuthors(config: Config): Authors {
+  return {
+    rules: config.rules.map((rule, rank) => ({ name: rule.name, line: rule.line, rank, reason: "rule", rule })),
+    fallback: config.default && { name: "default", line: config.default.line, rank: 1_000_000, reason: "default" },
+    needs: config.require.map((need, index) => ({
+      name: need.name,
+      line: need.line,
+      rank: 2_000_000 + index,
+      reason: "require",
+      need,
+    })),
+  };
+}
+
+export const byConfigOrder = (a: Instance, b: Instance): number =>
+  a.site.order - b.site.order || compareKeys(a.key, b.key);
+
+/** Read from first: location priority, then config order, then key. */
+export const byPriority = (a: Instance, b: Instance): number =>
+  b.site.location.priority - a.site.location.priority || byConfigOrder(a, b);
+
+/**
+ * Verified copies in distinct locations; hard links across locations are one (S6). A matching between locations and
+ * stored files, because one location may hold both a link and a file of its own.
+ */
+export function countCopies(places: Iterable<{ site: Site; physical: string | null; counted: boolean }>): number {
+  const stored = new Map<Site, Set<string>>();
+  for (const place of places) {
+    if (!place.counted) continue;
+    const id = place.physical ?? `own:${place.site.order}`;
+    const ids = stored.get(place.site);
+    if (ids) ids.add(id);
+    else stored.set(place.site, new Set([id]));
+  }
+  const takenBy = new Map<string, Site>();
+  const place = (site: Site, tried: Set<string>): boolean => {
+    for (const id of stored.get(site) ?? []) {
+      if (tried.has(id)) continue;
+      tried.add(id);
+      const holder = takenBy.get(id);
+      if (holder === undefined || place(holder, tried)) {
+        takenBy.set(id, site);
+        return true;
+      }
+    }
+    return false;
+  };
+  return [...stored.keys()].filter((site) => place(site, new Set())).length;
+}

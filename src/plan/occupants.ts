@@ -1,0 +1,175 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { join, name, raw, sql } from "../catalog/sql.js";
+import { address, invalidKey, normKey } from "../lib/key.js";
+import { type Site, slotOf } from "./site.js";
+
+/** Something that is at a contested key; `sha256` is null where its content is not known or not to be trusted. */
+export interface Occupant {
+  key: string;
+  sha256: string | null;
+  state: string;
+}
+
+/** What is known about the keys that a plan might fill. */
+export interface Occupancy {
+  at(site: Site, key: string): readonly Occupant[];
+  /** Why the key can not be used whatever the strategy; undefined when it can. */
+  obstacle(site: Site, key: string): { code: string; reason: string } | undefined;
+}
+
+export interface Spot {
+  site: Site;
+  key: string;
+}
+
+const mark = (order: number, text: string): string => `${order} ${text}`;
+
+/** Looks all spots up at once; keys are compared in the form in which they collide at their site (S15). */
+export async function lookUp(
+  catalog: Catalog,
+  sites: readonly Site[],
+  table: string,
+  spots: Iterable<Spot>,
+): Promise<Occupancy> {
+  const wanted = new Map<string, Spot>();
+  for (const spot of spots) wanted.set(mark(spot.site.order, spot.key), spot);
+  await writeSpots(catalog, wanted.values());
+
+  const occupants = new Map<string, Occupant[]>();
+  const slot = slotSql(sites, "i");
+  for await (const row of catalog.stream(sql<{
+    loc: number;
+    slot: string;
+    key: string;
+    sha256: string | null;
+    state: string;
+  }>`
+    SELECT i.loc, ${slot} AS slot, i.key, i.sha256, i.state FROM work.${name(table)} i
+    SEMI JOIN work.spots s ON s.loc = i.loc AND s.slot = ${slot} ORDER BY i.loc, i.key`)) {
+    const id = mark(row.loc, row.slot);
+    const occupant = { key: row.key, state: row.state, sha256: row.state === "present" ? row.sha256 : null };
+    occupants.set(id, [...(occupants.get(id) ?? []), occupant]);
+  }
+  const obstacles = await findObstacles(catalog, sites, table, wanted);
+  return {
+    at: (site, key) => occupants.get(mark(site.order, slotOf(site, key))) ?? [],
+    obstacle: (site, key) => unusable(site, key) ?? obstacles.get(mark(site.order, key)),
+  };
+}
+
+async function writeSpots(catalog: Catalog, spots: Iterable<Spot>): Promise<void> {
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.spots (loc INTEGER, key VARCHAR, norm VARCHAR, slot VARCHAR)`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.parents (loc INTEGER, slot VARCHAR)`);
+  const parents = new Map<string, { order: number; slot: string }>();
+  await catalog.append(
+    "spots",
+    (appender) => {
+      for (const { site, key } of spots) {
+        appender.appendInteger(site.order);
+        appender.appendVarchar(key);
+        appender.appendVarchar(normKey(key));
+        appender.appendVarchar(slotOf(site, key));
+        appender.endRow();
+        for (const parent of ancestors(slotOf(site, key)))
+          parents.set(mark(site.order, parent), { order: site.order, slot: parent });
+      }
+    },
+    "work",
+  );
+  await catalog.append(
+    "parents",
+    (appender) => {
+      for (const parent of parents.values()) {
+        appender.appendInteger(parent.order);
+        appender.appendVarchar(parent.slot);
+        appender.endRow();
+      }
+    },
+    "work",
+  );
+}
+
+/** Every folder above a key: `a`, `a/b` for `a/b/c`. */
+export function ancestors(key: string): string[] {
+  const found: string[] = [];
+  for (let slash = key.indexOf("/"); slash >= 0; slash = key.indexOf("/", slash + 1)) found.push(key.slice(0, slash));
+  return found;
+}
+
+function slotSql(sites: readonly Site[], alias: string) {
+  const folding = sites.filter((site) => site.foldsCase).map((site) => sql`${site.order}`);
+  const norm = raw(`${alias}.norm_key`);
+  return folding.length === 0
+    ? norm
+    : sql`CASE WHEN ${raw(alias)}.loc IN (${join(folding)}) THEN lower(${norm}) ELSE ${norm} END`;
+}
+
+type Obstacles = Map<string, { code: string; reason: string }>;
+
+async function findObstacles(
+  catalog: Catalog,
+  sites: readonly Site[],
+  table: string,
+  wanted: ReadonlyMap<string, Spot>,
+): Promise<Obstacles> {
+  const obstacles: Obstacles = new Map();
+  const slot = slotSql(sites, "i");
+  const files = new Map<string, string>();
+  for (const row of await catalog.rows(sql<{ loc: number; slot: string; key: string }>`
+    SELECT i.loc, ${slot} AS slot, i.key FROM work.${name(table)} i SEMI JOIN work.parents p ON p.loc = i.loc AND p.slot = ${slot}`)) {
+    files.set(mark(row.loc, row.slot), row.key);
+  }
+  const folders = new Set<string>();
+  for (const row of await catalog.rows(sql<{ loc: number; dir: string }>`
+    WITH dirs AS (SELECT DISTINCT i.loc, regexp_extract(${slot}, '^(.*)/[^/]*$', 1) AS dir FROM work.${name(table)} i WHERE contains(i.key, '/')),
+      steps AS (SELECT loc, string_split(dir, '/') AS parts FROM dirs),
+      every AS (SELECT DISTINCT loc, array_to_string(parts[1:n], '/') AS dir FROM (SELECT loc, parts, unnest(range(1, len(parts) + 1)) AS n FROM steps))
+    SELECT e.loc, e.dir FROM every e SEMI JOIN work.spots s ON s.loc = e.loc AND s.slot = e.dir`)) {
+    folders.add(mark(row.loc, row.dir));
+  }
+  for (const [id, { site, key }] of wanted) {
+    const file = ancestors(slotOf(site, key))
+      .map((parent) => files.get(mark(site.order, parent)))
+      .find((found) => found !== undefined);
+    if (file !== undefined)
+      obstacles.set(id, {
+        code: "conflict",
+        reason: `the file ${address(site.name, file)} is where a folder is needed`,
+      });
+    else if (folders.has(mark(site.order, slotOf(site, key)))) {
+      obstacles.set(id, { code: "conflict", reason: `${address(site.name, key)} is a folder` });
+    }
+  }
+  await addExcluded(catalog, sites, obstacles);
+  return obstacles;
+}
+
+async function addExcluded(catalog: Catalog, sites: readonly Site[], obstacles: Obstacles): Promise<void> {
+  for (const site of sites) {
+    if (site.location.exclude.length === 0) continue;
+    const patterns = site.location.exclude.map((pattern) => sql`regexp_full_match(norm, ${pattern.re2})`);
+    const rows = await catalog.rows(
+      sql<{ key: string }>`SELECT key FROM work.spots WHERE loc = ${site.order} AND (${join(patterns, " OR ")})`,
+    );
+    for (const { key } of rows) {
+      obstacles.set(mark(site.order, key), {
+        code: "excluded",
+        reason: `${site.name} excludes ${key}: it would not be seen there again`,
+      });
+    }
+  }
+}
+
+/** Names that the site can not hold. */
+function unusable(site: Site, key: string): { code: string; reason: string } | undefined {
+  const invalid = invalidKey(key);
+  if (invalid !== undefined) return { code: "unsupported-name", reason: `${invalid}: ${key}` };
+  if (key.startsWith(".stowage-"))
+    return { code: "unsupported-name", reason: `names that begin with .stowage- are stowage's own: ${key}` };
+  const long = key.split("/").find((part) => Buffer.byteLength(part) > site.maxNameBytes);
+  if (long === undefined) return undefined;
+  return {
+    code: "unsupported-name",
+    reason: `a name of ${Buffer.byteLength(long)} bytes is longer than the ${site.maxNameBytes} that ${site.name} can hold`,
+  };
+}

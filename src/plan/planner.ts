@@ -1,0 +1,184 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { column, packed, sql } from "../catalog/sql.js";
+import type { Config } from "../config/config.js";
+import { address } from "../lib/key.js";
+import { findDrift, findDue, findUnidentified, findWaiting } from "./attend.js";
+import { type Evaluation, evaluate } from "./evaluate.js";
+import { seal } from "./file.js";
+import { checkDeletes, proofOf, proveFloor, toCheck } from "./guard.js";
+import { imagine } from "./imagine.js";
+import { observe } from "./observe.js";
+import type { Action, Blocked, Check, Plan, PlanFooter, PlanHeader } from "./plan.js";
+import { loadSites, type Site } from "./site.js";
+import { selectActions } from "./target.js";
+
+export interface PlanOptions {
+  /** The one clock of the plan; milliseconds since the epoch. */
+  now: number;
+  /** stowage's own version. */
+  version: string;
+  /** The git commit of storage.yaml, for the reader. */
+  commit?: string;
+  /** Only actions of these rules, locations or `location:glob`s, and what they depend on. */
+  target?: string[];
+  exclude?: string[];
+}
+
+/**
+ * Computes what to do so that the catalog's files are where the rules want them. Pure but for the catalog's work tables: the
+ * same config, catalog and clock give the same plan, byte for byte. Never reads or writes a location.
+ */
+export async function plan(config: Config, catalog: Catalog, options: PlanOptions): Promise<Plan> {
+  const sites = await loadSites(config, catalog);
+  await observe(catalog, sites, "inst");
+  const evaluation = await evaluate(catalog, config, sites, "inst", options.now);
+  const blocked = [
+    ...suspects(sites),
+    ...(await findWaiting(catalog, config, sites)),
+    ...(await findUnidentified(catalog, config)),
+    ...evaluation.settlement.blocked,
+  ];
+  const steps = evaluation.steps.map((step) => step.action);
+  const due = await findDue(catalog, sites, options.now, steps);
+  await keepDecisions(catalog, config, evaluation);
+  const converged = await converges(catalog, config, sites, evaluation, options.now);
+  const { check, floor } = proveFloor(evaluation.steps, evaluation.context);
+  const actions = selectActions([...steps, ...due], config, options);
+  const checks = [check, checkDeletes(evaluation.steps, evaluation.context), converged, capacityCheck(evaluation)];
+  const footer: Omit<PlanFooter, "digest"> = {
+    type: "end",
+    summary: { ...count(actions), blocked: blocked.length, kept: evaluation.settlement.kept.length, ...totals(sites) },
+    blocked: sorted(blocked),
+    kept: sorted(evaluation.settlement.kept),
+    conflicts: evaluation.settlement.conflicts,
+    drift: await findDrift(catalog, sites),
+    checks,
+    capacity: evaluation.forecast.capacity,
+    proof: proofOf(evaluation.context, floor, converged.status === "pass"),
+  };
+  const applyable = checks.every((each) => each.status !== "fail");
+  return seal(headerOf(config, sites, options, applyable), actions, footer);
+}
+
+export function headerOf(
+  config: Config,
+  sites: readonly Site[],
+  options: PlanOptions,
+  applyable: boolean,
+): Omit<PlanHeader, "plan_id"> {
+  const at = new Date(options.now).toISOString();
+  return {
+    type: "plan",
+    format_version: "1.0",
+    stowage_version: options.version,
+    config: { digest: config.digest, commit: options.commit ?? null },
+    created_at: at,
+    evaluated_at: at,
+    plan_ttl: config.settings.planTtl,
+    applyable,
+    safety: { min_copies: config.safety.minCopies, verify: config.safety.verify, trash: config.safety.trash },
+    scans: sites.map((site) => site.scan),
+  };
+}
+
+/** One item for every location that can not be relied on (S14). */
+function suspects(sites: readonly Site[]): Blocked[] {
+  return sites.flatMap((site) =>
+    site.suspect === undefined
+      ? []
+      : [{ address: address(site.name, ""), rule: "", code: "suspect", reason: site.suspect }],
+  );
+}
+
+export function count(actions: readonly Action[]) {
+  const of = (kind: Action["kind"]) => actions.filter((action) => action.kind === kind).length;
+  return {
+    copy: of("copy"),
+    move: of("move"),
+    delete: of("delete"),
+    verify: of("verify"),
+    bytes: actions.reduce((sum, action) => sum + action.bytes, 0),
+  };
+}
+
+export function totals(sites: readonly Site[]) {
+  const used = sites.filter((site) => site.usable);
+  return { files: used.reduce((sum, site) => sum + site.scan.files, 0), locations: used.length };
+}
+
+const sorted = <T extends { address: string; rule: string }>(entries: readonly T[]): T[] =>
+  [...entries].sort((a, b) => compare(a.rule, b.rule) || compare(a.address, b.address));
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** S12: planning again after the plan must give nothing to do. */
+async function converges(
+  catalog: Catalog,
+  config: Config,
+  sites: readonly Site[],
+  first: Evaluation,
+  now: number,
+): Promise<Check> {
+  if (first.steps.length === 0) return toCheck("converges", []);
+  await imagine(catalog, "inst", "after", first.steps, now);
+  const used = new Map(first.forecast.capacity.map((each) => [each.location, each.after]));
+  const later = sites.map((site) => ({ ...site, used: used.get(site.name) ?? site.used }));
+  const again = await evaluate(catalog, config, later, "after", now);
+  const problems = again.steps.slice(0, 20).map(({ action }) => {
+    const before = first.steps
+      .filter(({ content }) => `sha256:${content.sha256}` === action.content)
+      .map((step) => step.action.rule.name);
+    const fights = [...new Set([...before, action.rule.name])].join(" and ");
+    const to = action.to ? ` to ${address(action.to.location, action.to.key)}` : "";
+    return `after this plan ${action.rule.name} would ${action.kind} ${address(action.from.location, action.from.key)}${to}: ${fights} fight`;
+  });
+  if (again.steps.length > problems.length) problems.push(`and ${again.steps.length - problems.length} more`);
+  return toCheck("converges", problems);
+}
+
+function capacityCheck(evaluation: Evaluation): Check {
+  const full = evaluation.settlement.blocked.filter((entry) => entry.code === "capacity");
+  const over = evaluation.forecast.capacity.filter((each) => each.limit !== null && each.before > each.limit);
+  const problems = over.map(
+    (each) => `${each.location} holds ${each.before} bytes, more than its limit of ${each.limit}`,
+  );
+  if (full.length > 0) problems.unshift(`${full.length} files do not fit and are blocked`);
+  return { name: "capacity", status: problems.length === 0 ? "pass" : "warn", problems };
+}
+
+/** The seeds' tables: what each rule decided, and the actions, for questions to the catalog. */
+async function keepDecisions(catalog: Catalog, config: Config, evaluation: Evaluation): Promise<void> {
+  const rules = config.rules.map((rule, index) => sql`(${index}::INTEGER, ${rule.name}, ${rule.action})`);
+  const none = sql`(-1::INTEGER, 'default', 'default')`;
+  const values = [...rules, none].reduce((all, next) => sql`${all}, ${next}`);
+  await catalog.transaction(async () => {
+    await catalog.run(sql`DELETE FROM rule_evaluations`);
+    await catalog.run(sql`INSERT INTO rule_evaluations
+      SELECT i.location, i.key, r.rule, r.decision FROM work.decision d JOIN work.inst i ON i.rowid = d.iid
+      JOIN (VALUES ${values}) r(number, rule, decision) ON r.number = coalesce(d."first", -1)`);
+    await catalog.run(sql`DELETE FROM plan_actions`);
+    const actions = evaluation.steps.map((step) => step.action);
+    if (actions.length === 0) return;
+    await catalog.run(
+      sql`INSERT INTO plan_actions BY NAME SELECT * FROM ${packed({
+        id: column(actions.map((action) => action.id)),
+        kind: column(actions.map((action) => action.kind)),
+        rule: column(actions.map((action) => action.rule.name)),
+        reason: column(actions.map((action) => action.reason)),
+        sha256: column(actions.map((action) => action.content.slice("sha256:".length))),
+        size: column(
+          actions.map((action) => action.size),
+          "BIGINT",
+        ),
+        from_location: column(actions.map((action) => action.from.location)),
+        from_key: column(actions.map((action) => action.from.key)),
+        to_location: column(actions.map((action) => action.to?.location)),
+        to_key: column(actions.map((action) => action.to?.key)),
+        bytes: column(
+          actions.map((action) => action.bytes),
+          "BIGINT",
+        ),
+      })}`,
+    );
+  });
+}

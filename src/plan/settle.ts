@@ -1,0 +1,354 @@
+import { address } from "../lib/key.js";
+import {
+  byConfigOrder,
+  type Content,
+  type Context,
+  countCopies,
+  type Instance,
+  type Placement,
+  type Unwanted,
+  type Wish,
+} from "./model.js";
+import type { Occupancy } from "./occupants.js";
+import { type Claim, claimKeys, decideGroup, type Group, isFree, type Stayer, settleClaim } from "./place.js";
+import type { Blocked, Conflict, Kept } from "./plan.js";
+import { type Site, slotOf } from "./site.js";
+import { byTargetKey, missingCopies, newPlace, type Place, placesWithWishes, type Shortfall } from "./wish.js";
+
+/** What is to happen: keys that are filled, instances that go, and all that stays as it is although a rule wants it otherwise. */
+export interface Settlement {
+  placements: Placement[];
+  removals: Map<Instance, Unwanted>;
+  /** Conflict losers that go to trash. */
+  displaced: Instance[];
+  blocked: Blocked[];
+  kept: Kept[];
+  conflicts: Conflict[];
+}
+
+/**
+ * Settles all wishes against each other. Contents depend on each other where one wants a key that another is about to
+ * leave; they are followed depth first, and those that wait for one another in a circle are blocked as a swap.
+ *
+ * @param contents those something is to be done about; `bystanders` are contents that only own a contested key
+ */
+export function settle(
+  contents: readonly Content[],
+  bystanders: ReadonlyMap<string, Content>,
+  short: readonly Shortfall[],
+  occupancy: Occupancy,
+  context: Context,
+): Settlement {
+  const groups = claimKeys(contents, occupancy);
+  const byContent = new Map<Content, Group[]>();
+  for (const group of groups.values()) {
+    for (const claim of group.claims) byContent.set(claim.content, [...(byContent.get(claim.content) ?? []), group]);
+  }
+  const known = new Map<string, Content>(bystanders);
+  for (const content of contents) known.set(content.sha256, content);
+  const conflicts: Conflict[] = [];
+  const displaced = new Set<Instance>();
+  const removals = new Map<Content, Map<Instance, Unwanted>>();
+  const kept: Kept[] = [];
+  const stack: (Group | Content)[] = [];
+
+  placeShortfalls(short, groups, occupancy);
+
+  const instanceAt = (site: Site, key: string, sha256: string | null): Instance | undefined =>
+    sha256 === null
+      ? undefined
+      : known.get(sha256)?.instances.find((instance) => instance.site === site && instance.key === key);
+
+  const markSwap = (frame: Group | Content): void => {
+    for (const open of stack.slice(stack.indexOf(frame))) if ("claims" in open) open.swap = true;
+  };
+
+  const anchored = (instance: Instance | undefined, owner: Content | undefined): string | undefined => {
+    if (!instance || !owner) return "the content of the file that is there is not known";
+    if (stack.includes(owner) || (removals.get(owner)?.size ?? 0) > 0)
+      return "other copies of the file that is there leave in this plan";
+    return anchorOf(instance, owner);
+  };
+
+  const settleGroup = (group: Group): void => {
+    if (group.state === "done") return;
+    if (group.state === "open") {
+      markSwap(group);
+      return;
+    }
+    group.state = "open";
+    stack.push(group);
+    const stayers: Stayer[] = [];
+    const leaving: Instance[] = [];
+    for (const occupant of occupancy.at(group.site, group.claims[0]?.key ?? group.slot)) {
+      const instance = instanceAt(group.site, occupant.key, occupant.sha256);
+      const owner = instance && known.get(instance.sha256);
+      if (instance && owner && leaves(owner, instance)) leaving.push(instance);
+      else stayers.push({ occupant, instance, anchored: anchored(instance, owner) });
+    }
+    const verdict = decideGroup(group, stayers, leaving, context, groups, occupancy);
+    conflicts.push(...verdict.conflicts);
+    for (const loser of verdict.displaced) displaced.add(loser);
+    group.state = "done";
+    stack.pop();
+  };
+
+  const leaves = (content: Content, instance: Instance): boolean =>
+    content.unwanted.has(instance) && (settleContent(content)?.has(instance) ?? false);
+
+  const settleContent = (content: Content): Map<Instance, Unwanted> | undefined => {
+    const settled = removals.get(content);
+    if (settled) return settled;
+    if (stack.includes(content)) {
+      markSwap(content);
+      return undefined;
+    }
+    stack.push(content);
+    for (const group of byContent.get(content) ?? []) settleGroup(group);
+    placeRest(content, groups, occupancy);
+    const going = acceptRemovals(content, displaced, context, kept);
+    removals.set(content, going);
+    stack.pop();
+    return going;
+  };
+
+  for (const content of contents) settleContent(content);
+  const wishes = contents.flatMap((content) => content.wishes);
+  return {
+    placements: [
+      ...new Set(wishes.flatMap((wish) => (wish.outcome?.kind === "placed" ? [wish.outcome.placement] : []))),
+    ],
+    removals: new Map([...removals.values()].flatMap((map) => [...map])),
+    displaced: [...displaced],
+    conflicts,
+    ...reportWishes(wishes, kept),
+  };
+}
+
+/** Why a conflict loser must stay: a rule wants it there, pins it, or a requirement counts on it. */
+function anchorOf(instance: Instance, content: Content): string | undefined {
+  if (content.pinned.has(instance)) return "a rule keeps the file that is there";
+  if (content.wishes.some((wish) => wish.site === instance.site)) return "a rule wants the file that is there";
+  if (content.needs.length > 0) return "a requirement counts on the file that is there";
+  return undefined;
+}
+
+/** S5: a copy at the best location where a name is free; where there is none, the requirement is blocked. */
+function placeShortfalls(short: readonly Shortfall[], groups: Map<string, Group>, occupancy: Occupancy): void {
+  for (const { content, author, candidates } of short) {
+    for (
+      let missing = missingCopies(content, author, placesWithWishes(content));
+      missing;
+      missing = missingCopies(content, author, placesWithWishes(content))
+    ) {
+      const present = new Set(placesWithWishes(content).map((place) => place.site.location.domain));
+      const free = candidates
+        .filter((site) => !content.wishes.some((wish) => wish.site === site))
+        .filter((site) => missing !== "domain" || !present.has(site.location.domain))
+        .flatMap((site) => freeName(content, site, groups, occupancy) ?? []);
+      const [spot] = free;
+      const instance = spot?.instance ?? content.instances[0];
+      if (!instance) break;
+      const wish: Wish = {
+        author,
+        content,
+        site: spot?.site ?? instance.site,
+        instance,
+        exact: false,
+        key: spot?.key ?? instance.key,
+        outcome: undefined,
+      };
+      content.wishes.push(wish);
+      if (!spot) {
+        const what = missing === "domain" ? `${author.need?.domains} domains` : `${author.need?.copies} copies`;
+        wish.outcome = {
+          kind: "blocked",
+          code: "require",
+          reason: `there is no location for the ${what} that ${author.name} requires`,
+        };
+        break;
+      }
+      wish.outcome = {
+        kind: "placed",
+        placement: { content, site: spot.site, key: spot.key, wish, after: [], displaces: undefined },
+      };
+      claimFor(groups, wish, spot);
+    }
+  }
+}
+
+function freeName(content: Content, site: Site, groups: Map<string, Group>, occupancy: Occupancy) {
+  for (const instance of content.instances) {
+    if (isFree(site, instance.key, content, groups, occupancy)) return [{ site, key: instance.key, instance }];
+  }
+  return undefined;
+}
+
+function claimFor(groups: Map<string, Group>, wish: Wish, spot: { site: Site; key: string }): void {
+  const slot = slotOf(spot.site, spot.key);
+  const claim: Claim = { content: wish.content, site: spot.site, key: spot.key, wishes: [wish] };
+  groups.set(`${spot.site.order} ${slot}`, { site: spot.site, slot, claims: [claim], state: "done", swap: false });
+}
+
+/** Wishes for any key at a site where an exact wish was meant to fulfil them and did not, or did. */
+function placeRest(content: Content, groups: Map<string, Group>, occupancy: Occupancy): void {
+  const rest = content.wishes.filter((wish) => wish.outcome === undefined).sort(byTargetKey);
+  for (const wish of rest) {
+    if (wish.outcome !== undefined || wish.key === undefined) continue;
+    const sibling = content.wishes.find(
+      (other) => other.site === wish.site && (other.outcome?.kind === "placed" || other.outcome?.kind === "held"),
+    );
+    if (sibling?.outcome) {
+      wish.outcome = sibling.outcome;
+      continue;
+    }
+    const same = rest.filter((other) => other.site === wish.site);
+    const free = same.find(
+      (other) => other.key !== undefined && isFree(other.site, other.key, content, groups, occupancy),
+    );
+    const claim: Claim = { content, site: wish.site, key: free?.key ?? wish.key, wishes: same };
+    if (free?.key === undefined) {
+      settleClaim(claim, { kind: "blocked", code: "conflict", reason: `no name is free at ${wish.site.name}` });
+      continue;
+    }
+    settleClaim(claim, {
+      kind: "placed",
+      placement: { content, site: wish.site, key: free.key, wish: free, after: [], displaces: undefined },
+    });
+    claimFor(groups, wish, { site: wish.site, key: free.key });
+  }
+}
+
+/**
+ * Which unwanted instances may go: those of moves whose wishes are fulfilled, and of deletes; less those that S3, S5
+ * and S6 keep. Among equals the first in config order with the smallest key stays.
+ */
+function acceptRemovals(
+  content: Content,
+  displaced: ReadonlySet<Instance>,
+  context: Context,
+  kept: Kept[],
+): Map<Instance, Unwanted> {
+  const going = new Map<Instance, Unwanted>();
+  for (const instance of [...content.unwanted.keys()].sort(byConfigOrder)) {
+    const unwanted = content.unwanted.get(instance);
+    if (unwanted?.wishes.every((wish) => wish.outcome?.kind === "held" || wish.outcome?.kind === "placed"))
+      going.set(instance, unwanted);
+  }
+  if (going.size === 0) return going;
+  const staying: Place[] = content.instances.filter((instance) => !going.has(instance) && !displaced.has(instance));
+  const filled = new Map<string, Place>();
+  for (const wish of content.wishes) {
+    if (wish.outcome?.kind === "placed")
+      filled.set(`${wish.site.order} ${wish.outcome.placement.key}`, newPlace(wish.site));
+  }
+  staying.push(...filled.values());
+  const keep = (instance: Instance, code: string, reason: string): void => {
+    const unwanted = going.get(instance);
+    if (!unwanted) return;
+    going.delete(instance);
+    staying.push(instance);
+    kept.push({ address: address(instance.site.name, instance.key), rule: unwanted.author.name, code, reason });
+  };
+  keepWanted(content, going, staying, keep);
+  keepFloor(content, going, staying, keep, context);
+  keepRequired(content, going, staying, keep, context);
+  return going;
+}
+
+type Keep = (instance: Instance, code: string, reason: string) => void;
+
+/** S3: a wanted location beats an unwanted instance. */
+function keepWanted(
+  content: Content,
+  going: ReadonlyMap<Instance, Unwanted>,
+  staying: readonly Place[],
+  keep: Keep,
+): void {
+  for (const wish of content.wishes) {
+    if (!wish.exact || wish.outcome?.kind !== "held" || !going.has(wish.outcome.instance)) continue;
+    keep(wish.outcome.instance, "wanted", `${wish.author.name} wants it at this key`);
+  }
+  for (const wish of content.wishes) {
+    if (staying.some((place) => place.site === wish.site)) continue;
+    const last = [...going.keys()].find((instance) => instance.site === wish.site);
+    if (last) keep(last, "wanted", `${wish.author.name} wants the content in ${wish.site.name}`);
+  }
+}
+
+/** S6: never below min(min_copies, what it had), and never below one but by allow_last_copy. */
+function keepFloor(
+  content: Content,
+  going: ReadonlyMap<Instance, Unwanted>,
+  staying: readonly Place[],
+  keep: Keep,
+  context: Context,
+): void {
+  const floor = floorOf(content, context);
+  for (const [instance, unwanted] of firstPerSite(going)) {
+    const count = countCopies(staying);
+    if (count >= floor) return;
+    if (countCopies([...staying, instance]) === count || (unwanted.action === "delete" && unwanted.allowLastCopy))
+      continue;
+    const why = floor === 1 ? "it is the last verified copy" : `min_copies: ${floor} verified copies must stay`;
+    keep(instance, "min-copies", why);
+  }
+}
+
+/** S5: what a requirement counts on stays. */
+function keepRequired(
+  content: Content,
+  going: ReadonlyMap<Instance, Unwanted>,
+  staying: readonly Place[],
+  keep: Keep,
+  context: Context,
+): void {
+  for (const index of content.needs) {
+    const author = context.authors.needs[index];
+    if (!author) continue;
+    for (const [instance] of firstPerSite(going)) {
+      const missing = missingCopies(content, author, staying);
+      if (missing === undefined) break;
+      const domains = new Set(staying.map((place) => place.site.location.domain));
+      if (missing === "domain" && domains.has(instance.site.location.domain)) continue;
+      if (countCopies([...staying, instance]) > countCopies(staying))
+        keep(instance, "require", `${author.name} requires it`);
+    }
+  }
+}
+
+/** The smallest key of every location, in config order. */
+function firstPerSite(going: ReadonlyMap<Instance, Unwanted>): [Instance, Unwanted][] {
+  const seen = new Set<Site>();
+  return [...going].filter(([instance]) => !seen.has(instance.site) && seen.add(instance.site));
+}
+
+/** How many verified copies the content must keep at every step. */
+export const floorOf = (content: Content, context: Context): number =>
+  Math.max(1, Math.min(context.config.safety.minCopies, countCopies(content.instances)));
+
+/** One line per matched file, location and reason; a copy speaks once for all names of a content. */
+function reportWishes(wishes: readonly Wish[], kept: Kept[]): { blocked: Blocked[]; kept: Kept[] } {
+  const blocked = new Map<string, Blocked>();
+  const stays = new Map<string, Kept>(kept.map((entry) => [`${entry.address} ${entry.rule} ${entry.code}`, entry]));
+  const spoken = new Set<string>();
+  for (const wish of wishes) {
+    const { outcome, author } = wish;
+    if (outcome?.kind !== "blocked" && outcome?.kind !== "kept") continue;
+    if (author.rule?.action !== "move") {
+      const once = `${wish.content.sha256} ${wish.site.order} ${author.name} ${outcome.kind}`;
+      if (spoken.has(once)) continue;
+      spoken.add(once);
+    }
+    const entry = {
+      address: address(wish.instance.site.name, wish.instance.key),
+      rule: author.name,
+      code: outcome.code,
+      reason: outcome.reason,
+    };
+    const id = `${entry.address} ${entry.rule} ${entry.code}`;
+    if (outcome.kind === "blocked") blocked.set(id, blocked.get(id) ?? entry);
+    else stays.set(id, stays.get(id) ?? entry);
+  }
+  return { blocked: [...blocked.values()], kept: [...stays.values()] };
+}

@@ -1,0 +1,141 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { sql } from "../catalog/sql.js";
+import type { Config, Location } from "../config/config.js";
+import { collisionKey } from "../lib/key.js";
+import type { PlanScan } from "./plan.js";
+
+/** A location as the planner sees it: what storage.yaml says of it and what the last scan found. */
+export interface Site {
+  /** Position in config order; also its number in the work tables. */
+  order: number;
+  name: string;
+  location: Location;
+  /** Its instances take part: scanned, not suspect, status active or draining. */
+  usable: boolean;
+  /** Files may be put there and taken away. */
+  writable: boolean;
+  /** Its instances count as copies. */
+  counted: boolean;
+  /** Why nothing can be placed there, where `writable` is false. */
+  unavailable: { code: string; reason: string } | undefined;
+  suspect: string | undefined;
+  foldsCase: boolean;
+  maxNameBytes: number;
+  /** Bytes of all its files as last seen. */
+  used: number;
+  /** Bytes that its files may take at most; undefined = no limit known. */
+  limit: number | undefined;
+  scan: PlanScan;
+}
+
+interface SiteRow {
+  name: string;
+  uuid: string | null;
+  suspect: string | null;
+  features: string | null;
+  total_bytes: number | null;
+  free_bytes: number | null;
+  last_scan: number | null;
+  started_at: number | null;
+  status: string | null;
+  used: number;
+  files: number;
+}
+
+const siteRows = sql<SiteRow>`
+  SELECT l.name, l.uuid, l.suspect, l.features, l.total_bytes, l.free_bytes, l.last_scan, s.started_at, s.status,
+    coalesce(f.used, 0)::BIGINT AS used, coalesce(f.files, 0)::BIGINT AS files
+  FROM storage_locations l
+  LEFT JOIN scans s ON s.id = l.last_scan
+  LEFT JOIN (SELECT location, sum(size) AS used, count(*) AS files FROM file_locations WHERE state <> 'missing' GROUP BY location) f
+    ON f.location = l.name`;
+
+/** The locations in config order. Retired ones are listed but neither usable nor writable. */
+export async function loadSites(config: Config, catalog: Catalog): Promise<Site[]> {
+  const rows = new Map((await catalog.rows(siteRows)).map((row) => [row.name, row]));
+  return config.locations.map((location, order) => toSite(location, order, rows.get(location.name)));
+}
+
+function toSite(location: Location, order: number, row: SiteRow | undefined): Site {
+  const suspect = suspectReason(location, row);
+  const usable = (location.status === "active" || location.status === "draining") && suspect === undefined;
+  const unavailable = whyNotWritable(location, suspect);
+  const features = parseFeatures(row?.features ?? null);
+  return {
+    order,
+    name: location.name,
+    location,
+    usable,
+    writable: unavailable === undefined,
+    counted: usable && location.status === "active",
+    unavailable,
+    suspect,
+    foldsCase: features.foldsCase,
+    maxNameBytes: features.maxNameBytes,
+    used: row?.used ?? 0,
+    limit: limitOf(location, row),
+    scan: {
+      location: location.name,
+      type: location.type,
+      root: location.root,
+      priority: location.priority,
+      uuid: row?.uuid ?? null,
+      scan: row?.last_scan ?? null,
+      at: row?.started_at == null ? null : new Date(row.started_at).toISOString(),
+      status: scanStatus(location, row, suspect),
+      files: row?.files ?? 0,
+      bytes: row?.used ?? 0,
+    },
+  };
+}
+
+function suspectReason(location: Location, row: SiteRow | undefined): string | undefined {
+  if (location.status === "offline" || location.status === "retired") return undefined;
+  if (!row || row.last_scan === null) return row?.suspect ?? "it has not been scanned yet";
+  return row.suspect ?? undefined;
+}
+
+function scanStatus(location: Location, row: SiteRow | undefined, suspect: string | undefined): PlanScan["status"] {
+  if (location.status === "offline" || location.status === "retired") return "offline";
+  if (suspect !== undefined) return row?.last_scan == null ? "never" : "suspect";
+  return row?.status === "complete" ? "complete" : "partial";
+}
+
+function whyNotWritable(location: Location, suspect: string | undefined): Site["unavailable"] {
+  switch (location.status) {
+    case "offline":
+      return { code: "destination-offline", reason: `${location.name} is offline (status: offline)` };
+    case "draining":
+      return { code: "destination-draining", reason: `${location.name} is draining: nothing is written to it` };
+    case "retired":
+      return { code: "destination-retired", reason: `${location.name} is retired` };
+    case "active":
+      if (suspect !== undefined) return { code: "suspect", reason: suspect };
+      return location.readOnly ? { code: "destination-read-only", reason: `${location.name} is read_only` } : undefined;
+  }
+}
+
+function parseFeatures(text: string | null): { foldsCase: boolean; maxNameBytes: number } {
+  const features = (text === null ? {} : JSON.parse(text)) as { foldsCase?: boolean; maxNameBytes?: number };
+  return { foldsCase: features.foldsCase ?? false, maxNameBytes: features.maxNameBytes ?? 255 };
+}
+
+/** `max`, or what the device could still take without going below `keep_free`; the lower of both. */
+function limitOf(location: Location, row: SiteRow | undefined): number | undefined {
+  const { max, keepFree } = location.capacity;
+  const limits = max === undefined ? [] : [max];
+  const free = row?.free_bytes ?? undefined;
+  if (free !== undefined && row?.total_bytes != null) {
+    const keep =
+      keepFree === undefined
+        ? 0
+        : "bytes" in keepFree
+          ? keepFree.bytes
+          : Math.ceil(keepFree.fraction * row.total_bytes);
+    limits.push(row.used + Math.max(0, free - keep));
+  }
+  return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+/** Two keys with the same slot can not both exist at the site. */
+export const slotOf = (site: Site, key: string): string => collisionKey(key, site.foldsCase);

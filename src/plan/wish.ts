@@ -1,0 +1,186 @@
+import { renderKey } from "../config/template.js";
+import { compareKeys } from "../lib/key.js";
+import { type Author, type Content, type Context, countCopies, type Instance, type Wish } from "./model.js";
+import { isHome, isSource } from "./select.js";
+import { type Site, slotOf } from "./site.js";
+
+/**
+ * What the rules and the default want for one content (S2–S4, S7, S8): fills `wishes`, `unwanted` and `pinned` afresh.
+ * A wish that an instance fulfils already has its outcome; so has one that can not be fulfilled for a known reason.
+ */
+export function makeWishes(content: Content, context: Context): void {
+  content.wishes = [];
+  content.unwanted = new Map();
+  content.pinned = new Set();
+  for (const instance of content.instances) {
+    for (const index of instance.first === null ? instance.more : [...instance.more, instance.first]) {
+      const author = context.authors.rules[index];
+      if (author) applyRule(author, instance, content, context);
+    }
+    if (instance.first === null) applyDefault(instance, content, context);
+  }
+}
+
+function applyRule(author: Author, instance: Instance, content: Content, context: Context): void {
+  const rule = author.rule;
+  if (!rule) return;
+  if (rule.action === "keep") {
+    content.pinned.add(instance);
+    return;
+  }
+  const taken = instance.site.writable && isSource(rule, instance.site);
+  const wishes: Wish[] = [];
+  let stays = !taken;
+  for (const name of rule.destination) {
+    const site = context.sites.find((candidate) => candidate.name === name);
+    if (!site) continue;
+    const exact = rule.place === "key" && (rule.action === "move" ? taken : site !== instance.site);
+    const wish = newWish(author, content, site, instance, exact, context);
+    if (exact && site === instance.site && wish.key === instance.key) stays = true;
+    wishes.push(wish);
+  }
+  content.wishes.push(...wishes);
+  if (stays || rule.action === "copy") return;
+  content.unwanted.set(instance, { author, action: rule.action, wishes, allowLastCopy: rule.allowLastCopy });
+}
+
+function applyDefault(instance: Instance, content: Content, context: Context): void {
+  const author = context.authors.fallback;
+  const site = context.sites.find((candidate) => candidate.name === context.config.default?.location);
+  if (!author || !site) return;
+  if (
+    content.instances.some((other) => other.counted && isHome(other.site)) &&
+    !content.instances.some((other) => other.site === site)
+  )
+    return;
+  content.wishes.push(newWish(author, content, site, instance, false, context));
+}
+
+function newWish(
+  author: Author,
+  content: Content,
+  site: Site,
+  instance: Instance,
+  exact: boolean,
+  context: Context,
+): Wish {
+  const wish: Wish = { author, content, site, instance, exact, key: undefined, outcome: undefined };
+  if (!exact) {
+    const holder = content.instances.find((candidate) => candidate.site === site);
+    if (holder) {
+      wish.outcome = { kind: "held", instance: holder };
+      return wish;
+    }
+  }
+  nameTarget(wish, context);
+  if (wish.outcome || wish.key === undefined) return wish;
+  const slot = slotOf(site, wish.key);
+  const holder = content.instances.find((candidate) => candidate.site === site && slotOf(site, candidate.key) === slot);
+  if (holder) wish.outcome = { kind: "held", instance: holder };
+  else if (!site.writable) wish.outcome = { kind: "waiting" };
+  else if (context.full.has(fullMark(content, site))) {
+    wish.outcome = {
+      kind: "blocked",
+      code: "capacity",
+      reason: `${site.name} has no room for ${content.size} more bytes`,
+    };
+  }
+  return wish;
+}
+
+export const fullMark = (content: Content, site: Site): string => `${content.sha256} ${site.order}`;
+
+function nameTarget(wish: Wish, context: Context): void {
+  const { instance, author } = wish;
+  if (!author.rule) {
+    wish.key = instance.key;
+    return;
+  }
+  const rendered = renderKey(author.rule.key, {
+    key: instance.key,
+    sha256: instance.sha256,
+    project: instance.project,
+    attrs: instance.attrs === null ? {} : (JSON.parse(instance.attrs) as Record<string, string>),
+    mediaType: instance.mediaType,
+    modified: Number(instance.mtime / 1_000_000n),
+    location: instance.site.name,
+    timezone: context.config.settings.timezone,
+  });
+  if ("key" in rendered) wish.key = rendered.key;
+  else
+    wish.outcome = {
+      kind: "blocked",
+      code: "unresolved",
+      reason: `the key template has no value for {${rendered.unresolved}}`,
+    };
+}
+
+/** A requirement that does not hold, with the locations that could help, best first (S5). */
+export interface Shortfall {
+  content: Content;
+  author: Author;
+  candidates: Site[];
+}
+
+/** Requirements of a content that would not hold even if every wish came true and nothing went. */
+export function shortfalls(content: Content, context: Context): Shortfall[] {
+  return content.needs.flatMap((index) => {
+    const author = context.authors.needs[index];
+    if (!author?.need) return [];
+    if (missingCopies(content, author, placesWithWishes(content)) === undefined) return [];
+    return [{ content, author, candidates: eligible(content, context) }];
+  });
+}
+
+export interface Place {
+  site: Site;
+  physical: string | null;
+  counted: boolean;
+}
+
+/** Where the content is and will be as far as its wishes are not already known to fail. */
+export function placesWithWishes(content: Content): Place[] {
+  const wished = content.wishes
+    .filter((wish) => wish.outcome === undefined || wish.outcome.kind === "placed")
+    .map((wish) => newPlace(wish.site));
+  return [...content.instances, ...wished];
+}
+
+export const newPlace = (site: Site): Place => ({ site, physical: null, counted: site.counted });
+
+/** What is missing: a copy in a domain that has none, any further copy, or nothing. */
+export function missingCopies(
+  _content: Content,
+  author: Author,
+  places: readonly Place[],
+): "domain" | "copy" | undefined {
+  const need = author.need;
+  if (!need) return undefined;
+  if (countDomains(places) < need.domains) return "domain";
+  return countCopies(places) < need.copies ? "copy" : undefined;
+}
+
+const countDomains = (places: readonly Place[]): number =>
+  new Set(places.filter((place) => place.counted).map((place) => place.site.location.domain)).size;
+
+function eligible(content: Content, context: Context): Site[] {
+  return context.sites
+    .filter((site) => site.writable && site.counted && !context.full.has(fullMark(content, site)))
+    .filter((site) => !content.instances.some((instance) => instance.site === site))
+    .sort((a, b) => b.location.priority - a.location.priority || a.order - b.order);
+}
+
+/** A content-wish's names, smallest key first: the first that is free is taken (S7 details). */
+export function byTargetKey(a: Wish, b: Wish): number {
+  return compareKeys(a.key ?? "", b.key ?? "") || byRank(a, b);
+}
+
+/** The order in which claimants of one key are served: rule order, location priority, key bytes. */
+export function byRank(a: Wish, b: Wish): number {
+  return (
+    a.author.rank - b.author.rank ||
+    b.instance.site.location.priority - a.instance.site.location.priority ||
+    compareKeys(a.instance.key, b.instance.key) ||
+    a.instance.site.order - b.instance.site.order
+  );
+}
