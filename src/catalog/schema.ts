@@ -6,6 +6,9 @@
  * - `settling`  younger than `settings.settle`: exists, but nothing is done with it
  * - `missing`   gone without our doing; kept for `status` and `drift` until it is back or forgotten by `gc`
  * - `rot`       same version token, other bytes: quarantined until repaired
+ * An unchanged row is not rewritten: `last_seen` of a present row is when it was last written, and its location's last complete
+ * scan saw it too. `storage_locations.suspect` says why nothing may rely on a location (NULL = it is fine); `accepted` lets
+ * the next complete scan shrink it.
  */
 export const SCHEMA_VERSION = 1;
 
@@ -17,7 +20,7 @@ CREATE TABLE storage_locations (
   status VARCHAR NOT NULL, priority INTEGER NOT NULL, purpose VARCHAR[] NOT NULL, domain VARCHAR NOT NULL,
   read_only BOOLEAN NOT NULL, layout VARCHAR, features VARCHAR,
   total_bytes BIGINT, free_bytes BIGINT,
-  suspect VARCHAR,
+  suspect VARCHAR, accepted BOOLEAN NOT NULL DEFAULT false,
   last_scan BIGINT, last_complete_scan BIGINT
 );
 CREATE TABLE file_locations (

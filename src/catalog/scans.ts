@@ -1,0 +1,89 @@
+import type { Config, Location } from "../config/config.js";
+import type { Catalog } from "./catalog.js";
+import { instant, raw, type Sql, sql } from "./sql.js";
+
+/** What the catalog remembers of a location between scans. */
+export interface KnownLocation {
+  name: string;
+  root: string;
+  uuid: string | null;
+  suspect: string | null;
+  /** The next complete scan is believed, however little it finds. */
+  accepted: boolean;
+  /** JSON of the layout that the rows were read with. */
+  layout: string | null;
+  features: string | null;
+  last_complete_scan: number | null;
+}
+
+export interface ScanRow {
+  location: string;
+  startedAt: number;
+  finishedAt: number;
+  status: "complete" | "partial" | "suspect";
+  files: number;
+  bytes: number;
+  hashed: number;
+  hashedBytes: number;
+  added: number;
+  changed: number;
+  missing: number;
+  settling: number;
+  skipped: number;
+}
+
+/** The layout as `storage_locations` keeps it. */
+export const layoutText = (location: Location): string | null =>
+  location.layout ? JSON.stringify({ re2: location.layout.re2, captures: location.layout.captures }) : null;
+
+/**
+ * Makes `storage_locations` say what storage.yaml says. What was found out about a location stays (UUID, features,
+ * suspicion, layout of the rows); locations that left the file, and the instances of these and of retired ones, are forgotten.
+ */
+export async function syncLocations(catalog: Catalog, config: Config): Promise<void> {
+  await catalog.transaction(async () => {
+    for (const location of config.locations) await catalog.run(mergeLocation(location));
+    const names = JSON.stringify(config.locations.map((location) => location.name));
+    const held = JSON.stringify(config.locations.flatMap(({ name, status }) => (status === "retired" ? [] : [name])));
+    await catalog.run(
+      sql`DELETE FROM storage_locations WHERE name NOT IN (SELECT unnest(from_json(${names}, '["VARCHAR"]')))`,
+    );
+    for (const table of ["file_locations", "scans", "scan_problems"]) {
+      await catalog.run(
+        sql`DELETE FROM ${raw(table)} WHERE location NOT IN (SELECT unnest(from_json(${held}, '["VARCHAR"]')))`,
+      );
+    }
+  });
+}
+
+function mergeLocation(location: Location): Sql {
+  const { name, type, root, status, priority, domain, readOnly } = location;
+  const purpose = sql`from_json(${JSON.stringify(location.purpose)}, '["VARCHAR"]')`;
+  return sql`
+    MERGE INTO storage_locations l USING (SELECT ${name} AS name) given ON l.name = given.name
+    WHEN MATCHED THEN UPDATE SET type = ${type}, root = ${root}, status = ${status}, priority = ${priority},
+      purpose = ${purpose}, domain = ${domain}, read_only = ${readOnly}
+    WHEN NOT MATCHED THEN INSERT (name, type, root, status, priority, purpose, domain, read_only, layout)
+      VALUES (${name}, ${type}, ${root}, ${status}, ${priority}, ${purpose}, ${domain}, ${readOnly}, ${layoutText(location)})`;
+}
+
+export async function knownLocations(catalog: Catalog): Promise<Map<string, KnownLocation>> {
+  const rows = await catalog.rows(sql<KnownLocation>`
+    SELECT name, root, uuid, suspect, accepted, layout, features, last_complete_scan FROM storage_locations`);
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+/** Adds the scan and returns its id; the problems it met replace those of the location's earlier scans. Runs inside the caller's transaction. */
+export async function recordScan(catalog: Catalog, row: ScanRow): Promise<number> {
+  const next = await catalog.row(sql<{ id: number }>`SELECT nextval('scan_ids') AS id`);
+  const id = next?.id ?? 0;
+  await catalog.run(sql`
+    INSERT INTO scans (id, location, started_at, finished_at, status, files, bytes, hashed, hashed_bytes,
+      added, changed, missing, settling, skipped)
+    VALUES (${BigInt(id)}, ${row.location}, ${instant(row.startedAt)}, ${instant(row.finishedAt)}, ${row.status},
+      ${BigInt(row.files)}, ${BigInt(row.bytes)}, ${BigInt(row.hashed)}, ${BigInt(row.hashedBytes)}, ${BigInt(row.added)},
+      ${BigInt(row.changed)}, ${BigInt(row.missing)}, ${BigInt(row.settling)}, ${BigInt(row.skipped)})`);
+  await catalog.run(sql`DELETE FROM scan_problems WHERE location = ${row.location}`);
+  await catalog.run(sql`UPDATE storage_locations SET last_scan = ${BigInt(id)} WHERE name = ${row.location}`);
+  return id;
+}

@@ -1,0 +1,86 @@
+import { realpathSync } from "node:fs";
+import type { Backend } from "../backend/backend.js";
+import { ExitCode, messageOf, StowageError } from "../lib/error.js";
+
+/** What a location looks like before anything in it is believed. */
+export interface Health {
+  location: string;
+  /** Equal for two locations exactly when they are one place. */
+  identity?: string;
+  /** Real path of a local root. */
+  root?: string;
+  uuid?: string;
+  /** Why it may not be relied on (S14). */
+  suspect?: string;
+  hint?: string;
+}
+
+/** Looks at the root and the marker. Never throws: what can not be found out makes the location suspect. */
+export async function examine(location: string, backend: Backend, expected: string | undefined): Promise<Health> {
+  const health: Health = { location };
+  try {
+    const uuid = await backend.marker();
+    health.identity = await backend.identity();
+    if (backend.root !== undefined) health.root = realpathSync(backend.root);
+    if (uuid !== undefined) health.uuid = uuid;
+    return { ...health, ...judge(location, uuid, expected) };
+  } catch (error) {
+    const hint = error instanceof StowageError ? error.hint : undefined;
+    return { ...health, suspect: messageOf(error), hint: hint ?? "Connect or mount the storage, then scan again." };
+  }
+}
+
+function judge(
+  location: string,
+  uuid: string | undefined,
+  expected: string | undefined,
+): { suspect?: string; hint?: string } {
+  const adopt = `run \`stowage init --adopt ${location}\``;
+  if (uuid === undefined && expected === undefined) {
+    return { suspect: "it was never adopted: there is no .stowage-location in it", hint: "Run `stowage init`." };
+  }
+  if (uuid === undefined) {
+    return {
+      suspect: "its marker .stowage-location is missing",
+      hint: `If the right storage is mounted there and only the marker was lost, ${adopt}.`,
+    };
+  }
+  if (expected !== undefined && uuid !== expected) {
+    return {
+      suspect: `its marker says ${uuid} and not ${expected}: this is another storage`,
+      hint: `If that is what you want, ${adopt}.`,
+    };
+  }
+  return {};
+}
+
+/** @throws `SAME_STORAGE` when two locations are one directory or device, one lies inside the other, or both carry one marker (S14) */
+export function refuseSameStorage(all: readonly Health[]): void {
+  for (const [index, a] of all.entries()) {
+    for (const b of all.slice(index + 1)) {
+      const why = sameStorage(a, b);
+      if (why === undefined) continue;
+      throw new StowageError(
+        "SAME_STORAGE",
+        `the locations "${a.location}" and "${b.location}" are one storage: ${why}`,
+        {
+          hint: "Two names for one storage would count one copy twice. Remove or move one of them in storage.yaml.",
+          exit: ExitCode.error,
+        },
+      );
+    }
+  }
+}
+
+function sameStorage(a: Health, b: Health): string | undefined {
+  if (a.identity !== undefined && a.identity === b.identity) return "both lead to the same directory";
+  if (a.root !== undefined && b.root !== undefined) {
+    if (isInside(a.root, b.root)) return `${a.root} lies inside ${b.root}`;
+    if (isInside(b.root, a.root)) return `${b.root} lies inside ${a.root}`;
+  }
+  if (a.uuid !== undefined && a.uuid === b.uuid) return `both have the marker ${a.uuid}`;
+  return undefined;
+}
+
+const isInside = (inner: string, outer: string): boolean =>
+  inner === outer || inner.startsWith(outer.endsWith("/") ? outer : `${outer}/`);

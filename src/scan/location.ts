@@ -1,0 +1,93 @@
+import { layoutText } from "../catalog/scans.js";
+import { sql } from "../catalog/sql.js";
+import { examine } from "./health.js";
+import { type Listing, listBackend, listLocal } from "./list.js";
+import { backendReader, localReader, readAll } from "./read.js";
+import { type Found, type LocationScan, type LocationTask, record } from "./record.js";
+import { decide, findGone, shrink, writeGone, writeRows } from "./settle.js";
+import { batches, compare, dropExcluded, openStage, stageRemoved, todo, unlisted } from "./stage.js";
+
+/** Records that the location can not be believed, and nothing else. */
+export async function suspectScan(task: LocationTask, reason: string, hint?: string): Promise<LocationScan> {
+  await openStage(task.catalog);
+  task.meter.stop({ files: 0, bytes: 0 });
+  return record(task, nothing, { status: "suspect", suspect: reason, ...(hint !== undefined && { hint }) });
+}
+
+/** Lists, compares with the catalog, reads what is new or changed, and writes the outcome in one transaction. */
+export async function scanLocation(task: LocationTask): Promise<LocationScan> {
+  const { catalog, location, meter } = task;
+  await openStage(catalog);
+  await stageRemoved(catalog, task.removed);
+  meter.start("walk");
+  const listing = await list(task);
+  await dropExcluded(catalog, location.exclude);
+  const failed = await unlisted(catalog, location.exclude);
+  if (failed) {
+    meter.stop(listing);
+    const key = failed.key === "" ? "its root" : failed.key;
+    return record(task, listing, {
+      status: "partial",
+      suspect: `${key} could not be listed: ${failed.message}`,
+      hint: "Make it readable, or `exclude` it in storage.yaml, then scan again.",
+    });
+  }
+  await compare(catalog, {
+    ...{ location: location.name, now: task.now, settle: task.config.settings.settle, hash: task.hash },
+    relayout: (task.known?.layout ?? null) !== layoutText(location),
+  });
+  const read = await readTodo(task);
+  meter.stop(listing);
+  await decide(catalog, location, task.now);
+  return conclude(task, { ...listing, ...read });
+}
+
+async function list(task: LocationTask): Promise<Listing> {
+  const { root } = task.health;
+  if (root === undefined) return listBackend(task.catalog, task.backend, task.meter, task.signal);
+  return listLocal(task.catalog, task.threads(), root, task.config.settings.state, task.signal);
+}
+
+const nothing: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0 };
+
+async function readTodo(task: LocationTask): Promise<{ hashed: number; hashedBytes: number }> {
+  const { catalog, health, signal } = task;
+  const work = await catalog.row(todo());
+  if (!work || work.files === 0 || signal?.aborted) return { hashed: 0, hashedBytes: 0 };
+  const pool = task.threads();
+  task.meter.start("hash", work);
+  const reader =
+    health.root === undefined ? backendReader(task.backend, task.meter, signal) : localReader(pool, health.root);
+  await readAll(catalog, batches(), reader, pool.size, signal);
+  const read = await catalog.row(sql<{ hashed: number; hashedBytes: number }>`
+    SELECT count(*) AS hashed, CAST(coalesce(sum(w.size), 0) AS BIGINT) AS "hashedBytes"
+    FROM work.hashed h JOIN work.next w ON w.key = h.key`);
+  return read ?? { hashed: 0, hashedBytes: 0 };
+}
+
+/** Decides whether the scan is believed. */
+async function conclude(task: LocationTask, found: Found): Promise<LocationScan> {
+  const { catalog, location, config } = task;
+  // A storage that was taken away while we read looks like one whose files vanished: look at the marker once more.
+  const after = await examine(location.name, task.backend, task.health.uuid);
+  const moved = after.identity !== task.health.identity ? "another storage was mounted during the scan" : undefined;
+  const lost = after.suspect ?? moved;
+  if (lost !== undefined)
+    return record(task, found, { status: "suspect", suspect: lost, ...(after.hint && { hint: after.hint }) });
+  if (task.signal?.aborted) return record(task, found, { status: "partial" }, () => writeRows(catalog, location.name));
+
+  await findGone(catalog, location.name, location.exclude);
+  const { had, lost: gone } = await shrink(catalog, location.name);
+  if (gone > had * config.safety.maxShrink && !task.known?.accepted) {
+    const percent = Math.round((100 * gone) / had);
+    return record(task, found, {
+      status: "suspect",
+      suspect: `${gone} of its ${had} contents are gone (${percent} %, more than max_shrink)`,
+      hint: `If they were removed on purpose, run \`stowage init --adopt ${location.name}\`.`,
+    });
+  }
+  return record(task, found, { status: "complete" }, async () => {
+    await writeRows(catalog, location.name);
+    await writeGone(catalog, location.name);
+  });
+}

@@ -1,0 +1,117 @@
+import { createHash } from "node:crypto";
+import type { Backend } from "../backend/backend.js";
+import type { Catalog } from "../catalog/catalog.js";
+import type { Sql } from "../catalog/sql.js";
+import { codeOf, messageOf } from "../lib/error.js";
+import { mediaTypeOf, mimeOf } from "./media.js";
+import type { Meter } from "./meter.js";
+import type { HashChunk, Pool } from "./pool.js";
+import { type Batch, stageHashes, stageProblems } from "./stage.js";
+import type { Problem } from "./walk.js";
+
+const HEAD = 4_096;
+const ROWS = 5_000;
+
+/** Hashes one group of files. */
+type Reader = (batch: Batch) => Promise<HashChunk>;
+
+export const localReader =
+  (pool: Pool, root: string): Reader =>
+  (batch) =>
+    pool.hash({ kind: "hash", root, ...batch });
+
+/** Reads any backend through its own `read`; one file after the other. */
+export function backendReader(backend: Backend, meter: Meter, signal?: AbortSignal): Reader {
+  return async ({ keys, versions }) => {
+    const read: { key: string; sha256: string; mime: string }[] = [];
+    const problems: Problem[] = [];
+    const wanted = versions.split("\0");
+    for (const [at, key] of keys.split("\0").entries()) {
+      if (signal?.aborted) break;
+      try {
+        read.push({ key, ...(await readObject(backend, key, wanted[at] ?? "", meter, signal)) });
+      } catch (error) {
+        if (signal?.aborted) break;
+        problems.push({ key, ...unread(error) });
+      }
+    }
+    const pack = (values: string[]) => values.join("\0");
+    return {
+      files: read.length,
+      keys: pack(read.map((file) => file.key)),
+      hashes: pack(read.map((file) => file.sha256)),
+      mimes: pack(read.map((file) => file.mime)),
+      mediaTypes: pack(read.map((file) => mediaTypeOf(file.mime))),
+      problems,
+    };
+  };
+}
+
+async function readObject(backend: Backend, key: string, version: string, meter: Meter, signal?: AbortSignal) {
+  const digest = createHash("sha256");
+  let head = Buffer.alloc(0);
+  for await (const piece of backend.read(key, { version, ...(signal && { signal }) })) {
+    if (head.length < HEAD) head = Buffer.concat([head, piece.subarray(0, HEAD - head.length)]);
+    digest.update(piece);
+    meter.add(0, piece.length);
+  }
+  meter.add(1, 0);
+  return { sha256: digest.digest("hex"), mime: mimeOf(key, head) };
+}
+
+function unread(error: unknown): Omit<Problem, "key"> {
+  const code = codeOf(error);
+  if (code === "NOT_FOUND") return { code: "vanished", message: "went away while it was scanned" };
+  if (code === "PRECONDITION") return { code: "changed", message: "changed while it was scanned" };
+  return { code: "unreadable", message: messageOf(error) };
+}
+
+export interface Reading {
+  files: number;
+  problems: number;
+}
+
+/**
+ * Reads every file of `batches` with `threads` groups under way at a time, and stages the hashes and the problems as they
+ * come. After an abort the files that were not reached have neither.
+ */
+export async function readAll(
+  catalog: Catalog,
+  batches: Sql<Batch>,
+  read: Reader,
+  threads: number,
+  signal?: AbortSignal,
+): Promise<Reading> {
+  const reading: Reading = { files: 0, problems: 0 };
+  let chunks: HashChunk[] = [];
+  let rows = 0;
+  const flush = async () => {
+    const group = chunks;
+    chunks = [];
+    rows = 0;
+    await stageHashes(catalog, group);
+    await stageProblems(
+      catalog,
+      group.flatMap((chunk) => chunk.problems),
+    );
+  };
+  // An async generator answers one `next` after the other, so the workers can share it.
+  const source = catalog.stream(batches)[Symbol.asyncIterator]();
+  const work = async () => {
+    for (let item = await source.next(); !item.done && !signal?.aborted; item = await source.next()) {
+      const chunk = await read(item.value);
+      reading.files += chunk.files;
+      reading.problems += chunk.problems.length;
+      chunks.push(chunk);
+      rows += chunk.files + chunk.problems.length;
+      if (rows >= ROWS) await flush();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: threads }, work));
+  } finally {
+    await source.return?.(undefined);
+  }
+  await flush();
+  return reading;
+}

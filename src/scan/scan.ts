@@ -1,0 +1,118 @@
+import type { Backend } from "../backend/backend.js";
+import type { Catalog } from "../catalog/catalog.js";
+import { type KnownLocation, knownLocations, syncLocations } from "../catalog/scans.js";
+import type { Config, Location } from "../config/config.js";
+import { ExitCode, StowageError } from "../lib/error.js";
+import { examine, type Health, refuseSameStorage } from "./health.js";
+import { scanLocation, suspectScan } from "./location.js";
+import { openMeter, type Progress } from "./meter.js";
+import { openPool, type Pool } from "./pool.js";
+import type { LocationScan, LocationTask } from "./record.js";
+import { closeStage, type HashMode } from "./stage.js";
+
+export interface ScanOptions {
+  /** Names of locations; all that are not offline or retired, where unset. */
+  locations?: readonly string[];
+  /** The clock of the scan, milliseconds since the epoch. */
+  now: number;
+  hash?: HashMode;
+  /** Removals of our own that the catalog does not know of: they are no drift and no shrink. */
+  removed?: Iterable<{ location: string; key: string }>;
+  /** The UUIDs of the newest journal, for a catalog that was deleted. */
+  expectedUuids?: ReadonlyMap<string, string>;
+  onEvent?: (event: ScanEvent) => void;
+  signal?: AbortSignal;
+  /** Number of worker threads. */
+  threads?: number;
+}
+
+export type ScanEvent = { type: "scan"; location: string } & Progress;
+
+export interface ScanReport {
+  /** The clock of the scan. */
+  at: number;
+  /** In config order. */
+  locations: LocationScan[];
+}
+
+/**
+ * Brings the catalog up to date with the storage (S13). Each location is one transaction: its rows change together or
+ * not at all. A location that can not be believed becomes suspect and keeps its rows as they were (S14); nothing is ever
+ * taken for gone that was not looked for successfully. Storage is only read. Idempotent.
+ * @throws `SAME_STORAGE` before anything is scanned; `UNKNOWN_LOCATION`
+ */
+export async function scan(
+  config: Config,
+  catalog: Catalog,
+  backends: ReadonlyMap<string, Backend>,
+  options: ScanOptions,
+): Promise<ScanReport> {
+  const chosen = chooseLocations(config, options.locations);
+  await syncLocations(catalog, config);
+  const known = await knownLocations(catalog);
+  const health = await examineAll(config, backends, known, options.expectedUuids);
+  refuseSameStorage([...health.values()]);
+
+  const removed = [...(options.removed ?? [])];
+  const started = performance.now();
+  let pool: Pool | undefined;
+  const threads = () => (pool ??= openPool(options.threads));
+  const stop = () => pool?.abort();
+  options.signal?.addEventListener("abort", stop);
+  const report: ScanReport = { at: options.now, locations: [] };
+  try {
+    for (const location of chosen) {
+      const backend = backends.get(location.name);
+      const found = health.get(location.name);
+      if (!backend || !found || options.signal?.aborted) continue;
+      const tell = (progress: Progress) => options.onEvent?.({ type: "scan", location: location.name, ...progress });
+      report.locations.push(
+        await scanOne({
+          ...{ config, catalog, location, backend, threads, health: found },
+          ...{ known: known.get(location.name), now: options.now, hash: options.hash ?? "auto" },
+          removed: removed.flatMap((ref) => (ref.location === location.name ? [ref.key] : [])),
+          elapsed: () => performance.now() - started,
+          meter: openMeter(options.onEvent && tell, () => pool),
+          ...(options.signal && { signal: options.signal }),
+        }),
+      );
+    }
+    return report;
+  } finally {
+    options.signal?.removeEventListener("abort", stop);
+    await pool?.close();
+    await closeStage(catalog);
+  }
+}
+
+const scanOne = (task: LocationTask): Promise<LocationScan> =>
+  task.health.suspect === undefined ? scanLocation(task) : suspectScan(task, task.health.suspect, task.health.hint);
+
+/** The locations to look at, in config order. @throws `UNKNOWN_LOCATION` */
+export function chooseLocations(config: Config, names: readonly string[] | undefined): Location[] {
+  const all = config.locations.map((location) => location.name);
+  const unknown = names?.find((name) => !all.includes(name));
+  if (unknown !== undefined) {
+    throw new StowageError("UNKNOWN_LOCATION", `there is no location "${unknown}" in ${config.file}`, {
+      hint: `The locations are: ${all.join(", ")}.`,
+      exit: ExitCode.usage,
+    });
+  }
+  return config.locations.filter(
+    ({ name, status }) => status !== "offline" && status !== "retired" && (names === undefined || names.includes(name)),
+  );
+}
+
+/** Looks at every location, also those that are not scanned now: one storage under two names is found either way. */
+export async function examineAll(
+  config: Config,
+  backends: ReadonlyMap<string, Backend>,
+  known: ReadonlyMap<string, KnownLocation>,
+  expected?: ReadonlyMap<string, string>,
+): Promise<Map<string, Health>> {
+  const all = chooseLocations(config, undefined).map(async ({ name }): Promise<[string, Health][]> => {
+    const backend = backends.get(name);
+    return backend ? [[name, await examine(name, backend, known.get(name)?.uuid ?? expected?.get(name))]] : [];
+  });
+  return new Map((await Promise.all(all)).flat());
+}

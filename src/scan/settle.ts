@@ -1,0 +1,106 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { layoutColumns } from "../catalog/entries.js";
+import { instant, type Sql, sql } from "../catalog/sql.js";
+import type { Location, Pattern } from "../config/config.js";
+import { excluded } from "./stage.js";
+
+// From the staged scan of one location to the catalog's rows.
+
+/**
+ * Fills `work.rows` with the rows to write and adds rot to `work.problems`. A file that was to be read and was not,
+ * because the scan was stopped, is left as it was; one that could not be read has no hash; one that went away is no row.
+ */
+export async function decide(catalog: Catalog, location: Location, now: number): Promise<void> {
+  const named = layoutColumns(location.layout);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.rows AS
+    WITH unread AS (SELECT key, any_value(code) AS code FROM work.problems WHERE code IN ('changed', 'unreadable', 'vanished') GROUP BY key),
+    read AS (
+      SELECT n.*, h.sha256 AS read_sha256, h.mime AS read_mime, h.media_type AS read_media_type, u.code AS unread,
+        coalesce(same AND NOT racy AND h.sha256 <> old_sha256, false) AS rotten
+      FROM work.next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
+      WHERE u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL)
+    ), known AS (
+      SELECT *, nfc_normalize(key) AS norm_key, CASE
+        WHEN rotten THEN old_sha256
+        WHEN read_sha256 IS NOT NULL THEN read_sha256
+        WHEN unread IS NOT NULL THEN NULL
+        WHEN same THEN coalesce(old_sha256, sha256)
+        ELSE sha256 END AS content
+      FROM read
+    )
+    SELECT k.key, k.norm_key, k.content AS sha256, k.size, k.mtime, k.accessed, k.version, k.physical,
+      CASE WHEN rotten OR (same AND old_state = 'rot' AND read_sha256 IS NULL) THEN 'rot' WHEN settling THEN 'settling' ELSE 'present' END AS state,
+      CASE WHEN same OR content = old_sha256 THEN coalesce(first_seen, ${instant(now)}) ELSE ${instant(now)} END AS first_seen,
+      ${instant(now)} AS last_seen,
+      CASE WHEN content IS NULL THEN NULL WHEN rotten THEN last_verified WHEN read_sha256 IS NOT NULL THEN ${instant(now)}
+        WHEN same THEN last_verified END AS last_verified,
+      CASE WHEN read_mime IS NOT NULL THEN read_media_type WHEN same AND old_mime IS NOT NULL THEN old_media_type
+        ELSE coalesce(e.media_type, 'other') END AS media_type,
+      coalesce(read_mime, CASE WHEN same THEN old_mime END, e.mime, 'application/octet-stream') AS mime,
+      ${named.project} AS project, ${named.attrs} AS attrs,
+      old_state IS NULL OR old_state = 'missing' AS added, NOT same AS changed, old_sha256, old_state, rotten, read_sha256
+    FROM known k LEFT JOIN work.extensions e ON e.extension = lower(regexp_extract(k.key, '[^/]\\.([^./]+)$', 1))`);
+  await catalog.run(sql`
+    INSERT INTO work.problems SELECT key, 'rot', 'expected sha256:' || old_sha256 || ' and read sha256:' || read_sha256
+    FROM work.rows WHERE rotten`);
+}
+
+/** Fills `work.gone` with what the catalog lists and the complete listing does not; `ours` = no loss, as we removed it or the location does not want it. */
+export async function findGone(catalog: Catalog, location: string, exclude: readonly Pattern[]): Promise<void> {
+  await catalog.run(sql`DELETE FROM work.walk WHERE key IN (SELECT key FROM work.problems WHERE code = 'vanished')`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.gone AS
+    SELECT key, sha256, state, (key IN (SELECT key FROM work.removed) OR ${excluded(exclude)}) AS ours
+    FROM file_locations f
+    WHERE location = ${location} AND NOT EXISTS (SELECT 1 FROM work.walk w WHERE w.key = f.key)`);
+}
+
+/** How many contents the location had, and how many of them it has nowhere any more (S14). */
+export async function shrink(catalog: Catalog, location: string): Promise<{ had: number; lost: number }> {
+  const row = await catalog.row(sql<{ had: number; lost: number }>`
+    WITH had AS (
+      SELECT key, sha256 FROM file_locations
+      WHERE location = ${location} AND state <> 'missing' AND sha256 IS NOT NULL
+        AND key NOT IN (SELECT key FROM work.gone WHERE ours)
+    ), touched AS (SELECT key FROM work.gone UNION ALL SELECT key FROM work.rows),
+    stays AS (
+      SELECT sha256 FROM had WHERE key NOT IN (SELECT key FROM touched)
+      UNION ALL SELECT sha256 FROM work.rows WHERE sha256 IS NOT NULL
+    )
+    SELECT (SELECT count(DISTINCT sha256) FROM had) AS had,
+      (SELECT count(DISTINCT sha256) FROM had WHERE sha256 NOT IN (SELECT sha256 FROM stays)) AS lost`);
+  return row ?? { had: 0, lost: 0 };
+}
+
+/** Writes `work.rows` into the catalog. Runs inside the caller's transaction. */
+export async function writeRows(catalog: Catalog, location: string): Promise<void> {
+  await catalog.run(
+    sql`DELETE FROM file_locations f USING work.rows r WHERE f.location = ${location} AND f.key = r.key`,
+  );
+  await catalog.run(sql`
+    INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
+      first_seen, last_seen, last_verified, media_type, mime, project, attrs)
+    SELECT ${location}, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
+      first_seen, last_seen, last_verified, media_type, mime, project, attrs
+    FROM work.rows`);
+}
+
+/** Marks `work.gone` missing, and forgets what is gone by our own doing. Only after a complete scan; runs inside the caller's transaction. */
+export async function writeGone(catalog: Catalog, location: string): Promise<void> {
+  await catalog.run(sql`
+    DELETE FROM file_locations f USING work.gone g WHERE f.location = ${location} AND f.key = g.key AND g.ours`);
+  await catalog.run(sql`
+    UPDATE file_locations f SET state = 'missing' FROM work.gone g
+    WHERE f.location = ${location} AND f.key = g.key AND NOT g.ours AND f.state <> 'missing'`);
+}
+
+export interface Counts {
+  added: number;
+  changed: number;
+  missing: number;
+}
+
+export const counts = (): Sql<Counts> => sql<Counts>`
+  SELECT count(*) FILTER (WHERE added) AS added,
+    count(*) FILTER (WHERE changed AND NOT added) AS changed,
+    (SELECT count(*) FROM work.gone WHERE NOT ours AND state <> 'missing') AS missing
+  FROM work.rows`;

@@ -1,0 +1,56 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { fileHasher } from "./hash.js";
+import { mediaTypeOf } from "./media.js";
+import type { HashChunk, HashTask, Shared, Task, TaskResult } from "./pool.js";
+import { walk } from "./walk.js";
+
+// A thread of the scan's pool: lists directories and hashes files, one task at a time, with synchronous calls only.
+
+const { flags, counters, index } = workerData as Shared;
+
+const control = {
+  aborted: () => Atomics.load(flags, 0) !== 0,
+  wanted: () => Atomics.load(flags, 1) !== 0,
+  progress(files: number, bytes: number) {
+    counters[2 * index] = (counters[2 * index] ?? 0) + files;
+    counters[2 * index + 1] = (counters[2 * index + 1] ?? 0) + bytes;
+  },
+};
+const hashFile = fileHasher(control);
+
+function hashAll(task: HashTask): HashChunk {
+  const versions = task.versions.split("\0");
+  const keys: string[] = [];
+  const hashes: string[] = [];
+  const mimes: string[] = [];
+  const mediaTypes: string[] = [];
+  const chunk = { problems: [] } as Pick<HashChunk, "problems">;
+  for (const [at, key] of task.keys.split("\0").entries()) {
+    if (control.aborted()) break;
+    const hashed = hashFile(`${task.root}/${key}`, versions[at] ?? "");
+    if (hashed.kind === "aborted") break;
+    if (hashed.kind === "hashed") {
+      keys.push(key);
+      hashes.push(hashed.sha256);
+      mimes.push(hashed.mime);
+      mediaTypes.push(mediaTypeOf(hashed.mime));
+    } else {
+      chunk.problems.push({ key, code: hashed.kind, message: hashed.message });
+    }
+  }
+  const pack = (values: string[]) => values.join("\0");
+  return {
+    ...chunk,
+    files: keys.length,
+    keys: pack(keys),
+    hashes: pack(hashes),
+    mimes: pack(mimes),
+    mediaTypes: pack(mediaTypes),
+  };
+}
+
+function run(task: Task): TaskResult {
+  return task.kind === "walk" ? walk(task, control) : hashAll(task);
+}
+
+parentPort?.on("message", (task: Task) => parentPort?.postMessage(run(task)));
