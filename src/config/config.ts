@@ -14,6 +14,14 @@ export interface Config {
   rules: Rule[];
   default?: { location: string; line: number };
   require: Requirement[];
+  /** The named matchers, for `find`; matchers that use one contain it. */
+  sets: NamedSet[];
+}
+
+export interface NamedSet {
+  name: string;
+  line: number;
+  match: Matcher;
 }
 
 export interface Settings {
@@ -75,6 +83,9 @@ export interface Pattern {
   glob: string;
   /** Matches a whole NFC key or name, anchored by the reader (`regexp_full_match`). */
   re2: string;
+  /** Literal text that every match starts or ends with: a cheap test before the expression. */
+  prefix?: string;
+  suffix?: string;
 }
 
 /** A layout compiled to RE2 with named groups; each group is `project` or an attribute name. */

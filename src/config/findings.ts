@@ -1,0 +1,123 @@
+import { messageOf, StowageError } from "../lib/error.js";
+import { printable } from "../lib/key.js";
+import type { Diagnostic } from "./config.js";
+
+/** Where in the text a key and its value stand, as offsets. */
+export interface Mark {
+  key: number;
+  value: number;
+}
+
+/** The places of what a mapping or list contains, and its own. */
+export interface Marks {
+  self: number;
+  of: Map<string | number, Mark>;
+}
+
+/** What a finding is about: an offset, a mapping or list, or something in one. */
+export type At = number | object | readonly [parent: object, key: string | number, part?: "key" | "value"];
+
+/** Collects findings about one text. What it holds back (secrets) never gets into a message. */
+export interface Findings {
+  /** Kept by identity: a mapping that moves (seed spellings) keeps its places. */
+  readonly marks: WeakMap<object, Marks>;
+  error(code: string, at: At, message: string, hint?: string): void;
+  warning(code: string, at: At, message: string, hint?: string): void;
+  /** Runs `body`; a `StowageError` becomes a finding. */
+  attempt<T>(at: At, body: () => T): T | undefined;
+  line(at: At): number;
+  readonly failed: boolean;
+  /** From now on `value` is shown as `${name}`. */
+  keepSecret(value: string, name: string): void;
+  /** Text in which every secret is replaced. */
+  redact(text: string): string;
+  /** In order of position, each once, a bounded number. */
+  list(): Diagnostic[];
+}
+
+const MAX_FINDINGS = 200;
+const MAX_MESSAGE = 600;
+
+export function findings(file: string, text: string): Findings {
+  const all: Diagnostic[] = [];
+  const seen = new Set<string>();
+  const marks = new WeakMap<object, Marks>();
+  const secrets = new Map<string, string>();
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  let errors = 0;
+
+  const redact = (message: string): string => {
+    const longestFirst = [...secrets].sort(([a], [b]) => b.length - a.length);
+    return longestFirst.reduce((shown, [value, name]) => replaceAll(shown, value, `\${${name}}`), message);
+  };
+  const clean = (message: string): string => {
+    const shown = printable(redact(message));
+    return shown.length > MAX_MESSAGE ? `${shown.slice(0, MAX_MESSAGE)}…` : shown;
+  };
+  const offsetOf = (at: At): number => {
+    if (typeof at === "number") return at;
+    if (!Array.isArray(at) || marks.has(at)) return marks.get(at)?.self ?? 0;
+    const [parent, key, part = "value"] = at as [object, string | number, ("key" | "value")?];
+    const known = marks.get(parent);
+    return known?.of.get(key)?.[part] ?? known?.self ?? 0;
+  };
+  const position = (at: At): { line: number; column: number } => {
+    const offset = offsetOf(at);
+    let low = 0;
+    for (let high = starts.length; high - low > 1; ) {
+      const middle = (low + high) >> 1;
+      if (starts[middle]! <= offset) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: offset - starts[low]! + 1 };
+  };
+  const add = (severity: Diagnostic["severity"], code: string, at: At, message: string, hint?: string): void => {
+    if (severity === "error") errors += 1;
+    if (all.length > MAX_FINDINGS * 10) return;
+    const found = { severity, code, message: clean(message), file, ...position(at) };
+    const mark = `${found.line}:${found.column}:${found.message}`;
+    if (seen.has(mark)) return;
+    seen.add(mark);
+    all.push(hint === undefined ? found : { ...found, hint: clean(hint) });
+  };
+
+  const self: Findings = {
+    marks,
+    error: (code, at, message, hint) => add("error", code, at, message, hint),
+    warning: (code, at, message, hint) => add("warning", code, at, message, hint),
+    attempt: (at, body) => {
+      try {
+        return body();
+      } catch (error) {
+        if (!(error instanceof StowageError)) throw error;
+        add("error", error.code, at, messageOf(error), error.hint);
+        return undefined;
+      }
+    },
+    line: (at) => position(at).line,
+    get failed() {
+      return errors > 0;
+    },
+    keepSecret: (value, name) => {
+      if (value !== "") secrets.set(value, name);
+    },
+    redact,
+    list: () => all.sort((a, b) => a.line - b.line || a.column - b.column).slice(0, MAX_FINDINGS),
+  };
+  return self;
+}
+
+/** Case-insensitive, because a message may show a value in lower case. */
+function replaceAll(text: string, value: string, replacement: string): string {
+  const haystack = text.toLowerCase();
+  const needle = value.toLowerCase();
+  if (haystack.length !== text.length) return text.replaceAll(value, replacement);
+  let out = "";
+  let from = 0;
+  for (let at = haystack.indexOf(needle); at >= 0; at = haystack.indexOf(needle, from)) {
+    out += text.slice(from, at) + replacement;
+    from = at + needle.length;
+  }
+  return out + text.slice(from);
+}

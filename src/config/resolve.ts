@@ -1,0 +1,161 @@
+import { canonicalJson, sha256Hex } from "../lib/json.js";
+import type { Config, Matcher, NamedSet, Safety, Settings } from "./config.js";
+import type { Findings } from "./findings.js";
+import { type Context, pathOf, resolveLocations } from "./locations.js";
+import { type MatchScope, matcherOf } from "./match.js";
+import { type RuleContext, resolvePlacements, resolveRequire, resolveRules } from "./rules.js";
+import type { Match, StorageFile } from "./schema.gen.js";
+import { didYouMean } from "./suggest.js";
+import { parseDuration, parsePercent } from "./units.js";
+
+export interface ResolveOptions {
+  /** Absolute. */
+  file: string;
+  folder: string;
+  home: string;
+  found: Findings;
+}
+
+/** The meaning of a tree that `validate` has seen. Problems are reported; the result counts only when there was no error. */
+export function resolve(tree: StorageFile, { file, folder, home, found }: ResolveOptions): Config {
+  const settings = resolveSettings(tree, { folder, home }, found);
+  const safety = resolveSafety(tree, found);
+  const context: Context = { found, folder, home, state: settings.state };
+  const entries = tree.locations ?? [];
+  const locations = resolveLocations(entries, context);
+  const names = entries.flatMap((entry) => (entry ? [entry.name] : []));
+  const { scope, sets, used } = resolveSets(tree, names, found);
+  const ruleContext: RuleContext = { found, scope, names, locations };
+  const { rules, fallback } = resolveRules(tree.rules ?? [], ruleContext);
+  const taken = rules.map((rule) => rule.name);
+  const placements = resolvePlacements(entries, tree.settings?.placement_action ?? "copy", taken, ruleContext);
+  const require = resolveRequire(tree.require ?? [], ruleContext);
+  for (const set of sets) {
+    if (!used.has(set.name))
+      found.warning("UNUSED_SET", [tree.sets!, set.name, "key"], `no rule uses the set "${set.name}"`);
+  }
+  if (safety.minCopies > locations.length && locations.length === entries.length) {
+    found.warning(
+      "IMPOSSIBLE_NOW",
+      [tree.safety!, "min_copies"],
+      `min_copies is ${safety.minCopies}, but there are only ${locations.length} locations`,
+    );
+  }
+  const meaning = {
+    settings,
+    safety,
+    locations,
+    rules: [...rules, ...placements],
+    ...(fallback ? { default: fallback } : {}),
+    require,
+  };
+  return { file, digest: digestOf(meaning, found), ...meaning, sets };
+}
+
+function resolveSettings(tree: StorageFile, paths: { folder: string; home: string }, found: Findings): Settings {
+  const settings = tree.settings ?? {};
+  const duration = (key: "settle" | "plan_ttl", standard: string): number =>
+    found.attempt([settings, key], () => parseDuration(settings[key] ?? standard)) ?? 0;
+  const timezone = settings.timezone ?? "UTC";
+  if (!isTimezone(timezone)) {
+    const hint = didYouMean(timezone, Intl.supportedValuesOf("timeZone")) ?? "Such as UTC or Europe/Berlin.";
+    found.error("WRONG_VALUE", [settings, "timezone"], `there is no time zone "${timezone}"`, hint);
+  }
+  return {
+    state: pathOf(settings.state ?? ".stowage", paths),
+    timezone,
+    transfer: { concurrency: settings.transfer?.concurrency ?? 8, retries: settings.transfer?.retries ?? 5 },
+    settle: duration("settle", "2min"),
+    planTtl: duration("plan_ttl", "24h"),
+  };
+}
+
+/** An IANA name; offsets such as +02:00 know no summer time and are refused. */
+function isTimezone(name: string): boolean {
+  if (!/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat("en-US", { timeZone: name });
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+function resolveSafety(tree: StorageFile, found: Findings): Safety {
+  const safety = tree.safety ?? {};
+  return {
+    minCopies: safety.min_copies ?? 1,
+    verify: safety.verify ?? "content",
+    trash: found.attempt([safety, "trash"], () => parseDuration(safety.trash ?? "30d")) ?? 0,
+    maxDelete: { files: safety.max_delete?.files ?? 500, percent: safety.max_delete?.percent ?? 10 },
+    maxShrink: found.attempt([safety, "max_shrink"], () => parsePercent(safety.max_shrink ?? "50%")) ?? 0,
+  };
+}
+
+interface Sets {
+  scope: MatchScope;
+  sets: NamedSet[];
+  used: Set<string>;
+}
+
+/** Compiles every set once, in the order in which they need each other. */
+function resolveSets(tree: StorageFile, locations: readonly string[], found: Findings): Sets {
+  const written = (tree.sets ?? {}) as Record<string, Match | undefined>;
+  const done = new Map<string, Matcher | undefined>();
+  const path: string[] = [];
+  const used = new Set<string>();
+  const scope: MatchScope = {
+    locations,
+    error: found.error,
+    warning: found.warning,
+    set(name, at) {
+      used.add(name);
+      const entry = Object.hasOwn(written, name) ? written[name] : undefined;
+      if (!entry) {
+        if (!Object.hasOwn(written, name))
+          found.error("UNKNOWN_SET", at, `there is no set "${name}"`, didYouMean(name, Object.keys(written)));
+        return undefined;
+      }
+      if (path.includes(name)) {
+        const cycle = [...path.slice(path.indexOf(name)), name].join(" -> ");
+        found.error("SET_CYCLE", at, `the set "${name}" contains itself: ${cycle}`);
+        return undefined;
+      }
+      return compile(name, entry);
+    },
+  };
+  const compile = (name: string, entry: Match): Matcher | undefined => {
+    if (done.has(name)) return done.get(name);
+    path.push(name);
+    const matcher = matcherOf(entry, [written, name], scope);
+    path.pop();
+    done.set(name, matcher);
+    return matcher;
+  };
+  const sets = Object.entries(written).flatMap(([name, entry]) => {
+    const match = entry && compile(name, entry);
+    return match ? [{ name, line: found.line([written, name, "key"]), match }] : [];
+  });
+  return { scope, sets, used };
+}
+
+/** Of the meaning only: no line numbers, no spelling, no order of keys; secrets by name. */
+function digestOf(meaning: Omit<Config, "file" | "digest" | "sets">, found: Findings): string {
+  return `sha256:${sha256Hex(canonicalJson(meaningOf(meaning, found)))}`;
+}
+
+/** Names of fields that say how something was written or where the file lies, not what it means. */
+const SPELLING = new Set(["line", "source", "re2", "prefix", "suffix", "captures", "state"]);
+
+function meaningOf(value: unknown, found: Findings): unknown {
+  if (typeof value === "string") return found.redact(value);
+  if (Array.isArray(value)) return value.map((item) => meaningOf(item, found));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).filter(([key]) => !SPELLING.has(key));
+  const plain = Object.fromEntries(entries.map(([key, inner]) => [key, meaningOf(inner, found)]));
+  if (!("op" in plain)) return plain;
+  if (plain["op"] === "set") return plain["of"];
+  if ((plain["op"] !== "all" && plain["op"] !== "any") || !Array.isArray(plain["of"])) return plain;
+  return { ...plain, of: plain["of"].sort((a, b) => (canonicalJson(a) < canonicalJson(b) ? -1 : 1)) };
+}

@@ -1,0 +1,231 @@
+import { StowageError } from "../lib/error.js";
+import { invalidKey, splitKey } from "../lib/key.js";
+import type { Template, TemplateField, TemplatePart } from "./config.js";
+import { didYouMean } from "./suggest.js";
+
+/** What the fields of a key template take their values from. */
+export interface TemplateValues {
+  /** The key of the instance. */
+  key: string;
+  /** Lower-case hex. */
+  sha256: string;
+  project: string | null;
+  attrs: Record<string, string>;
+  mediaType: string | null;
+  /** mtime in milliseconds since the epoch. */
+  modified: number;
+  location: string;
+  /** IANA name. */
+  timezone: string;
+}
+
+/** `unresolved` names what has no value; where the values make no valid key, `invalid` says why. */
+export type Rendered = { key: string } | { unresolved: string; invalid?: string };
+
+/** Pure. The key is valid (`lib/key`); an empty `{dir}` or `{ext}` leaves no empty segment. */
+export function renderKey(template: Template, values: TemplateValues): Rendered {
+  const parts = template.text === "{path}" ? undefined : splitKey(values.key);
+  if (!parts) return { key: values.key };
+  let key = "";
+  for (const part of template.parts) {
+    if ("literal" in part) {
+      key += part.literal;
+      continue;
+    }
+    const value = lookUp(part.field, parts, values) ?? part.fallback;
+    if (value === undefined) return { unresolved: fieldName(part.field) };
+    key += value;
+  }
+  if (key.includes("//")) key = key.replace(/\/{2,}/g, "/");
+  if (key.startsWith("/")) key = key.slice(1);
+  const invalid = invalidKey(key);
+  return invalid === undefined ? { key } : { unresolved: template.text, invalid };
+}
+
+function lookUp(field: TemplateField, parts: ReturnType<typeof splitKey>, values: TemplateValues): string | undefined {
+  switch (field.name) {
+    case "path":
+      return values.key;
+    case "dir":
+    case "filename":
+    case "stem":
+    case "ext":
+      return parts[field.name];
+    case "project":
+      return values.project ?? undefined;
+    case "media_type":
+      return values.mediaType ?? undefined;
+    case "location":
+      return values.location;
+    case "sha256":
+      return values.sha256.slice(0, field.length);
+    case "modified":
+      return formatTime(values.modified, field.format, values.timezone);
+    case "attr":
+      return Object.hasOwn(values.attrs, field.attr) ? values.attrs[field.attr] : undefined;
+  }
+}
+
+const fieldName = (field: TemplateField): string => (field.name === "attr" ? `attr.${field.attr}` : field.name);
+
+const FIELDS = ["path", "dir", "filename", "stem", "ext", "sha256", "project", "media_type", "modified", "location"];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const DIRECTIVES = "YymdHMSjb";
+
+const bad = (message: string, hint?: string): StowageError =>
+  new StowageError("BAD_TEMPLATE", message, hint === undefined ? {} : { hint });
+
+/**
+ * `{project|unsorted}/{modified:%Y/%m}/{filename}`; `{{` and `}}` stand for braces.
+ * @throws `BAD_TEMPLATE`
+ */
+export function parseTemplate(text: string): Template {
+  const parts: TemplatePart[] = [];
+  let literal = "";
+  const flush = (): void => {
+    if (literal !== "") parts.push({ literal });
+    literal = "";
+  };
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at]!;
+    if ((char === "{" || char === "}") && text[at + 1] === char) {
+      literal += char;
+      at += 1;
+    } else if (char === "}") throw bad("mismatched { and }", "Write }} for the character.");
+    else if (char === "{") {
+      const end = text.indexOf("}", at);
+      if (end < 0) throw bad("mismatched { and }", "Write {{ for the character.");
+      flush();
+      parts.push(parseField(text.slice(at + 1, end)));
+      at = end;
+    } else literal += char;
+  }
+  flush();
+  checkLiterals(parts);
+  return { text, parts };
+}
+
+/** Finds what could never be a key, whatever the values. */
+function checkLiterals(parts: readonly TemplatePart[]): void {
+  const shape = parts.map((part) => ("literal" in part ? part.literal : "x")).join("");
+  if (shape.trim() === "") throw bad("the key template is empty");
+  if (shape.endsWith("/")) throw bad("the key template ends with a folder", "End it with /{filename}.");
+  const problem = invalidKey(shape.replace(/\/{2,}/g, "/").replace(/^\//, ""));
+  if (problem) throw bad(problem);
+}
+
+function parseField(source: string): TemplatePart {
+  const bar = source.indexOf("|");
+  const whole = (bar < 0 ? source : source.slice(0, bar)).trim();
+  const fallback = bar < 0 ? undefined : source.slice(bar + 1);
+  if (fallback?.includes("{")) throw bad(`{${source}}: a fallback can not contain a field`);
+  const colon = whole.indexOf(":");
+  const name = colon < 0 ? whole : whole.slice(0, colon);
+  const field = fieldOf(name, colon < 0 ? undefined : whole.slice(colon + 1));
+  return fallback === undefined ? { field } : { field, fallback };
+}
+
+function fieldOf(name: string, argument: string | undefined): TemplateField {
+  const attr = /^attr\.([A-Za-z_][A-Za-z0-9_]*)$/.exec(name);
+  if (attr && argument === undefined) return { name: "attr", attr: attr[1]! };
+  if (name === "created") throw bad("{created} is not supported by this version", "Use {modified:%Y/%m}.");
+  if (name === "") throw bad("{} has no field", `Fields: ${FIELDS.join(" ")} attr.NAME.`);
+  if (!attr && !FIELDS.includes(name)) {
+    throw bad(`unknown field {${name}}`, didYouMean(name, FIELDS) ?? `Fields: ${FIELDS.join(" ")} attr.NAME.`);
+  }
+  if (name === "sha256") return { name, length: hashLength(argument) };
+  if (name === "modified") return { name, format: timeFormat(argument) };
+  if (argument !== undefined) throw bad(`{${name}} takes no argument`, `Write {${name}}, or {${name}|fallback}.`);
+  return { name } as TemplateField;
+}
+
+function hashLength(argument: string | undefined): number {
+  if (argument === undefined) return 64;
+  const length = /^\d{1,2}$/.test(argument) ? Number(argument) : 0;
+  if (length < 1 || length > 64) throw bad(`{sha256:${argument}} takes a number of digits from 1 to 64`);
+  return length;
+}
+
+function timeFormat(argument: string | undefined): string {
+  if (!argument) throw bad("{modified} needs a format", "Write {modified:%Y/%m}.");
+  for (const [whole, directive] of argument.matchAll(/%(.?)/gsu)) {
+    if (directive !== "%" && (!directive || !DIRECTIVES.includes(directive))) {
+      throw bad(
+        `unknown time directive ${whole}`,
+        `There are ${[...DIRECTIVES].map((known) => `%${known}`).join(" ")} and %%.`,
+      );
+    }
+  }
+  return argument;
+}
+
+type Clock = [year: number, month: number, day: number, hour: number, minute: number, second: number];
+
+function formatTime(milliseconds: number, format: string, timezone: string): string | undefined {
+  if (!(Math.abs(milliseconds) <= 8_640_000_000_000_000)) return undefined;
+  const [year, month, day, hour, minute, second] = clockIn(milliseconds, timezone);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  return format.replace(/%(.)/gs, (_, directive: string) => {
+    switch (directive) {
+      case "Y":
+        return String(year).padStart(4, "0");
+      case "y":
+        return two(((year % 100) + 100) % 100);
+      case "m":
+        return two(month);
+      case "d":
+        return two(day);
+      case "H":
+        return two(hour);
+      case "M":
+        return two(minute);
+      case "S":
+        return two(second);
+      case "b":
+        return MONTHS[month - 1]!;
+      case "j":
+        return String(
+          (Date.UTC(2000, month - 1, day) - Date.UTC(2000, 0, 1)) / 86_400_000 +
+            1 -
+            (month > 2 && !isLeap(year) ? 1 : 0),
+        ).padStart(3, "0");
+      default:
+        return "%";
+    }
+  });
+}
+
+const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+
+const formatters = new Map<string, Intl.DateTimeFormat>();
+
+function clockIn(milliseconds: number, timezone: string): Clock {
+  const utc = new Date(milliseconds);
+  if (timezone === "UTC") {
+    return [
+      utc.getUTCFullYear(),
+      utc.getUTCMonth() + 1,
+      utc.getUTCDate(),
+      utc.getUTCHours(),
+      utc.getUTCMinutes(),
+      utc.getUTCSeconds(),
+    ];
+  }
+  let formatter = formatters.get(timezone);
+  if (!formatter) {
+    const two = "2-digit";
+    const shape = {
+      year: "numeric",
+      month: two,
+      day: two,
+      hour: two,
+      minute: two,
+      second: two,
+      hourCycle: "h23",
+    } as const;
+    formatter = new Intl.DateTimeFormat("en-US", { timeZone: timezone, calendar: "iso8601", ...shape });
+    formatters.set(timezone, formatter);
+  }
+  const parts = new Map(formatter.formatToParts(utc).map((part) => [part.type, Number(part.value)]));
+  return ["year", "month", "day", "hour", "minute", "second"].map((type) => parts.get(type as "year") ?? 0) as Clock;
+}

@@ -1,0 +1,160 @@
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  type YAMLMap,
+} from "yaml";
+import type { Findings, Mark, Marks } from "./findings.js";
+import { type Environment, interpolate, isSecret } from "./interpolate.js";
+import { MAX_DEPTH } from "./text.js";
+
+/** A mapping of the file; without a prototype, so that no key has a meaning of its own. */
+export type Mapping = Record<string, unknown>;
+
+/** Anchors may multiply what a small file says; this is where it ends. */
+const MAX_NODES = 100_000;
+
+/** Parses YAML 1.2 (core schema), reporting every syntax error. `checkShape` must have passed. */
+export function parseYaml(text: string, found: Findings): Document.Parsed | undefined {
+  const document = parseDocument(text, {
+    version: "1.2",
+    schema: "core",
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: "silent",
+  });
+  for (const error of document.errors)
+    found.error("YAML", error.pos[0], syntaxMessage(error), syntaxHint(error.pos[0], text));
+  for (const warning of document.warnings) found.error("YAML", warning.pos[0], firstLine(warning.message));
+  if (document.directives.yaml.explicit && document.directives.yaml.version !== "1.2") {
+    found.error("YAML", 0, "storage.yaml is YAML 1.2", "Remove the %YAML line.");
+  }
+  return document.errors.length > 0 ? undefined : document;
+}
+
+const firstLine = (message: string): string => message.split("\n", 1)[0]!;
+
+function syntaxMessage(error: { code: string; message: string }): string {
+  if (error.code === "MULTIPLE_DOCS") return "the file has more than one YAML document; only one is read";
+  return `YAML: ${firstLine(error.message)}`;
+}
+
+function syntaxHint(offset: number, text: string): string | undefined {
+  const start = text.lastIndexOf("\n", offset - 1) + 1;
+  const end = text.indexOf("\n", offset);
+  const line = text.slice(start, end < 0 ? undefined : end);
+  if (/[{[].*\$\{/.test(line)) return 'Between { } and [ ], values with ${…} need quotes: "${NAME}".';
+  if (/\t/.test(line)) return "Indent with spaces, not tabs.";
+  return undefined;
+}
+
+export interface TreeOptions {
+  /** Undefined = leave `${…}` as it is written. */
+  env: Environment | undefined;
+  text: string;
+  found: Findings;
+}
+
+/** Plain values from a document: mappings without prototype, with their places in `found.marks`, and variables put in. */
+export function treeOf(document: Document.Parsed, options: TreeOptions): unknown {
+  return convert(document.contents, 0, { ...options, document, nodes: 0 });
+}
+
+interface Walk extends TreeOptions {
+  document: Document.Parsed;
+  nodes: number;
+}
+
+const startOf = (node: Node | null | undefined): number => node?.range?.[0] ?? 0;
+
+function convert(node: Node | null | undefined, depth: number, walk: Walk): unknown {
+  walk.nodes += 1;
+  if (depth > MAX_DEPTH || walk.nodes > MAX_NODES) {
+    walk.found.error("TOO_DEEP", startOf(node), "aliases make this too large", "Write the values out.");
+    return undefined;
+  }
+  if (isAlias(node)) return convertAlias(node, depth, walk);
+  if (isMap(node)) return convertMap(node as YAMLMap<Node, Node | null>, depth, walk);
+  if (isSeq(node)) {
+    const list: unknown[] = [];
+    const marks: Marks = { self: startOf(node), of: new Map() };
+    walk.found.marks.set(list, marks);
+    for (const item of node.items as (Node | null)[]) {
+      const at = item ? startOf(item) : marks.self;
+      marks.of.set(list.length, { key: at, value: at });
+      list.push(convert(item, depth + 1, walk));
+    }
+    return list;
+  }
+  return isScalar(node) ? convertScalar(node, walk) : null;
+}
+
+function convertAlias(node: Alias, depth: number, walk: Walk): unknown {
+  const target = node.resolve(walk.document);
+  if (target) return convert(target, depth + 1, walk);
+  walk.found.error("YAML", startOf(node), `there is no anchor &${node.source}`);
+  return undefined;
+}
+
+function convertMap(node: YAMLMap<Node, Node | null>, depth: number, walk: Walk): Mapping {
+  const mapping = Object.create(null) as Mapping;
+  const marks: Marks = { self: startOf(node), of: new Map() };
+  walk.found.marks.set(mapping, marks);
+  for (const pair of node.items) {
+    const key = keyOf(pair, walk);
+    if (key === undefined) continue;
+    const start = startOf(pair.key);
+    if (marks.of.has(key)) {
+      walk.found.error(
+        "DUPLICATE_KEY",
+        start,
+        `the key "${key}" is there twice`,
+        `First in line ${walk.found.line(marks.of.get(key)!.key)}.`,
+      );
+      continue;
+    }
+    const value = pair.value;
+    const mark: Mark = { key: start, value: value?.range && value.range[1] > value.range[0] ? startOf(value) : start };
+    marks.of.set(key, mark);
+    mapping[key] = convert(value, depth + 1, walk);
+  }
+  return mapping;
+}
+
+function keyOf(pair: Pair<Node, Node | null>, walk: Walk): string | undefined {
+  const key: Node | undefined = isAlias(pair.key) ? pair.key.resolve(walk.document) : pair.key;
+  if (!isScalar(key)) {
+    walk.found.error("YAML", startOf(pair.key), "a key must be a text");
+    return undefined;
+  }
+  if (key.value === "<<" && key.type === "PLAIN") {
+    walk.found.error("YAML", startOf(key), "merge keys (<<) are not part of YAML 1.2", "Write the keys out.");
+    return undefined;
+  }
+  return typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
+}
+
+function convertScalar(node: Scalar, walk: Walk): unknown {
+  const { value } = node;
+  if (typeof value !== "string") return value;
+  if (walk.env === undefined || !value.includes("$")) return value;
+  const result = interpolate(value, walk.env);
+  for (const { name, value: secret } of result.used) if (isSecret(name)) walk.found.keepSecret(secret, name);
+  const [start, end] = [startOf(node), node.range?.[1] ?? startOf(node)];
+  let from = start;
+  for (const problem of result.problems) {
+    const written = walk.text.slice(from, end);
+    const shown = value.slice(problem.index, problem.index + 20).split(/[\n}]/, 1)[0]!;
+    const inside = written.indexOf(shown);
+    walk.found.error("VARIABLE", inside < 0 ? start : from + inside, problem.message, problem.hint);
+    if (inside >= 0) from += inside + shown.length;
+  }
+  return result.text;
+}

@@ -1,0 +1,211 @@
+import { readFileSync } from "node:fs";
+import type { ErrorObject, ValidateFunction } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import type { At, Findings } from "./findings.js";
+import { didYouMean } from "./suggest.js";
+
+let text: string | undefined;
+let validator: ValidateFunction | undefined;
+
+/** The JSON Schema of storage.yaml, as text. */
+export function schemaText(): string {
+  text ??= readFileSync(new URL("../../schema/storage.schema.json", import.meta.url), "utf8");
+  return text;
+}
+
+/** Words of the language that this version does not have yet: naming them is better than guessing at a typing error. */
+const LATER = new Set(
+  `tags tags.contains stars created keep_local_preview windows bandwidth policies lock require_tags include_tags exclude_tags
+  min_quality_stars max_quality_stars bucket prefix region endpoint force_path_style storage_class encryption credentials`.split(
+    /\s+/,
+  ),
+);
+const LATER_TYPES = ["s3", "gcs", "azure", "supabase", "plugin"];
+
+/**
+ * Reports what the schema does not allow, and takes it out of the tree, so that the rest can be checked further: what had to
+ * go because a part of it is missing or wrong becomes `undefined`.
+ */
+export function validate(tree: unknown, found: Findings): void {
+  validator ??= new Ajv2020({ allErrors: true, strict: false, verbose: true }).compile(
+    JSON.parse(schemaText()) as object,
+  );
+  if (validator(tree)) return;
+  const errors = (validator.errors ?? []).filter(isOwn);
+  const broken = errors.map((error) => ({ error, path: pathTo(tree, error.instancePath) }));
+  const foreign = new Set(broken.filter(({ error }) => isLaterType(error)).map(({ path }) => path.at(-2)?.value));
+  for (const { error, path } of broken) {
+    const self = path.at(-1)!;
+    if (error.keyword === "additionalProperties" && foreign.has(self.value)) continue;
+    const [code, message, hint] = explain(error, path);
+    found.error(code, placeOf(error, path), message, hint);
+  }
+  for (const { error, path } of broken) prune(error, path);
+}
+
+/** Of a choice only its own error is told, not those of the alternatives. */
+const isOwn = ({ keyword, schemaPath }: ErrorObject): boolean =>
+  keyword !== "if" && keyword !== "pattern" && !schemaPath.includes("/anyOf/");
+
+const isLaterType = (error: ErrorObject): boolean =>
+  error.keyword === "enum" && error.instancePath.endsWith("/type") && LATER_TYPES.includes(String(error.data));
+
+/** From the root to what is meant: the value, and the name it has in its parent. */
+type Path = { key: string | number; value: unknown }[];
+
+function pathTo(tree: unknown, pointer: string): Path {
+  const path: Path = [{ key: "", value: tree }];
+  for (const part of pointer.split("/").slice(1)) {
+    const parent = path.at(-1)!.value as Record<string | number, unknown>;
+    const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
+    const key = Array.isArray(parent) ? Number(name) : name;
+    path.push({ key, value: parent[key] });
+  }
+  return path;
+}
+
+function placeOf(error: ErrorObject, path: Path): At {
+  const { value, key } = path.at(-1)!;
+  if (error.keyword === "additionalProperties") return [value as object, unknownKey(error), "key"];
+  const parent = path.at(-2)?.value;
+  return parent === undefined ? (typeof value === "object" && value !== null ? value : 0) : [parent as object, key];
+}
+
+const unknownKey = (error: ErrorObject): string => String(error.params["additionalProperty"]);
+
+type Told = [code: string, message: string, hint?: string | undefined];
+
+function explain(error: ErrorObject, path: Path): Told {
+  const subject = named(path);
+  const { params } = error;
+  switch (error.keyword) {
+    case "additionalProperties":
+      return explainUnknown(error);
+    case "required":
+      return [
+        "MISSING_KEY",
+        `${subject} needs "${params["missingProperty"]}"`,
+        missingHint(String(params["missingProperty"])),
+      ];
+    case "enum":
+      return explainEnum(error, subject, params["allowedValues"] as unknown[]);
+    case "type":
+      return [
+        "WRONG_TYPE",
+        `${subject} must be ${typeNames(params["type"])}, not ${kindOf(error.data)}`,
+        typeHint(error),
+      ];
+    case "minimum":
+    case "maximum":
+      return [
+        "WRONG_VALUE",
+        `${subject} must be ${error.keyword === "minimum" ? "at least" : "at most"} ${params["limit"]}, not ${String(error.data)}`,
+      ];
+    case "minLength":
+    case "minItems":
+    case "minProperties":
+      return ["WRONG_VALUE", `${subject} is empty`];
+    case "maxLength":
+      return ["WRONG_VALUE", `${subject} is longer than ${params["limit"]} characters`];
+    case "anyOf":
+      return ["MISSING_KEY", `${subject} needs "copies" or "domains"`];
+    default:
+      return ["WRONG_VALUE", `${subject} ${error.message ?? "is wrong"}`];
+  }
+}
+
+function explainUnknown(error: ErrorObject): Told {
+  const key = unknownKey(error);
+  const schema = error.parentSchema as { properties?: object; patternProperties?: object };
+  const known = Object.entries(schema.properties ?? {}).flatMap(([name, of]) =>
+    (of as { deprecated?: boolean }).deprecated ? [] : [name],
+  );
+  if (LATER.has(key)) return ["UNSUPPORTED", `"${key}" is not supported by this version`];
+  if (schema.patternProperties && key.startsWith("attr.")) {
+    return ["UNKNOWN_KEY", `"${key}" names no attribute`, "Letters, digits and _ : attr.shot"];
+  }
+  return ["UNKNOWN_KEY", `unknown key "${key}"`, didYouMean(key, known)];
+}
+
+function explainEnum(error: ErrorObject, subject: string, allowed: unknown[]): Told {
+  const value = typeof error.data === "string" ? `"${error.data}"` : kindOf(error.data);
+  const choices = allowed.map(String);
+  if (isLaterType(error))
+    return ["UNSUPPORTED", `type ${value} is not supported by this version`, `There are: ${choices.join(", ")}.`];
+  if (error.instancePath.endsWith("/version"))
+    return ["WRONG_VALUE", `version ${value} is not known`, "This stowage reads version 1."];
+  const hint = typeof error.data === "string" ? didYouMean(error.data, choices) : undefined;
+  return [
+    "WRONG_VALUE",
+    `${subject} must be ${oneOf(choices)}, not ${value}`,
+    hint?.startsWith("Did") ? hint : undefined,
+  ];
+}
+
+const missingHint = (key: string): string | undefined =>
+  key === "match" ? "`match: {}` matches every file." : key === "locations" ? "Name at least one location." : undefined;
+
+const oneOf = (choices: string[]): string =>
+  choices.length < 2 ? choices.join() : `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
+
+const TYPES: Record<string, string> = {
+  object: "a mapping",
+  array: "a list",
+  string: "a text",
+  integer: "a whole number",
+  number: "a number",
+  boolean: "true or false",
+};
+
+const typeNames = (type: unknown): string => oneOf([type].flat().map((name) => TYPES[String(name)] ?? String(name)));
+
+function typeHint(error: ErrorObject): string | undefined {
+  const types = [error.params["type"]].flat();
+  if (types.includes("string") && (typeof error.data === "number" || typeof error.data === "boolean"))
+    return `Quote it: "${error.data}".`;
+  return undefined;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a mapping";
+  if (typeof value === "string") return `the text "${value}"`;
+  return String(value);
+}
+
+/** `"path"`, or what an element of a list is. */
+function named(path: Path): string {
+  const { key, value } = path.at(-1)!;
+  const list = path.at(-2)?.key;
+  if (path.length === 1) return "storage.yaml";
+  if (typeof key === "string") return `"${key}"`;
+  const word = { locations: "location", rules: "rule", require: "requirement" }[String(list)] ?? `an item of "${list}"`;
+  const name =
+    typeof value === "object" && value !== null && "name" in value && typeof value.name === "string"
+      ? ` "${value.name}"`
+      : "";
+  return word.startsWith("an ") ? word : `the ${word}${name}`;
+}
+
+/** Keys without which their mapping means nothing. */
+const NEEDED = new Set(["name", "type", "match", "action", "default", "every"]);
+
+function prune(error: ErrorObject, path: Path): void {
+  if (error.keyword === "additionalProperties") {
+    delete (path.at(-1)!.value as Record<string, unknown>)[unknownKey(error)];
+    return;
+  }
+  const missing = error.keyword === "required" || error.keyword === "anyOf";
+  if (missing && path.length === 1) return;
+  for (let level = path.length - 1; level > 0; level -= 1) {
+    const parent = path[level - 1]!.value as Record<string | number, unknown> | unknown[];
+    const { key } = path[level]!;
+    if (Array.isArray(parent)) {
+      parent[key as number] = undefined;
+      return;
+    }
+    delete parent[key];
+    if (!NEEDED.has(String(key))) return;
+  }
+}
