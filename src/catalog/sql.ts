@@ -59,15 +59,21 @@ export interface PackedColumn {
  * All columns must have the same number of values, and at least one.
  */
 export function packed(columns: Readonly<Record<string, PackedColumn>>): Sql {
-  const selected = Object.entries(columns).map(([column, { text, type }]) => {
-    const value = sql`nullif(unnest(string_split(${text}, chr(0))), '')`;
-    const number = sql`CAST(${value} AS BIGINT)`;
-    if (type === "BIGINT") return sql`${number} AS ${name(column)}`;
-    if (type === "TIMESTAMP_NS") return sql`make_timestamp_ns(${number}) AS ${name(column)}`;
-    if (type === "TIMESTAMP") return sql`make_timestamp(${number}) AS ${name(column)}`;
-    return sql`${value} AS ${name(column)}`;
-  });
-  return sql`(SELECT ${join(selected)})`;
+  const split = Object.entries(columns).map(
+    ([given, { text }]) => sql`unnest(string_split(${text}, chr(0))) AS ${name(given)}`,
+  );
+  const typed = Object.entries(columns).map(
+    ([given, { type }]) => sql`${cast(sql`nullif(${name(given)}, '')`, type)} AS ${name(given)}`,
+  );
+  // Splitting and converting in one SELECT takes ten times as long.
+  return sql`(SELECT ${join(typed)} FROM (SELECT ${join(split)}))`;
+}
+
+function cast(value: Sql, type: PackedColumn["type"]): Sql {
+  if (type === "BIGINT") return sql`CAST(${value} AS BIGINT)`;
+  if (type === "TIMESTAMP_NS") return sql`make_timestamp_ns(CAST(${value} AS BIGINT))`;
+  if (type === "TIMESTAMP") return sql`make_timestamp(CAST(${value} AS BIGINT))`;
+  return value;
 }
 
 /** A column for `packed` from values in row order. */
