@@ -1,0 +1,48 @@
+import { ExitCode, StowageError } from "../lib/error.js";
+import type { Plan } from "../plan/plan.js";
+import type { RemovalIntent } from "./journal.js";
+import { journals, removalsOf } from "./journal-read.js";
+
+/** What earlier runs of the same plan left open: their removals, so that the versions they changed are known. */
+export interface Earlier {
+  removals: RemovalIntent[];
+}
+
+/** S17, but for the world itself. @throws `PLAN_BLOCKED` (3), `PLAN_STALE`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5) */
+export async function checkPlan(
+  plan: Plan,
+  options: { state: string; configDigest: string; now: number },
+): Promise<Earlier> {
+  const { header } = plan;
+  const again = "Run `stowage plan` again.";
+  if (!header.applyable) {
+    throw new StowageError("PLAN_BLOCKED", "this plan is not to be applied: it is blocked or a preview", {
+      hint: "`stowage show` tells why.",
+      exit: ExitCode.blocked,
+    });
+  }
+  if (header.config.digest !== options.configDigest) {
+    throw new StowageError("PLAN_STALE", "storage.yaml means something else than when this plan was made", {
+      hint: again,
+      exit: ExitCode.stale,
+    });
+  }
+  if (options.now - Date.parse(header.created_at) > header.plan_ttl) {
+    throw new StowageError("PLAN_EXPIRED", `this plan is of ${header.created_at} and too old to be applied`, {
+      hint: again,
+      exit: ExitCode.stale,
+    });
+  }
+  const removals: RemovalIntent[] = [];
+  for await (const journal of journals(options.state)) {
+    if (journal.header?.plan_id !== header.plan_id) continue;
+    removals.push(...removalsOf(journal));
+    const status = journal.end?.report.status;
+    if (status === undefined || status === "interrupted") continue;
+    throw new StowageError("PLAN_APPLIED", `this plan was applied before, by run ${journal.run}`, {
+      hint: again,
+      exit: ExitCode.stale,
+    });
+  }
+  return { removals };
+}

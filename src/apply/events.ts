@@ -1,0 +1,72 @@
+import type { Action, ActionKind, Ref } from "../plan/plan.js";
+
+/** What apply tells while it runs, in the order in which it happens. */
+export type ApplyEvent =
+  | { type: "run-start"; run: string; plan_id: string; actions: number; bytes: number; started: number }
+  | { type: "action-start"; action: Action }
+  /** A piece of a file was copied, or read to verify it. */
+  | { type: "bytes"; action: string; phase: "copy" | "verify"; location: string; bytes: number }
+  | { type: "retry"; location: string; code: string; message: string; attempt: number; delay: number }
+  | { type: "action-done"; action: Action; outcome: Outcome }
+  | { type: "run-end"; report: RunReport };
+
+export type OutcomeKind = "copied" | "moved" | "deleted" | "verified" | "skipped" | "failed";
+
+/** What became of one action. `skipped`: the world is not as the plan expects it; `failed`: something went wrong. */
+export interface Outcome {
+  action: string;
+  kind: ActionKind;
+  outcome: OutcomeKind;
+  /** For skipped and failed: why, stable. */
+  code?: string;
+  message?: string;
+  /** Instances that hold the content now, proven by content in this run; also those that were only witnesses. */
+  present: Present[];
+  /** Instances that this run removed, or found removed already. */
+  removed: Removed[];
+  /** Instances whose bytes are not what their version promised. */
+  rot: Ref[];
+  /** Transferred. */
+  bytes: number;
+}
+
+export interface Present extends Ref {
+  /** Lower-case hex. */
+  sha256: string;
+  size: number;
+  /** Nanoseconds since the epoch, as text. */
+  mtime: string;
+  version: string;
+}
+
+export interface Removed extends Ref {
+  sha256: string;
+  trashed: boolean;
+}
+
+export interface RunReport {
+  run: string;
+  plan_id: string;
+  /** `incomplete`: something failed or was skipped; `corrupt`: rot was found; `interrupted`: stopped before the end. */
+  status: RunStatus;
+  /** Milliseconds since the epoch. */
+  started: number;
+  finished: number;
+  copied: number;
+  moved: number;
+  deleted: number;
+  verified: number;
+  failed: number;
+  skipped: number;
+  /** Actions that an interrupted run did not start. */
+  remaining: number;
+  /** Transferred. */
+  bytes: number;
+  /** The process exit code that says this. */
+  exit: number;
+  outcomes: Outcome[];
+  /** What the run leaves: the instances that it proved and did not remove again. */
+  present: Present[];
+}
+
+export type RunStatus = "complete" | "incomplete" | "corrupt" | "interrupted";

@@ -1,0 +1,71 @@
+import type { Backend } from "../backend/backend.js";
+import { messageOf, StowageError } from "../lib/error.js";
+import { groupBy } from "../lib/iter.js";
+import type { PlanScan } from "../plan/plan.js";
+
+/** Which locations may be touched (S14). A location that failed once stays out for the rest of the run. */
+export interface Health {
+  /** Looks at the marker now. @throws `LOCATION_SUSPECT` */
+  require(location: string): Promise<void>;
+}
+
+/** Judges the locations of a plan before anything is touched. */
+export async function checkHealth(scans: readonly PlanScan[], backends: ReadonlyMap<string, Backend>): Promise<Health> {
+  const suspect = new Map<string, string>();
+  const uuids = new Map<string, string>();
+  for (const { location, uuid, status } of scans) {
+    if (uuid !== null) uuids.set(location, uuid);
+    if (uuid === null) suspect.set(location, "it was not adopted when the plan was made");
+    else if (status !== "complete" && status !== "partial")
+      suspect.set(location, `it was ${status} when the plan was made`);
+  }
+  const health: Health = {
+    async require(location) {
+      const known = suspect.get(location);
+      if (known !== undefined) throw suspectError(location, known);
+      const found = await problemNow(backends.get(location), uuids.get(location));
+      if (found === undefined) return;
+      suspect.set(location, found);
+      throw suspectError(location, found);
+    },
+  };
+  for (const twins of await samePlaces(scans, backends)) {
+    for (const location of twins) suspect.set(location, `${twins.join(" and ")} are one and the same storage`);
+  }
+  return health;
+}
+
+async function problemNow(backend: Backend | undefined, uuid: string | undefined): Promise<string | undefined> {
+  if (!backend) return "it is not available";
+  if (uuid === undefined) return "the plan does not know it";
+  try {
+    const found = await backend.marker();
+    if (found === undefined) return "its marker is missing: it may be an empty mount point";
+    if (found !== uuid.toLowerCase()) return `its marker is ${found}, not ${uuid}: another disk may be mounted there`;
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** Locations that lead to one place would each take the other for a second copy. */
+async function samePlaces(scans: readonly PlanScan[], backends: ReadonlyMap<string, Backend>): Promise<string[][]> {
+  const places: { location: string; place: string }[] = [];
+  for (const { location, uuid } of scans) {
+    if (uuid !== null) places.push({ location, place: `uuid ${uuid.toLowerCase()}` });
+    try {
+      const identity = await backends.get(location)?.identity();
+      if (identity !== undefined) places.push({ location, place: `identity ${identity}` });
+    } catch {
+      // Not reachable: `require` will say so when somebody wants it.
+    }
+  }
+  return [...groupBy(places, ({ place }) => place).values()]
+    .filter((group) => group.length > 1)
+    .map((group) => group.map(({ location }) => location));
+}
+
+const suspectError = (location: string, why: string): StowageError =>
+  new StowageError("LOCATION_SUSPECT", `${location} is not touched: ${why}`, {
+    hint: "Connect or mount it and run `stowage location check`; `stowage init` adopts a new one.",
+  });

@@ -1,0 +1,168 @@
+import { link, mkdir, open, readdir, readFile, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { isAlive, myself, type Process } from "../backend/process.js";
+import { codeOf, ExitCode, messageOf, StowageError } from "../lib/error.js";
+
+/** Who holds the lock of a state directory. */
+export interface LockHolder extends Process {
+  /** Milliseconds since the epoch. */
+  since: number;
+  /** Undefined: it is on another machine or in another container, so it can not be known from here. */
+  alive: boolean | undefined;
+}
+
+export interface Lock {
+  /** Gives the lock back if it is still ours. */
+  release(): Promise<void>;
+}
+
+type Note = Process & { since: number };
+
+const lockFile = (state: string): string => join(state, "lock");
+const takeoverFile = (state: string, nonce: string): string => join(state, `lock.takeover.${nonce}`);
+
+/**
+ * Takes the lock of a state directory, also over from a process that died. For order, not for safety (I7): what is safe
+ * under it is safe without it.
+ * @throws `LOCKED` (exit 7)
+ */
+export async function acquireLock(state: string, now: number): Promise<Lock> {
+  await mkdir(state, { recursive: true }).catch((error: unknown) => {
+    throw stateUnusable(state, error);
+  });
+  const own: Note = { ...myself(), since: now };
+  if (!(await create(state, lockFile(state), own))) {
+    const holder = await lockHolder(state);
+    if (holder && holder.alive !== false) throw locked(holder);
+    if (holder) await clearStale(state, lockFile(state), holder, own);
+    if (!(await create(state, lockFile(state), own))) throw locked(await lockHolder(state));
+  }
+  await sweepTakeovers(state);
+  return { release: () => releaseLock(state, own.nonce) };
+}
+
+/** Who holds the lock now, if anybody. */
+export async function lockHolder(state: string): Promise<LockHolder | undefined> {
+  const note = await readNote(lockFile(state));
+  return note && { ...note, alive: isAlive(note) };
+}
+
+/**
+ * Removes a lock that a dead process left; `force`: whoever holds it, and also one that can not be read.
+ * @returns who held it
+ * @throws `LOCKED` (exit 7) while the holder may be alive, unless forced
+ */
+export async function unlock(state: string, options: { force?: boolean } = {}): Promise<LockHolder | undefined> {
+  let holder: LockHolder | undefined;
+  try {
+    holder = await lockHolder(state);
+  } catch (error) {
+    if (!options.force || codeOf(error) !== "LOCKED") throw error;
+  }
+  if (holder && holder.alive !== false && !options.force) throw locked(holder);
+  await unlinkIfThere(lockFile(state));
+  return holder;
+}
+
+async function releaseLock(state: string, nonce: string): Promise<void> {
+  if ((await readNote(lockFile(state)))?.nonce === nonce) await unlinkIfThere(lockFile(state));
+}
+
+/**
+ * Removes the note of a dead holder. Only the one process that created the takeover file of exactly that note may do it,
+ * so that no two take over and none removes the lock of the next holder; a takeover whose process died is taken over in turn.
+ */
+async function clearStale(state: string, file: string, holder: Note, own: Note): Promise<void> {
+  const takeover = takeoverFile(state, holder.nonce);
+  if (!(await create(state, takeover, own))) {
+    const other = await readNote(takeover);
+    if (other && isAlive(other) !== false) throw locked({ ...other, alive: isAlive(other) });
+    if (other) await clearStale(state, takeover, other, { ...own, nonce: `${own.nonce}+` });
+    if (!(await create(state, takeover, own))) throw locked(await lockHolder(state));
+  }
+  if ((await readNote(file))?.nonce === holder.nonce) await unlinkIfThere(file);
+}
+
+/** The takeovers of locks that are gone. */
+async function sweepTakeovers(state: string): Promise<void> {
+  for (const name of await readdir(state)) {
+    if (name.startsWith("lock.takeover.")) await unlinkIfThere(join(state, name));
+  }
+}
+
+/** False when the file exists. The note is complete from the first moment: it is written elsewhere and linked. */
+async function create(state: string, file: string, note: Note): Promise<boolean> {
+  const draft = join(state, `lock.draft.${note.nonce}`);
+  try {
+    const handle = await open(draft, "w", 0o644);
+    await handle.writeFile(`${JSON.stringify(note)}\n`).finally(() => handle.close());
+    return await linkOrCreate(draft, file, note);
+  } catch (error) {
+    throw stateUnusable(state, error);
+  } finally {
+    await unlinkIfThere(draft);
+  }
+}
+
+async function linkOrCreate(draft: string, file: string, note: Note): Promise<boolean> {
+  try {
+    await link(draft, file);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return (await readNote(file))?.nonce === note.nonce;
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(codeOf(error) ?? "")) throw error;
+  }
+  try {
+    const handle = await open(file, "wx", 0o644);
+    await handle.writeFile(`${JSON.stringify(note)}\n`).finally(() => handle.close());
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function readNote(file: string): Promise<Note | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+  try {
+    return JSON.parse(text) as Note;
+  } catch (error) {
+    throw new StowageError("LOCKED", `the lock ${file} can not be read: ${messageOf(error)}`, {
+      hint: "If no stowage is running, remove it with `stowage unlock --force`.",
+      exit: ExitCode.locked,
+    });
+  }
+}
+
+async function unlinkIfThere(file: string): Promise<void> {
+  try {
+    await unlink(file);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+}
+
+function locked(holder: LockHolder | undefined): StowageError {
+  const who = holder
+    ? `pid ${holder.pid} on ${holder.host} since ${new Date(holder.since).toISOString()}`
+    : "another process";
+  const hint =
+    holder?.alive === undefined
+      ? "Wait until it has finished; if it is gone for sure, run `stowage unlock --force`."
+      : "Wait until it has finished and run the command again.";
+  return new StowageError("LOCKED", `another run holds the lock (${who})`, { hint, exit: ExitCode.locked });
+}
+
+const stateUnusable = (state: string, cause: unknown): StowageError =>
+  cause instanceof StowageError
+    ? cause
+    : new StowageError("STATE_UNUSABLE", `the state directory ${state} can not be written: ${messageOf(cause)}`, {
+        hint: "Make room or fix its permissions; nothing was done.",
+        cause,
+      });

@@ -1,0 +1,60 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { type InstanceRef, recordGone, recordPresent } from "../catalog/entries.js";
+import { column, instant, packed, sql } from "../catalog/sql.js";
+import type { Ref } from "../plan/plan.js";
+import type { RunReport } from "./events.js";
+import type { RunSummaryLine } from "./journal.js";
+import { journals, removalsOf } from "./journal-read.js";
+
+/**
+ * Brings the catalog up to date with what a run did: rows for what it published, times of verification for what it proved,
+ * no rows for what it removed, `rot` for what it found damaged, and its line in `runs`. All or nothing; idempotent.
+ */
+export async function recordRun(catalog: Catalog, report: RunReport): Promise<void> {
+  const kept = new Set(report.present.map(addressOf));
+  const removed = report.outcomes.flatMap((outcome) => outcome.removed).filter((ref) => !kept.has(addressOf(ref)));
+  const rot = report.outcomes.flatMap((outcome) => outcome.rot).filter((ref) => !kept.has(addressOf(ref)));
+  await catalog.transaction(async () => {
+    // First, because what is known of a content is taken from rows that may be removed.
+    await recordPresent(
+      catalog,
+      report.present.map(({ mtime, ...row }) => ({ ...row, mtime: BigInt(mtime) })),
+      report.finished,
+    );
+    await recordGone(catalog, removed);
+    await recordRot(catalog, rot);
+    await recordSummary(catalog, report);
+  });
+}
+
+/**
+ * Removals of runs that the catalog does not know (killed before they could record), for the next scan: what is gone by
+ * our own hand is neither drift nor a shrink.
+ */
+export async function unrecordedRemovals(state: string, catalog: Catalog): Promise<InstanceRef[]> {
+  const known = new Set((await catalog.rows(sql<{ run: string }>`SELECT run FROM runs`)).map(({ run }) => run));
+  const removals: InstanceRef[] = [];
+  for await (const journal of journals(state)) {
+    if (known.has(journal.run)) continue;
+    removals.push(...removalsOf(journal).map(({ location, key }) => ({ location, key })));
+  }
+  return removals;
+}
+
+const addressOf = ({ location, key }: Ref): string => `${location}\0${key}`;
+
+async function recordRot(catalog: Catalog, rot: readonly Ref[]): Promise<void> {
+  if (rot.length === 0) return;
+  const damaged = packed({ location: column(rot.map((ref) => ref.location)), key: column(rot.map((ref) => ref.key)) });
+  await catalog.run(
+    sql`UPDATE file_locations f SET state = 'rot' FROM ${damaged} d WHERE f.location = d.location AND f.key = d.key`,
+  );
+}
+
+async function recordSummary(catalog: Catalog, report: RunSummaryLine): Promise<void> {
+  const { run, plan_id, started, finished, status, copied, moved, deleted, verified, failed, skipped, bytes } = report;
+  await catalog.run(sql`
+    INSERT OR REPLACE INTO runs (run, plan_id, started_at, finished_at, status, copied, moved, deleted, verified, failed, skipped, bytes)
+    VALUES (${run}, ${plan_id}, ${instant(started)}, ${instant(finished)}, ${status},
+      ${copied}, ${moved}, ${deleted}, ${verified}, ${failed}, ${skipped}, CAST(${bytes} AS BIGINT))`);
+}

@@ -1,0 +1,144 @@
+import type { Entry } from "../backend/backend.js";
+import { codeOf, messageOf, StowageError } from "../lib/error.js";
+import type { Ref, Witness } from "../plan/plan.js";
+import { assertInvariant } from "./invariant.js";
+import { at, expected, holdsContent, noteRot, relinkedKey } from "./observe.js";
+import { addressOf, backendOf, type Task } from "./run.js";
+
+/** Another copy of the content, proven by content in this run. */
+interface Proof {
+  ref: Ref;
+  entry: Entry;
+}
+
+/**
+ * Removes the action's `from` under I2: its own bytes are the content (I4), enough other copies were proven in this run,
+ * and their tokens are looked at again as the last step before it is gone. Removals of one content run one at a time.
+ * What is gone already is taken as removed.
+ */
+export async function removeInstance(task: Task, options: { trash: boolean }): Promise<void> {
+  const { run, action } = task;
+  await run.exclusively(action.content, async () => {
+    await run.health.require(action.from.location);
+    const entry = await expected(run, action.from);
+    if (!entry) return noteRemoved(task, options.trash);
+    if (!(await holdsContent(task, action.from.location, entry))) throw noteRot(task, action.from);
+    const proofs = await prove(task, entry);
+    await carryOut(task, entry, proofs, options.trash);
+    noteRemoved(task, options.trash);
+  });
+}
+
+function noteRemoved({ action, sha256, outcome }: Task, trashed: boolean): void {
+  const { location, key } = action.from;
+  outcome.present = outcome.present.filter((present) => !(present.location === location && present.key === key));
+  outcome.removed.push({ location, key, sha256, trashed });
+}
+
+/** As many proven copies as the removal needs. @throws `TOO_FEW_COPIES` */
+async function prove(task: Task, entry: Entry): Promise<Proof[]> {
+  const { run, action } = task;
+  const proofs: Proof[] = [];
+  const reasons: string[] = [];
+  for (const witness of provenFirst(task)) {
+    if (proofs.length >= action.required) break;
+    if (proofs.some(({ ref }) => ref.location === witness.location)) continue;
+    if (addressOf(witness) === addressOf(action.from)) continue;
+    try {
+      const found = await proveOne(task, witness, entry);
+      if (typeof found === "string") reasons.push(`${at(witness)} ${found}`);
+      else proofs.push({ ref: witness, entry: found });
+    } catch (error) {
+      // Unknown counts as no copy (I5); why it is unknown goes into the message.
+      if (run.abort.aborted) throw error;
+      reasons.push(messageOf(error));
+    }
+  }
+  if (proofs.length < action.required) {
+    throw new StowageError(
+      "TOO_FEW_COPIES",
+      `${at(action.from)} stays: ${proofs.length} of ${action.required} other copies could be proven${reasons.length > 0 ? ` (${reasons.join("; ")})` : ""}`,
+      { hint: "Run `stowage verify` and plan again." },
+    );
+  }
+  return proofs;
+}
+
+/** In the order of I2, but those that need no reading first: each of them is higher than what is removed. */
+function provenFirst({ run, action }: Task): Witness[] {
+  const known = (witness: Witness) => run.proven.has(addressOf(witness));
+  return [...action.witnesses.filter(known), ...action.witnesses.filter((witness) => !known(witness))];
+}
+
+/** The witness as it is now, its bytes proven; or why it does not count. */
+async function proveOne(task: Task, witness: Witness, removed: Entry): Promise<Entry | string> {
+  await task.run.health.require(witness.location);
+  const entry = await backendOf(task.run, witness.location).stat(witness.key);
+  if (!entry) return "is gone";
+  if (isSameFile(entry, removed) && witness.location !== task.action.from.location) return "is the very same file";
+  if (await holdsContent(task, witness.location, entry)) return entry;
+  if (entry.version === witness.version) return messageOf(noteRot(task, witness));
+  return "holds other bytes by now";
+}
+
+const isSameFile = (a: Entry, b: Entry): boolean => a.physical !== undefined && a.physical === b.physical;
+
+async function carryOut(task: Task, entry: Entry, proofs: readonly Proof[], trash: boolean): Promise<void> {
+  const { run, action, sha256 } = task;
+  const { location, key, version: planned } = action.from;
+  assertI2(task, proofs, trash);
+  const line = { action: action.id, location, key, sha256, trash };
+  const { size, mtime, physical, version } = entry;
+  const facts = { version, planned, size, mtime: String(mtime), ...(physical !== undefined && { physical }) };
+  await run.journal.commit({ type: "remove", at: run.now(), ...line, ...facts });
+  // From here on its other names change their version, whatever comes of it.
+  if (physical !== undefined) run.relinked.set(relinkedKey(action.from), { physical, size, mtime });
+  try {
+    const confirm = () => confirmProofs(task, entry, proofs);
+    await backendOf(run, location).remove(key, { version, run: run.id, trash, confirm });
+  } catch (error) {
+    const why = { code: codeOf(error) ?? "ERROR", message: messageOf(error) };
+    await run.journal.commit({ type: "kept", at: run.now(), ...line, ...why });
+    throw error;
+  }
+  run.proven.delete(addressOf(action.from));
+  await run.journal.commit({ type: "removed", at: run.now(), ...line });
+}
+
+function assertI2({ run, action }: Task, proofs: readonly Proof[], trash: boolean): void {
+  const places = new Set(proofs.map(({ ref }) => ref.location));
+  assertInvariant(
+    places.size === proofs.length && places.size >= action.required,
+    "I2",
+    `${at(action.from)} has too few proven copies`,
+  );
+  assertInvariant(action.required >= 1 || action.kind === "delete", "I1", `${at(action.from)} would be the last copy`);
+  assertInvariant(
+    action.reason !== "conflict" || trash,
+    "I1",
+    `${at(action.from)} lost a conflict and must go to the trash`,
+  );
+  assertInvariant(
+    !proofs.some(({ ref }) => addressOf(ref) === addressOf(action.from)),
+    "I2",
+    `${at(action.from)} would vouch for itself`,
+  );
+  assertInvariant(run.plan.header.applyable, "I7", "the plan is not to be applied");
+}
+
+/** The last look: the locations are still the right ones, and every proven copy is still the version that was proven. */
+async function confirmProofs(task: Task, removed: Entry, proofs: readonly Proof[]): Promise<void> {
+  const { run, action } = task;
+  for (const location of new Set([action.from.location, ...proofs.map(({ ref }) => ref.location)])) {
+    await run.health.require(location);
+  }
+  for (const { ref, entry } of proofs) {
+    const now = await backendOf(run, ref.location).stat(ref.key);
+    if (now?.version === entry.version) continue;
+    // Another name of the removed file has a new version now; that it is still there shows that it is a name of its own.
+    if (now && isSameFile(now, removed) && (await holdsContent(task, ref.location, now))) continue;
+    throw new StowageError("PRECONDITION", `${at(ref)} changed while ${at(action.from)} was to be removed`, {
+      hint: "Run `stowage scan` and plan again.",
+    });
+  }
+}

@@ -1,0 +1,69 @@
+import type { Backend } from "../backend/backend.js";
+import type { RetryOptions } from "../backend/retry.js";
+import { StowageError } from "../lib/error.js";
+import type { Action, Plan, Ref } from "../plan/plan.js";
+import type { ApplyEvent, Outcome, Present } from "./events.js";
+import type { Health } from "./health.js";
+import type { Journal } from "./journal.js";
+
+/** What the parts of one apply share. */
+export interface Run {
+  readonly id: string;
+  readonly plan: Plan;
+  readonly backends: ReadonlyMap<string, Backend>;
+  readonly journal: Journal;
+  readonly health: Health;
+  readonly retries: RetryOptions;
+  now(): number;
+  emit(event: ApplyEvent): void;
+  /** Breaks off what is being copied. */
+  readonly abort: AbortSignal;
+  /** Instances whose bytes were proven in this run, by `addressOf`. */
+  readonly proven: Map<string, Present>;
+  /** Files that lost a name through a removal of ours: their other names have a new version for that reason only. */
+  readonly relinked: Map<string, Relinked>;
+  /** Runs bodies with the same key one after the other. */
+  exclusively<T>(key: string, body: () => Promise<T>): Promise<T>;
+}
+
+export interface Relinked {
+  physical: string;
+  size: number;
+  mtime: bigint;
+}
+
+/** One action being executed: what it has found out and done so far. */
+export interface Task {
+  readonly run: Run;
+  readonly action: Action;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  readonly outcome: Outcome;
+}
+
+export const addressOf = ({ location, key }: Ref): string => `${location}\0${key}`;
+
+/** @throws `LOCATION_SUSPECT` for a location that is not opened (offline, retired, or not in the configuration) */
+export function backendOf(run: Run, location: string): Backend {
+  const backend = run.backends.get(location);
+  if (backend) return backend;
+  throw new StowageError("LOCATION_SUSPECT", `${location} is not available`, {
+    hint: "Run `stowage location check`.",
+  });
+}
+
+/** Lets bodies with one key run one after the other. */
+export function exclusively(): Run["exclusively"] {
+  const tails = new Map<string, Promise<unknown>>();
+  return async (key, body) => {
+    const before = tails.get(key) ?? Promise.resolve();
+    const result = before.then(body, body);
+    const tail = result.catch(() => undefined);
+    tails.set(key, tail);
+    try {
+      return await result;
+    } finally {
+      if (tails.get(key) === tail) tails.delete(key);
+    }
+  };
+}
