@@ -1,27 +1,36 @@
 import process from "node:process";
 import { ExitCode } from "../lib/error.js";
+import type { Output } from "./output.js";
 
-/**
- * A signal that fires at the first Ctrl-C (or SIGTERM): the work finishes the file it is at and stops. The second ends the
- * process at once, which is safe too: a run that is killed is continued by running it again.
- */
-export function onInterrupt(tell: (text: string) => void): { signal: AbortSignal; release(): void } {
-  const controller = new AbortController();
+export interface Interrupt {
+  /** Fires at the first Ctrl-C (or SIGTERM): finish the files that are under way, start nothing more. */
+  stop: AbortSignal;
+  /** Fires at the second: leave them. */
+  abort: AbortSignal;
+}
+
+/** Runs `body` while Ctrl-C is heard. The third ends the process at once; that is safe too: what was killed goes on when it is run again. */
+export async function interruptible<T>(output: Output, body: (interrupt: Interrupt) => Promise<T>): Promise<T> {
+  const stop = new AbortController();
+  const abort = new AbortController();
   const handle = (): void => {
-    if (controller.signal.aborted) {
-      process.stderr.write("\u001b[?25h\n");
+    if (abort.signal.aborted) {
+      process.stderr.write(process.stderr.isTTY ? "\u001b[?25h\n" : "");
       process.exit(ExitCode.interrupted);
     }
-    controller.abort();
-    tell("Interrupted: finishing the current files. Press Ctrl-C again to stop at once.");
+    if (stop.signal.aborted) {
+      abort.abort();
+      return;
+    }
+    stop.abort();
+    output.progress.note("Interrupted: finishing the current files. Press Ctrl-C again to leave them.");
   };
   process.on("SIGINT", handle);
   process.on("SIGTERM", handle);
-  return {
-    signal: controller.signal,
-    release() {
-      process.off("SIGINT", handle);
-      process.off("SIGTERM", handle);
-    },
-  };
+  try {
+    return await body({ stop: stop.signal, abort: abort.signal });
+  } finally {
+    process.off("SIGINT", handle);
+    process.off("SIGTERM", handle);
+  }
 }

@@ -36,6 +36,8 @@ export interface Output {
   document(value: unknown): void;
   /** One line of NDJSON. */
   event(value: unknown): void;
+  /** A line of NDJSON about work under way: at most one a second for each `about`, and every end of a phase. */
+  progressEvent(about: string, value: { phase?: string }): void;
   /** Diagnostics on stderr; nothing with `-q`. */
   note(text: string): void;
   /** A warning on stderr, also with `-q`. */
@@ -63,12 +65,15 @@ export function mayColour(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): 
   return stream.isTTY === true && env["TERM"] !== "dumb";
 }
 
+const EVENT_INTERVAL = 1_000;
+
 export function openOutput(flags: OutputFlags): Output {
   if (flags["no-color"]) process.env["NO_COLOR"] = "1";
   const paint = mayColour(process.stdout, process.env) ? coloured : plain;
   const write = (text: string): void => {
     if (!stdoutClosed) process.stdout.write(text);
   };
+  const told = new Map<string, { at: number; phase?: string }>();
   const live = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
   const progress = openProgress({
     style: flags["no-progress"] || flags.quiet ? "none" : live ? "live" : "lines",
@@ -96,6 +101,13 @@ export function openOutput(flags: OutputFlags): Output {
     },
     document: (value) => write(`${jsonDocument(value)}\n`),
     event: (value) => write(`${jsonLine(value)}\n`),
+    progressEvent(about, value) {
+      const now = Date.now();
+      const last = told.get(about);
+      if (last && last.phase === value.phase && value.phase !== "done" && now - last.at < EVENT_INTERVAL) return;
+      told.set(about, { at: now, ...(value.phase === undefined ? {} : { phase: value.phase }) });
+      write(`${jsonLine(value)}\n`);
+    },
     note(text) {
       if (!flags.quiet) progress.note(text);
     },

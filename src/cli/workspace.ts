@@ -33,6 +33,7 @@ export async function withWorkspace<T>(
   const { loadConfig } = await import("../config/load.js");
   const config = await loadConfig(resolve(flags.config), { env: process.env });
   const closers: (() => Promise<void>)[] = [];
+  let opened: Promise<Map<string, Backend>> | undefined;
   try {
     return await body({
       config,
@@ -44,20 +45,30 @@ export async function withWorkspace<T>(
           readOnly: mode === "read",
           onRebuild: (reason) => output.warn(`the catalog is built anew by scanning: ${reason}`),
         });
-        closers.push(() => catalog.close());
-        return catalog;
+        let open = true;
+        const close = async (): Promise<void> => {
+          if (open) await catalog.close();
+          open = false;
+        };
+        closers.push(close);
+        return { ...catalog, close };
       },
-      async backends() {
-        const { openBackends } = await import("../backend/open.js");
-        const backends = await openBackends(config);
-        for (const backend of backends.values()) closers.push(() => backend.close());
-        return backends;
+      backends() {
+        opened ??= openAll(config, closers);
+        return opened;
       },
       commit: () => commitOf(config.file),
     });
   } finally {
     for (const close of closers.reverse()) await close();
   }
+}
+
+async function openAll(config: Config, closers: (() => Promise<void>)[]): Promise<Map<string, Backend>> {
+  const { openBackends } = await import("../backend/open.js");
+  const backends = await openBackends(config);
+  for (const backend of backends.values()) closers.push(() => backend.close());
+  return backends;
 }
 
 /** The last commit that touched the file, as long as the file is as it was then. */

@@ -1,5 +1,33 @@
-/** What to do about the codes of blocked items, failed checks and failed actions. */
-const STEPS: Record<string, string> = {};
+/** What to do about the codes of blocked items, of failed checks and of what a run could not do. */
+const STEPS: Record<string, string> = {
+  suspect: "connect or mount it and plan again; `stowage location check` tells what is wrong with it.",
+  unidentified: "make the file readable and plan again.",
+  conflict: "rename or remove one of the files, or write `on_conflict:` on the rule.",
+  unresolved: "give the placeholder a fallback, such as {project|unsorted}.",
+  "unsupported-name": "rename the file; nothing is ever renamed silently.",
+  capacity: "make room there, or raise its `capacity:` in storage.yaml.",
+  require: "add a location that copies may be placed in, or lower the requirement.",
+  "destination-offline": "bring it back (`status: active`), or choose another destination.",
+  "destination-draining": "choose another destination, or set `status: active`.",
+  "destination-retired": "choose another destination.",
+  "destination-read-only": "choose another destination, or remove `read_only`.",
+  max_delete: "if this is meant, raise safety.max_delete, or apply a part of it with --target.",
+  converges: "change one of the rules that fight; `stowage explain ADDRESS` shows what each wants.",
+  min_copies: "this is a fault in stowage and nothing was done; please report the plan.",
+  PRECONDITION: "run `stowage plan` again: the file is not as it was when the plan was made.",
+  NOT_FOUND: "run `stowage plan` again: the file is gone.",
+  UNAVAILABLE: "connect or mount the storage and run it again; what was done stays done.",
+  ACCESS_DENIED: "give this user the permission and run it again; what was done stays done.",
+  OUT_OF_SPACE: "make room and run it again; what was done stays done.",
+  UNSUPPORTED_NAME: "rename the file, and plan again.",
+  CORRUPT: "check the disk or the network; the bad copy was not published.",
+  LOCATION_SUSPECT: "connect or mount it and plan again; `stowage location check` tells what is wrong with it.",
+  TOO_FEW_COPIES: "run `stowage plan` again: a copy that the plan relied on is gone or damaged.",
+  SOURCE: "run `stowage plan` again: no good copy could be read.",
+  NO_TRASH: "make the trash of that location writable, and run it again.",
+  ABORTED: "run it again to go on.",
+  ROT: "run `stowage plan` again: it repairs the file from a good copy where there is one.",
+};
 
 /** The next step for a code, as a sentence; undefined where the reason says it all. */
 export const nextStep = (code: string): string | undefined => STEPS[code];

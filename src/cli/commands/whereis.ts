@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { isAbsolute, relative, resolve, sep } from "node:path";
 import { Args } from "@oclif/core";
 import type { Catalog } from "../../catalog/catalog.js";
 import { type Sql, sql } from "../../catalog/sql.js";
@@ -10,6 +9,7 @@ import { codeOf, StowageError } from "../../lib/error.js";
 import { groupBy } from "../../lib/iter.js";
 import { printable } from "../../lib/key.js";
 import { bytes, relative as distance, plural, table } from "../../report/format.js";
+import { addressOf } from "../addresses.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
 import { withWorkspace } from "../workspace.js";
@@ -99,7 +99,7 @@ async function lookUp(text: string, config: Config, catalog: Catalog): Promise<I
     const rows = await catalog.rows(instances(sql`starts_with(f.sha256, ${hash})`));
     if (rows.length > 0) return rows;
   }
-  const place = placeOf(text, config);
+  const place = addressOf(text, config);
   if (place) {
     const { location, key } = place;
     const rows = await catalog.rows(
@@ -122,22 +122,6 @@ const instances = (where: Sql) => sql<InstanceRow>`
   SELECT f.sha256, f.location, f.key, f.size, f.state, epoch_ms(f.mtime) AS mtime, f.last_verified, c.key IS NOT NULL AS counts
   FROM file_locations f LEFT JOIN countable c ON c.location = f.location AND c.key = f.key
   WHERE ${where} ORDER BY f.sha256, f.location, f.key`;
-
-/** `location:key`, or a path inside a location's root. */
-function placeOf(text: string, config: Config): { location: string; key: string } | undefined {
-  const colon = text.indexOf(":");
-  const name = text.slice(0, Math.max(0, colon));
-  if (config.locations.some((location) => location.name === name))
-    return { location: name, key: text.slice(colon + 1) };
-  const path = resolve(text);
-  for (const location of config.locations) {
-    const key = relative(location.root, path);
-    if (key !== "" && !key.startsWith("..") && !isAbsolute(key)) {
-      return { location: location.name, key: key.split(sep).join("/") };
-    }
-  }
-  return undefined;
-}
 
 async function isFile(path: string): Promise<boolean> {
   try {

@@ -1,0 +1,154 @@
+import { resolve } from "node:path";
+import { Args, Flags } from "@oclif/core";
+import type { ApplyEvent, RunReport } from "../../apply/events.js";
+import { assertNever, ExitCode, messageOf, StowageError } from "../../lib/error.js";
+import type { Plan } from "../../plan/plan.js";
+import { viewApply } from "../../report/apply-progress.js";
+import { runLines } from "../../report/run.js";
+import { planLines } from "../../report/text.js";
+import { BaseCommand } from "../base-command.js";
+import { examples, exits } from "../help.js";
+import { interruptible } from "../interrupt.js";
+import type { Output } from "../output.js";
+import { isBlocked, planNow } from "../planning.js";
+import { type Workspace, withWorkspace } from "../workspace.js";
+
+export default class Apply extends BaseCommand {
+  static override summary = "Carry a plan out";
+  static override description =
+    `With FILE: applies that plan as it was reviewed, and asks nothing. Without: scans, plans, shows the plan and asks; without a terminal it then needs --auto-approve.
+
+Every copy is read back before a source goes; a file that is not as the plan expects is skipped. When it is killed or interrupted, run it again: it goes on from what is true. With --json: one event a line, the last is the result.
+
+${exits(
+  [3, "the plan as a whole is blocked"],
+  [4, "incomplete: something failed or was skipped"],
+  [5, "the plan is stale, edited or was applied before"],
+  [6, "damaged files found"],
+  [7, "another apply is running"],
+  [130, "interrupted"],
+)}`;
+  static override examples = examples(
+    ["apply", "plan, look, say yes"],
+    ["apply plan.ndjson", "apply exactly the plan that was reviewed"],
+    ["apply --auto-approve --no-progress", "run from cron"],
+    ["apply plan.ndjson --json | jq -c 'select(.type == \"action-done\")'", "follow a run from a script"],
+  );
+  static override args = {
+    file: Args.string({ description: "a plan file; without it a plan is made now" }),
+  };
+  static override flags = {
+    "auto-approve": Flags.boolean({ description: "apply the new plan without asking" }),
+    concurrency: Flags.integer({
+      min: 1,
+      max: 256,
+      helpValue: "N",
+      description: "files at a time (settings.transfer.concurrency)",
+    }),
+  };
+
+  async run(): Promise<number> {
+    const { args, flags } = await this.parse(Apply);
+    const output = this.output(flags);
+    if (args.file === undefined && !flags["auto-approve"] && !output.interactive) {
+      throw new StowageError("APPROVAL", "there is no terminal to ask on, so this plan could not be approved", {
+        hint: "Give --auto-approve, or review a plan file first: `stowage plan -o FILE`, then `stowage apply FILE`.",
+        exit: ExitCode.usage,
+      });
+    }
+    return withWorkspace(flags, output, async (workspace) => {
+      const plan = args.file === undefined ? await this.makePlan(workspace, output) : await readPlanFile(args.file);
+      if (args.file === undefined) {
+        if (isBlocked(plan)) return ExitCode.blocked;
+        if (plan.actions.length === 0) return ExitCode.ok;
+        if (!flags["auto-approve"]) await approve(output);
+      }
+      const report = await applyPlan(plan, workspace, output, flags.concurrency);
+      await recordInCatalog(report, workspace, output);
+      if (output.json) output.event(resultEvent(report, plan));
+      else await output.lines(runLines(report, plan, output.text));
+      return report.exit;
+    });
+  }
+
+  private async makePlan(workspace: Workspace, output: Output): Promise<Plan> {
+    const plan = await planNow(workspace, output, this.config.version, { refresh: true }, output.json);
+    if (output.json) {
+      const { header, footer } = plan;
+      output.event({ ...header, summary: footer.summary, checks: footer.checks, blocked: footer.blocked });
+    } else await output.lines(planLines(plan, { ...output.text, file: workspace.file }));
+    return plan;
+  }
+}
+
+async function readPlanFile(file: string): Promise<Plan> {
+  const { readPlan } = await import("../../plan/file.js");
+  return readPlan(resolve(file));
+}
+
+async function approve(output: Output): Promise<void> {
+  const answer = await output.ask("\nApply this plan? Only 'yes' is accepted: ");
+  if (answer.trim() === "yes") return;
+  throw new StowageError("NOT_APPROVED", "the plan was not approved: nothing was changed");
+}
+
+async function applyPlan(plan: Plan, workspace: Workspace, output: Output, concurrency?: number): Promise<RunReport> {
+  const { apply } = await import("../../apply/apply.js");
+  const { settings, digest } = workspace.config;
+  const backends = await workspace.backends();
+  const view = await viewApply(output.progress, plan);
+  try {
+    return await interruptible(output, ({ stop, abort }) =>
+      apply(plan, backends, {
+        state: settings.state,
+        configDigest: digest,
+        now: workspace.clock,
+        concurrency: concurrency ?? settings.transfer.concurrency,
+        retries: settings.transfer.retries,
+        signal: stop,
+        abort,
+        onEvent(event) {
+          view.onEvent(event);
+          if (output.json) printEvent(event, output);
+        },
+      }),
+    );
+  } finally {
+    await view.end();
+  }
+}
+
+function printEvent(event: ApplyEvent, output: Output): void {
+  switch (event.type) {
+    case "bytes":
+      output.progressEvent(`${event.action} ${event.phase}`, event);
+      break;
+    case "run-start":
+    case "action-start":
+    case "retry":
+    case "action-done":
+      output.event(event);
+      break;
+    case "run-end":
+      break; // The result is the last line, after the catalog was brought up to date.
+    default:
+      assertNever(event);
+  }
+}
+
+function resultEvent(report: RunReport, plan: Plan): unknown {
+  const { outcomes: _outcomes, ...result } = report;
+  return { type: "result", ...result, blocked: plan.footer.summary.blocked };
+}
+
+/** The files are as they should be, whatever becomes of this: a catalog that can not be written now is made good by the next scan. */
+async function recordInCatalog(report: RunReport, workspace: Workspace, output: Output): Promise<void> {
+  try {
+    const { recordRun } = await import("../../apply/record.js");
+    const catalog = await workspace.catalog("write");
+    await recordRun(catalog, report);
+    await catalog.close();
+  } catch (error) {
+    output.warn(`the catalog could not be brought up to date (${messageOf(error)}); the next scan does it.`);
+  }
+}

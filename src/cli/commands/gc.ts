@@ -1,0 +1,66 @@
+import { Flags } from "@oclif/core";
+import type { GcReport } from "../../apply/gc.js";
+import { ExitCode } from "../../lib/error.js";
+import { at, bytes, count, duration, plural } from "../../report/format.js";
+import { BaseCommand } from "../base-command.js";
+import { examples, exits } from "../help.js";
+import type { Output } from "../output.js";
+import { withWorkspace } from "../workspace.js";
+
+const SHOWN = 20;
+
+export default class Gc extends BaseCommand {
+  static override summary = "Delete trash past its time, and what killed runs left behind";
+  static override description =
+    `Deletes for good what has lain in the trash of a location for longer than \`safety.trash\`, and temporary files of runs that are over. Nothing else, ever. On a terminal it lists and asks first.
+
+${exits([1, "error, or a location could not be cleaned"], [7, "an apply is running"])}`;
+  static override examples = examples(
+    ["gc", "see what would go, and say yes"],
+    ["gc --auto-approve --quiet", "clean up from cron"],
+  );
+  static override flags = {
+    "auto-approve": Flags.boolean({ description: "delete without asking; without a terminal nobody is asked" }),
+  };
+
+  async run(): Promise<number> {
+    const { flags } = await this.parse(Gc);
+    const output = this.output(flags);
+    return withWorkspace(flags, output, async (workspace) => {
+      const { gc } = await import("../../apply/gc.js");
+      const { settings, safety } = workspace.config;
+      const backends = await workspace.backends();
+      const options = { state: settings.state, trash: safety.trash, now: workspace.clock() };
+      if (output.interactive && !flags["auto-approve"] && !output.json) {
+        const due = await gc(backends, { ...options, dry: true });
+        if (due.purged.length > 0 && !(await approved(due, options.now, output))) {
+          output.line("Nothing was deleted.");
+          return ExitCode.error;
+        }
+      }
+      const report = await gc(backends, options);
+      if (output.json) output.document(report);
+      else printReport(report, output);
+      return report.problems.length > 0 ? ExitCode.error : ExitCode.ok;
+    });
+  }
+}
+
+async function approved(due: GcReport, now: number, output: Output): Promise<boolean> {
+  const shown = output.verbose ? due.purged : due.purged.slice(0, SHOWN);
+  for (const each of shown) {
+    output.line(`  - ${at(each)}  ${bytes(each.size)}, ${each.kind}, ${duration(now - each.since)} old`);
+  }
+  const hidden = due.purged.length - shown.length;
+  if (hidden > 0) output.line(`  … and ${count(hidden)} more (show with -v)`);
+  const question = `Delete ${plural(due.purged.length, "file")}, ${bytes(due.bytes)}, for good? Only 'yes' is accepted: `;
+  return (await output.ask(question)).trim() === "yes";
+}
+
+function printReport(report: GcReport, output: Output): void {
+  for (const { location, message } of report.problems) output.warn(`${location}: ${message}`);
+  for (const { location, files, bytes: size } of report.kept) {
+    output.line(`${location}: ${plural(files, "file")}, ${bytes(size)}, not past its time yet.`);
+  }
+  output.line(`Deleted ${plural(report.purged.length, "file")} for good, ${bytes(report.bytes)}.`);
+}

@@ -1,0 +1,78 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { ExitCode, StowageError } from "../lib/error.js";
+import { plural } from "../report/format.js";
+import { viewScan } from "../report/scan-progress.js";
+import type { ScanReport } from "../scan/scan.js";
+import type { HashMode } from "../scan/stage.js";
+import { interruptible } from "./interrupt.js";
+import type { Output } from "./output.js";
+import type { Workspace } from "./workspace.js";
+
+export interface RefreshOptions {
+  locations?: readonly string[];
+  hash?: HashMode;
+  /** Print progress as events on stdout. */
+  events?: boolean;
+}
+
+/**
+ * Brings the catalog up to date: what a killed apply removed without recording it is no drift.
+ * @throws `INTERRUPTED` after the files that were being read; what was read until then is kept
+ */
+export async function refresh(
+  workspace: Workspace,
+  catalog: Catalog,
+  output: Output,
+  options: RefreshOptions,
+): Promise<ScanReport> {
+  const { scan } = await import("../scan/scan.js");
+  const { expectedUuids } = await import("../apply/journal-read.js");
+  const { unrecordedRemovals } = await import("../apply/record.js");
+  const { config } = workspace;
+  const backends = await workspace.backends();
+  const removed = await unrecordedRemovals(config.settings.state, catalog);
+  const names = config.locations.filter(
+    ({ name }) => backends.has(name) && (options.locations?.includes(name) ?? true),
+  );
+  const view = await viewScan(
+    output.progress,
+    "Scanning",
+    names.map(({ name }) => name),
+  );
+  try {
+    return await interruptible(output, async ({ stop }) => {
+      const report = await scan(config, catalog, backends, {
+        ...(options.locations ? { locations: options.locations } : {}),
+        now: workspace.clock(),
+        hash: options.hash ?? "auto",
+        removed,
+        expectedUuids: await expectedUuids(config.settings.state),
+        signal: stop,
+        onEvent(event) {
+          view.onEvent(event);
+          if (options.events) output.progressEvent(event.location, event);
+        },
+      });
+      view.settle(report);
+      if (stop.aborted) throw interrupted();
+      return report;
+    });
+  } finally {
+    await view.end();
+  }
+}
+
+export const interrupted = (): StowageError =>
+  new StowageError("INTERRUPTED", "interrupted", {
+    hint: "What was done so far is kept; run the command again to go on.",
+    exit: ExitCode.interrupted,
+  });
+
+/** Tells of files that could not be read, where the command itself does not list them. */
+export function noteProblems(report: ScanReport, output: Output): void {
+  const number = report.locations.reduce((sum, { problemCount }) => sum + problemCount, 0);
+  if (number > 0)
+    output.warn(
+      `${plural(number, "file")} could not be read and ${number === 1 ? "is" : "are"} left alone; \`stowage scan\` lists them.`,
+    );
+}

@@ -1,0 +1,72 @@
+import { printable } from "../lib/key.js";
+import type { LocationScan } from "../scan/record.js";
+import type { ScanReport } from "../scan/scan.js";
+import { bytes, count, plain, plural, type TextOptions, table, wrap } from "./format.js";
+
+const SHOWN = 10;
+
+/** What a scan found: a table, then what went wrong with the next steps, then one line of sums. */
+export function* scanLines(report: ScanReport, options: TextOptions = {}): Generator<string> {
+  const numbers = ["files", "hashed", "added", "changed", "missing"] as const;
+  const columns = [
+    { title: "Location", flexible: true },
+    { title: "status" },
+    ...numbers.map((title) => ({ title, align: "right" as const })),
+    { title: "bytes", align: "right" as const },
+  ];
+  const cells = report.locations.map((each) => [
+    each.location,
+    each.status,
+    ...numbers.map((name) => count(each[name])),
+    bytes(each.bytes),
+  ]);
+  if (cells.length > 0) yield* table(columns, cells, options);
+  for (const each of report.locations) yield* trouble(each, options);
+  const sum = (name: (typeof numbers)[number]): string =>
+    count(report.locations.reduce((all, each) => all + each[name], 0));
+  yield "";
+  yield `${sum("files")} files in ${plural(report.locations.length, "location")}: ${sum("added")} added, ${sum("changed")} changed, ${sum("missing")} missing.`;
+}
+
+function* trouble(scan: LocationScan, options: TextOptions): Generator<string> {
+  const paint = options.paint ?? plain;
+  const width = options.width ?? 80;
+  const name = printable(scan.location);
+  if (scan.suspect) {
+    yield "";
+    yield* wrap(`${paint("yellow", "!")} ${name} is suspect: ${printable(scan.suspect)}`, width);
+    yield* wrap("Nothing is read from it, written to it or relied on until this is settled.", width, "  ");
+    if (scan.hint) yield* wrap(`Next: ${printable(scan.hint)}`, width, "  ");
+  }
+  if (scan.rot.length > 0) {
+    yield "";
+    yield paint(
+      "red",
+      `! ${name}: ${plural(scan.rot.length, "damaged file")}: bytes changed without having been written`,
+    );
+    yield* list(
+      scan.rot.map(({ key }) => printable(key)),
+      scan.rot.length,
+      options,
+    );
+    yield "  Next: run `stowage plan`: it repairs them from a good copy where there is one.";
+  }
+  if (scan.problemCount > 0) {
+    yield "";
+    yield `${paint("yellow", "!")} ${name}: ${plural(scan.problemCount, "file")} left alone`;
+    yield* list(
+      scan.problems.map(({ key, message }) => `${printable(key)}: ${printable(message)}`),
+      scan.problemCount,
+      options,
+    );
+  }
+  const special = scan.symlinks + scan.special;
+  if (special > 0 && options.verbose)
+    yield `  ${name}: ${plural(special, "symbolic link or special file", "symbolic links and special files")} not followed`;
+}
+
+function* list(lines: readonly string[], total: number, options: TextOptions): Generator<string> {
+  const shown = options.verbose ? lines : lines.slice(0, SHOWN);
+  for (const line of shown) yield `  ${line}`;
+  if (total > shown.length) yield `  … and ${count(total - shown.length)} more (\`stowage sql "from scan_problems"\`)`;
+}
