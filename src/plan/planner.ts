@@ -1,5 +1,4 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, packed, sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
 import { findDrift, findDue, findUnidentified, findWaiting } from "./attend.js";
@@ -9,6 +8,7 @@ import { checkDeletes, proofOf, proveFloor, toCheck } from "./guard.js";
 import { imagine } from "./imagine.js";
 import { observe } from "./observe.js";
 import type { Action, Blocked, Check, Plan, PlanFooter, PlanHeader } from "./plan.js";
+import { recordDecisions } from "./record.js";
 import { loadSites, type Site } from "./site.js";
 import { selectActions } from "./target.js";
 
@@ -40,7 +40,7 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
   ];
   const steps = evaluation.steps.map((step) => step.action);
   const due = await findDue(catalog, sites, options.now, steps);
-  await keepDecisions(catalog, config, evaluation);
+  await recordDecisions(catalog, config, evaluation.steps, blocked);
   const converged = await converges(catalog, config, sites, evaluation, options.now);
   const { check, floor } = proveFloor(evaluation.steps, evaluation.context);
   const actions = selectActions([...steps, ...due], config, options);
@@ -144,41 +144,4 @@ function capacityCheck(evaluation: Evaluation): Check {
   );
   if (full.length > 0) problems.unshift(`${full.length} files do not fit and are blocked`);
   return { name: "capacity", status: problems.length === 0 ? "pass" : "warn", problems };
-}
-
-/** The seeds' tables: what each rule decided, and the actions, for questions to the catalog. */
-async function keepDecisions(catalog: Catalog, config: Config, evaluation: Evaluation): Promise<void> {
-  const rules = config.rules.map((rule, index) => sql`(${index}::INTEGER, ${rule.name}, ${rule.action})`);
-  const none = sql`(-1::INTEGER, 'default', 'default')`;
-  const values = [...rules, none].reduce((all, next) => sql`${all}, ${next}`);
-  await catalog.transaction(async () => {
-    await catalog.run(sql`DELETE FROM rule_evaluations`);
-    await catalog.run(sql`INSERT INTO rule_evaluations
-      SELECT i.location, i.key, r.rule, r.decision FROM work.decision d JOIN work.inst i ON i.rowid = d.iid
-      JOIN (VALUES ${values}) r(number, rule, decision) ON r.number = coalesce(d."first", -1)`);
-    await catalog.run(sql`DELETE FROM plan_actions`);
-    const actions = evaluation.steps.map((step) => step.action);
-    if (actions.length === 0) return;
-    await catalog.run(
-      sql`INSERT INTO plan_actions BY NAME SELECT * FROM ${packed({
-        id: column(actions.map((action) => action.id)),
-        kind: column(actions.map((action) => action.kind)),
-        rule: column(actions.map((action) => action.rule.name)),
-        reason: column(actions.map((action) => action.reason)),
-        sha256: column(actions.map((action) => action.content.slice("sha256:".length))),
-        size: column(
-          actions.map((action) => action.size),
-          "BIGINT",
-        ),
-        from_location: column(actions.map((action) => action.from.location)),
-        from_key: column(actions.map((action) => action.from.key)),
-        to_location: column(actions.map((action) => action.to?.location)),
-        to_key: column(actions.map((action) => action.to?.key)),
-        bytes: column(
-          actions.map((action) => action.bytes),
-          "BIGINT",
-        ),
-      })}`,
-    );
-  });
 }

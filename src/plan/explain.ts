@@ -1,0 +1,175 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { join, name, sql } from "../catalog/sql.js";
+import type { Config, Matcher } from "../config/config.js";
+import { StowageError } from "../lib/error.js";
+import { address } from "../lib/key.js";
+import { evaluate } from "./evaluate.js";
+import { predicate, valueSql } from "./match.js";
+import { observe } from "./observe.js";
+import type { Action, Blocked, Kept } from "./plan.js";
+import { loadSites, type Site } from "./site.js";
+
+/** Why one file goes where it goes. */
+export interface Explanation {
+  address: string;
+  /** `sha256:<hex>`, or null where the content is not known. */
+  content: string | null;
+  size: number;
+  /** Every value that matchers can ask for; ages in milliseconds, instants in milliseconds since the epoch. */
+  values: Record<string, string | number | null>;
+  /** All rules in order, then the requirements. */
+  rules: ExplainedRule[];
+  /** The rule that decides, `default`, or null where nothing applies. */
+  decision: string | null;
+  actions: Action[];
+  blocked: Blocked[];
+  kept: Kept[];
+}
+
+export interface ExplainedRule {
+  name: string;
+  line: number;
+  /** `keep` … `delete`, or `require`. */
+  action: string;
+  matched: boolean;
+  /** `decides`, `adds` (continue), `matched but an earlier rule decides`, `no match`, `holds for it`. */
+  verdict: string;
+  match: ExplainedMatch;
+}
+
+/** A condition with its verdict; `value` is what it saw. */
+export interface ExplainedMatch {
+  /** As written (`size: >1GB`), or `all`, `any`, `not`, `set NAME`. */
+  text: string;
+  matched: boolean;
+  value?: string | number | null;
+  of?: ExplainedMatch[];
+}
+
+/**
+ * Runs the compiled predicates of every rule for one instance, leaf by leaf, and plans for its content.
+ * @throws `NOT_FOUND` when the catalog has no such file
+ */
+export async function explain(
+  config: Config,
+  catalog: Catalog,
+  where: { location: string; key: string },
+  options: { now: number },
+): Promise<Explanation> {
+  const sites = await loadSites(config, catalog);
+  const site = sites.find((candidate) => candidate.name === where.location);
+  if (!site?.usable) throw notUsable(where, site);
+  await observe(catalog, sites, "inst");
+  const evaluation = await evaluate(catalog, config, sites, "inst", options.now);
+  const values = await catalog.row(sql<Record<string, string | number | null>>`
+    SELECT location, norm_key AS path, size, media_type, mime AS type, project, attrs, age, age_here, modified, accessed, verified, copies, sha256, iid
+    FROM work.facts WHERE loc = ${site.order} AND key = ${where.key} AND usable`);
+  if (!values) throw notFound(where);
+  const iid = Number(values["iid"]);
+  delete values["iid"];
+  const decision = await catalog.row(
+    sql<{ first: number | null; more: number[] | null }>`SELECT "first", more FROM work.decision WHERE iid = ${iid}`,
+  );
+  const judge = await leafJudge(catalog, config, iid);
+  const content = values["sha256"] === null ? null : `sha256:${values["sha256"]}`;
+  const about = evaluation.steps.filter((step) => step.action.content === content).map((step) => step.action);
+  const at = address(where.location, where.key);
+  const first = decision?.first ?? null;
+  return {
+    address: at,
+    content,
+    size: Number(values["size"]),
+    values,
+    rules: [
+      ...config.rules.map((rule, index) => {
+        const match = judge(rule.match);
+        const verdict = verdictOf(match.matched, index, first, decision?.more ?? []);
+        return { name: rule.name, line: rule.line, action: rule.action, matched: match.matched, verdict, match };
+      }),
+      ...config.require.map((need) => {
+        const match = judge(need.match);
+        const verdict = match.matched ? "holds for it" : "no match";
+        return { name: need.name, line: need.line, action: "require", matched: match.matched, verdict, match };
+      }),
+    ],
+    decision: first === null ? (config.default ? "default" : null) : (config.rules[first]?.name ?? null),
+    actions: about,
+    blocked: evaluation.settlement.blocked.filter((entry) => entry.address === at),
+    kept: evaluation.settlement.kept.filter((entry) => entry.address === at),
+  };
+}
+
+function verdictOf(matched: boolean, index: number, first: number | null, more: readonly number[]): string {
+  if (first === index) return "decides";
+  if (more.includes(index)) return "adds";
+  return matched ? "matched but an earlier rule decides" : "no match";
+}
+
+type Leaf = Extract<Matcher, { field: unknown }>;
+
+function* leavesOf(matcher: Matcher): Generator<Leaf> {
+  if (matcher.op === "all" || matcher.op === "any") for (const inner of matcher.of) yield* leavesOf(inner);
+  else if (matcher.op === "not" || matcher.op === "set") yield* leavesOf(matcher.of);
+  else yield matcher;
+}
+
+/** Asks for all leaves of all rules at once, then composes the answers. */
+async function leafJudge(catalog: Catalog, config: Config, iid: number): Promise<(matcher: Matcher) => ExplainedMatch> {
+  const leaves = [...config.rules, ...config.require].flatMap(({ match }) => [...leavesOf(match)]);
+  const columns = leaves.flatMap((leaf, index) => [
+    sql`${predicate(leaf)} AS ${name(`m${index}`)}`,
+    sql`${valueSql(leaf)} AS ${name(`v${index}`)}`,
+  ]);
+  const row =
+    leaves.length === 0
+      ? {}
+      : await catalog.row(sql<Record<string, unknown>>`SELECT ${join(columns)} FROM work.facts WHERE iid = ${iid}`);
+  const seen = new Map(
+    leaves.map((leaf, index) => [
+      leaf,
+      { matched: row?.[`m${index}`] === true, value: plainValue(row?.[`v${index}`]) },
+    ]),
+  );
+  const judge = (matcher: Matcher): ExplainedMatch => {
+    switch (matcher.op) {
+      case "all":
+      case "any": {
+        const of = matcher.of.map(judge);
+        const matched = matcher.op === "all" ? of.every((each) => each.matched) : of.some((each) => each.matched);
+        return { text: matcher.of.length === 0 ? "{} (every file)" : matcher.op, matched, of };
+      }
+      case "not":
+      case "set": {
+        const inner = judge(matcher.of);
+        const text = matcher.op === "set" ? `set ${matcher.name}` : "not";
+        return { text, matched: matcher.op === "set" ? inner.matched : !inner.matched, of: [inner] };
+      }
+      default:
+        return { text: matcher.source, ...(seen.get(matcher) ?? { matched: false, value: null }) };
+    }
+  };
+  return judge;
+}
+
+const plainValue = (value: unknown): string | number | null =>
+  typeof value === "string" || typeof value === "number"
+    ? value
+    : value === null || value === undefined
+      ? null
+      : String(value);
+
+const notFound = (where: { location: string; key: string }): StowageError =>
+  new StowageError("NOT_FOUND", `the catalog has no file ${address(where.location, where.key)}`, {
+    hint: "Run `stowage scan`, or look for it with `stowage find --name NAME`.",
+  });
+
+function notUsable(where: { location: string }, site: Site | undefined): StowageError {
+  if (!site)
+    return new StowageError("NOT_FOUND", `there is no location ${where.location} in storage.yaml`, {
+      hint: "Run `stowage location list`.",
+    });
+  const why = site.suspect ?? `its status is ${site.location.status}`;
+  return new StowageError("LOCATION_UNUSABLE", `${where.location} takes no part in planning: ${why}`, {
+    hint: "Run `stowage location check`.",
+  });
+}

@@ -1,0 +1,68 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { column, packed, type Sql, sql } from "../catalog/sql.js";
+import type { Config } from "../config/config.js";
+import type { Step } from "./order.js";
+import type { Blocked } from "./plan.js";
+
+/**
+ * Keeps the last plan in the catalog for questions: what each rule decided (`rule_evaluations`), the actions
+ * (`plan_actions`) and what is blocked (`plan_blocked`). The view `sync_status` reads them.
+ */
+export async function recordDecisions(
+  catalog: Catalog,
+  config: Config,
+  steps: readonly Step[],
+  blocked: readonly Blocked[],
+): Promise<void> {
+  await catalog.transaction(async () => {
+    await catalog.run(sql`DELETE FROM rule_evaluations`);
+    await catalog.run(evaluations(config));
+    await catalog.run(sql`DELETE FROM plan_actions`);
+    if (steps.length > 0) await catalog.run(actions(steps));
+    await catalog.run(sql`DELETE FROM plan_blocked`);
+    if (blocked.length > 0) await catalog.run(blocks(blocked));
+  });
+}
+
+function evaluations(config: Config): Sql {
+  const rules = config.rules.map((rule, index) => sql`(${index}::INTEGER, ${rule.name}, ${rule.action})`);
+  const values = rules.reduce((all, next) => sql`${all}, ${next}`, sql`(-1::INTEGER, 'default', 'default')`);
+  return sql`INSERT INTO rule_evaluations
+    SELECT i.location, i.key, r.rule, r.decision FROM work.decision d JOIN work.inst i ON i.rowid = d.iid
+    JOIN (VALUES ${values}) r(number, rule, decision) ON r.number = coalesce(d."first", -1)`;
+}
+
+function actions(steps: readonly Step[]): Sql {
+  const all = steps.map((step) => step.action);
+  return sql`INSERT INTO plan_actions BY NAME SELECT * FROM ${packed({
+    id: column(all.map((action) => action.id)),
+    kind: column(all.map((action) => action.kind)),
+    rule: column(all.map((action) => action.rule.name)),
+    reason: column(all.map((action) => action.reason)),
+    sha256: column(all.map((action) => action.content.slice("sha256:".length))),
+    size: column(
+      all.map((action) => action.size),
+      "BIGINT",
+    ),
+    from_location: column(all.map((action) => action.from.location)),
+    from_key: column(all.map((action) => action.from.key)),
+    to_location: column(all.map((action) => action.to?.location)),
+    to_key: column(all.map((action) => action.to?.key)),
+    bytes: column(
+      all.map((action) => action.bytes),
+      "BIGINT",
+    ),
+  })}`;
+}
+
+/** An empty key or rule (a whole location) is written as `-`: a packed column has no empty text. */
+function blocks(blocked: readonly Blocked[]): Sql {
+  const split = blocked.map((entry) => ({ ...entry, colon: entry.address.indexOf(":") }));
+  return sql`INSERT INTO plan_blocked BY NAME SELECT * FROM ${packed({
+    location: column(split.map((entry) => entry.address.slice(0, entry.colon))),
+    key: column(split.map((entry) => entry.address.slice(entry.colon + 1) || "-")),
+    rule: column(split.map((entry) => entry.rule || "-")),
+    code: column(split.map((entry) => entry.code)),
+    reason: column(split.map((entry) => entry.reason)),
+  })}`;
+}

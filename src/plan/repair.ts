@@ -1,0 +1,88 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { sql } from "../catalog/sql.js";
+import type { Config } from "../config/config.js";
+import { address } from "../lib/key.js";
+import { findDrift } from "./attend.js";
+import { seal } from "./file.js";
+import { proofOf } from "./guard.js";
+import { listAuthors } from "./model.js";
+import { observe } from "./observe.js";
+import type { Action, Blocked, Plan } from "./plan.js";
+import { count, headerOf, type PlanOptions, totals } from "./planner.js";
+import { loadSites, type Site } from "./site.js";
+
+interface DamagedRow {
+  location: string;
+  key: string;
+  sha256: string;
+  size: number;
+  version: string;
+  source: string | null;
+  source_key: string | null;
+  source_version: string | null;
+  good: number;
+}
+
+/**
+ * A plan that puts a good copy in the place of every file that `verify` found damaged (S13). The damaged file is moved into
+ * the trash of its location when the plan is applied. A file of which no good copy is known is blocked and left alone.
+ */
+export async function repairPlan(config: Config, catalog: Catalog, options: PlanOptions): Promise<Plan> {
+  const sites = await loadSites(config, catalog);
+  await observe(catalog, sites, "inst");
+  const rows = await catalog.rows(sql<DamagedRow>`
+    WITH priorities AS (SELECT name, priority FROM storage_locations),
+      good AS (
+        SELECT i.sha256, i.location, i.key, i.version, row_number() OVER (PARTITION BY i.sha256 ORDER BY p.priority DESC, i.loc, i.key) AS choice,
+          count(*) OVER (PARTITION BY i.sha256) AS good
+        FROM work.inst i JOIN priorities p ON p.name = i.location WHERE i.usable AND i.sha256 IS NOT NULL)
+    SELECT d.location, d.key, d.sha256, d.size, d.version, g.location AS source, g.key AS source_key, g.version AS source_version, coalesce(g.good, 0) AS good
+    FROM work.inst d LEFT JOIN good g ON g.sha256 = d.sha256 AND g.choice = 1
+    WHERE d.state = 'rot' ORDER BY d.loc, d.key`);
+  const blocked: Blocked[] = [];
+  const actions: Action[] = [];
+  for (const row of rows) {
+    const problem = whyNot(row, sites);
+    if (problem) blocked.push({ address: address(row.location, row.key), rule: "repair", ...problem });
+    else actions.push(repairAction(row, sites, `a${actions.length + 1}`));
+  }
+  const context = { config, sites, authors: listAuthors(config), full: new Set<string>() };
+  return seal(headerOf(config, sites, options, true), actions, {
+    type: "end",
+    summary: { ...count(actions), blocked: blocked.length, kept: 0, ...totals(sites) },
+    blocked,
+    kept: [],
+    conflicts: [],
+    drift: await findDrift(catalog, sites),
+    checks: [],
+    capacity: [],
+    proof: proofOf(context, null, true),
+  });
+}
+
+function whyNot(row: DamagedRow, sites: readonly Site[]): { code: string; reason: string } | undefined {
+  const site = sites.find((candidate) => candidate.name === row.location);
+  if (site?.unavailable) return site.unavailable;
+  if (row.source !== null) return undefined;
+  return { code: "no-good-copy", reason: "no other copy of what it should be is known; restore it from a backup" };
+}
+
+function repairAction(row: DamagedRow, sites: readonly Site[], id: string): Action {
+  const line = sites.find((site) => site.name === row.location)?.location.line ?? 1;
+  return {
+    type: "action",
+    id,
+    kind: "copy",
+    rule: { name: "repair", line },
+    reason: "repair",
+    content: `sha256:${row.sha256}`,
+    size: row.size,
+    from: { location: row.source ?? "", key: row.source_key ?? "", version: row.source_version ?? "" },
+    to: { location: row.location, key: row.key, expect: row.version },
+    witnesses: [],
+    depends_on: [],
+    copies: { before: row.good, after: row.good + 1 },
+    required: 0,
+    bytes: row.size,
+  };
+}

@@ -1,0 +1,56 @@
+import type { Catalog } from "../catalog/catalog.js";
+import { sql } from "../catalog/sql.js";
+import type { Config } from "../config/config.js";
+import type { Drift } from "./plan.js";
+import { type PlanOptions, plan } from "./planner.js";
+
+export type SyncState = "synced" | "pending upload" | "pending update" | "conflict" | "missing";
+
+export interface Status {
+  /** Files per state, over all locations. */
+  summary: Record<SyncState, number>;
+  locations: {
+    location: string;
+    files: number;
+    bytes: number;
+    states: Partial<Record<SyncState, number>>;
+    suspect: string | null;
+  }[];
+  drift: Drift[];
+}
+
+export interface FileStatus {
+  location: string;
+  key: string;
+  status: SyncState;
+  detail: string | null;
+}
+
+/** How the files stand against storage.yaml: plans, changes nothing, and counts. `fileStates` has the files. */
+export async function status(config: Config, catalog: Catalog, options: PlanOptions): Promise<Status> {
+  const { footer } = await plan(config, catalog, options);
+  const rows = await catalog.rows(sql<{ location: string; status: SyncState; files: number; bytes: number }>`
+    SELECT location, status, count(*) AS files, sum(size)::BIGINT AS bytes FROM sync_status GROUP BY ALL ORDER BY location, status`);
+  const suspects = new Map(
+    footer.blocked.filter((each) => each.code === "suspect").map((each) => [each.address, each.reason]),
+  );
+  const summary: Status["summary"] = { synced: 0, "pending upload": 0, "pending update": 0, conflict: 0, missing: 0 };
+  for (const row of rows) summary[row.status] += row.files;
+  const locations = config.locations.map(({ name }) => {
+    const own = rows.filter((row) => row.location === name);
+    return {
+      location: name,
+      files: own.reduce((sum, row) => sum + (row.status === "missing" ? 0 : row.files), 0),
+      bytes: own.reduce((sum, row) => sum + (row.status === "missing" ? 0 : row.bytes), 0),
+      states: Object.fromEntries(own.map((row) => [row.status, row.files])),
+      suspect: suspects.get(`${name}:`) ?? null,
+    };
+  });
+  return { summary, locations, drift: footer.drift };
+}
+
+/** Every file with its state, by location and key; without `all` only those that are not synced. Call `status` first. */
+export async function* fileStates(catalog: Catalog, options: { all?: boolean } = {}): AsyncGenerator<FileStatus> {
+  yield* catalog.stream(sql<FileStatus>`
+    SELECT location, key, status, detail FROM sync_status WHERE ${options.all ?? false} OR status <> 'synced' ORDER BY location, key`);
+}

@@ -1,0 +1,463 @@
+import { describe, expect, it } from "vitest";
+import { plan } from "../src/plan/planner.js";
+import { catalogOf, configOf, type Given, given, lines, NOW, type SiteFacts } from "./support/world.js";
+
+const LOCATIONS = `
+version: 1
+locations:
+  - { name: primary, type: local, path: /a, priority: 100, purpose: [inbox] }
+  - { name: nas, type: local, path: /b, priority: 50, purpose: [backup], domain: home }
+  - { name: archive, type: local, path: /c, priority: 25, purpose: [archive] }
+  - { name: old, type: local, path: /d, priority: 10, purpose: [overflow] }
+`;
+
+interface Case {
+  name: string;
+  rules?: string;
+  safety?: string;
+  extra?: string;
+  yaml?: string;
+  files: (string | Given)[];
+  facts?: Record<string, SiteFacts>;
+  plan: string[];
+  applyable?: boolean;
+}
+
+async function planned(test: Case) {
+  const config = configOf(
+    test.yaml ?? `${LOCATIONS}${test.safety ?? ""}${test.extra ?? ""}${test.rules ? `rules:\n${test.rules}` : ""}`,
+  );
+  const entries = test.files.map((file) => (typeof file === "string" ? given(file) : file));
+  const catalog = await catalogOf(config, entries, test.facts);
+  try {
+    return await plan(config, catalog, { now: NOW, version: "0" });
+  } finally {
+    await catalog.close();
+  }
+}
+
+const run = (cases: Case[]) =>
+  it.each(cases)("$name", async (test) => {
+    const result = await planned(test);
+    expect(lines(result)).toEqual(test.plan);
+    const fails = result.footer.checks.filter((check) => check.status === "fail").flatMap((check) => check.problems);
+    expect({ applyable: result.header.applyable, fails: result.header.applyable ? fails : [] }).toEqual({
+      applyable: test.applyable ?? true,
+      fails: [],
+    });
+  });
+
+const COPY = `  - { name: c, match: { path: "*.jpg", location: primary }, action: copy, destination: nas }\n`;
+const MOVE = `  - { name: m, match: { path: "*.jpg" }, action: move, destination: archive }\n`;
+
+describe("S2 S3 copies and moves are states", () => {
+  run([
+    {
+      name: "copies what the destination has not",
+      rules: COPY,
+      files: ["primary:a.jpg A", "primary:b.txt B"],
+      plan: ["+ primary:a.jpg -> nas:a.jpg"],
+    },
+    {
+      name: "does nothing when the content is there under another name",
+      rules: COPY,
+      files: ["primary:a.jpg A", "nas:x/y.bin A"],
+      plan: [],
+    },
+    { name: "moves", rules: MOVE, files: ["primary:a.jpg A"], plan: ["> primary:a.jpg -> archive:a.jpg"] },
+    {
+      name: "a move whose target has the content transfers nothing",
+      rules: MOVE,
+      files: ["primary:a.jpg A", "archive:a.jpg A"],
+      plan: ["> primary:a.jpg -> archive:a.jpg (0)"],
+    },
+    {
+      name: "S7 a move keeps every name",
+      rules: MOVE,
+      files: ["primary:a.jpg A", "primary:b.jpg A", "archive:a.jpg A"],
+      plan: ["> primary:a.jpg -> archive:a.jpg (0)", "> primary:b.jpg -> archive:b.jpg"],
+    },
+    {
+      name: "a move takes nothing from backups and archives",
+      rules: MOVE,
+      files: ["nas:a.jpg A"],
+      plan: ["+ nas:a.jpg -> archive:a.jpg"],
+    },
+    {
+      name: "a backup's own name is no wish for that name",
+      rules: MOVE,
+      files: ["nas:a.jpg A", "archive:z.jpg A"],
+      plan: [],
+    },
+    {
+      name: "several destinations: copies, and the last is the move",
+      rules: `  - { name: m, match: {}, action: move, from: [primary], destination: [nas, archive] }\n`,
+      files: ["primary:a.jpg A"],
+      plan: ["+ primary:a.jpg -> nas:a.jpg", "> primary:a.jpg -> archive:a.jpg"],
+    },
+    {
+      name: "S3 a wanted location beats an unwanted instance",
+      rules: `  - { name: k, match: { path: "/k/**" }, action: copy, destination: primary }\n${MOVE}`,
+      files: ["primary:a.jpg A", "nas:k/a.jpg A"],
+      plan: ["+ primary:a.jpg -> archive:a.jpg", "= primary:a.jpg wanted"],
+    },
+    {
+      name: "a rename inside a location",
+      rules: `  - { name: r, match: { path: "/in/**" }, action: move, from: [primary], destination: primary, key: "out/{filename}" }\n`,
+      files: ["primary:in/a.jpg A"],
+      plan: ["> primary:in/a.jpg -> primary:out/a.jpg"],
+    },
+    {
+      name: "place: content on a move is satisfied by any name",
+      rules: `  - { name: m, match: { path: "*.jpg" }, action: move, destination: archive, place: content }\n`,
+      files: ["primary:a.jpg A", "archive:z.bin A"],
+      plan: ["> primary:a.jpg -> archive:z.bin (0)"],
+    },
+    {
+      name: "place: content with two names puts the smallest key",
+      rules: `  - { name: c, match: {}, action: copy, destination: nas }\n`,
+      files: ["primary:b.jpg A", "primary:a.jpg A"],
+      plan: ["+ primary:a.jpg -> nas:a.jpg"],
+    },
+  ]);
+});
+
+describe("S4 the first match wins", () => {
+  run([
+    {
+      name: "keep pins",
+      rules: `  - { match: { path: "/legal/**" }, action: keep }\n${MOVE}`,
+      files: ["primary:legal/a.jpg A", "primary:b.jpg B"],
+      plan: ["> primary:b.jpg -> archive:b.jpg"],
+    },
+    {
+      name: "continue adds copies and lets a later rule decide",
+      rules: `  - { name: add, match: {}, action: copy, destination: nas, continue: true }\n${MOVE}`,
+      files: ["primary:a.jpg A"],
+      plan: ["+ primary:a.jpg -> nas:a.jpg", "> primary:a.jpg -> archive:a.jpg"],
+    },
+    {
+      name: "continue after the deciding rule adds nothing",
+      rules: `${MOVE}  - { name: add, match: {}, action: copy, destination: nas, continue: true }\n`,
+      files: ["primary:a.jpg A"],
+      plan: ["> primary:a.jpg -> archive:a.jpg"],
+    },
+  ]);
+});
+
+describe("S8 default", () => {
+  run([
+    {
+      name: "ensures an instance where nothing else decides",
+      rules: `  - default: nas\n`,
+      files: ["old:a.jpg A"],
+      plan: ["+ old:a.jpg -> nas:a.jpg [default]"],
+    },
+    {
+      name: "not when the content is archived",
+      rules: `  - default: old\n`,
+      files: ["primary:a.jpg A", "archive:b A"],
+      plan: [],
+    },
+    {
+      name: "also after continue",
+      rules: `  - { match: {}, action: copy, destination: old, continue: true }\n  - default: archive\n`,
+      files: ["primary:a.jpg A"],
+      plan: ["+ primary:a.jpg -> old:a.jpg", "+ primary:a.jpg -> archive:a.jpg [default]"],
+    },
+  ]);
+});
+
+const DELETE = `  - { name: d, match: { path: "/tmp/**" }, action: delete }\n`;
+describe("S6 S10 deletes and the last copy", () => {
+  run([
+    { name: "keeps the last copy", rules: DELETE, files: ["primary:tmp/a A"], plan: ["= primary:tmp/a min-copies"] },
+    {
+      name: "deletes what is elsewhere",
+      rules: DELETE,
+      files: ["primary:tmp/a A", "nas:x A"],
+      plan: ["- primary:tmp/a"],
+    },
+    {
+      name: "two names in one location are one copy: the smallest key stays",
+      rules: DELETE,
+      files: ["primary:tmp/b A", "primary:tmp/a A"],
+      plan: ["- primary:tmp/b", "= primary:tmp/a min-copies"],
+    },
+    {
+      name: "the first location in config order stays",
+      rules: DELETE,
+      files: ["old:tmp/a A", "primary:tmp/b A"],
+      plan: ["- old:tmp/a", "= primary:tmp/b min-copies"],
+    },
+    {
+      name: "allow_last_copy",
+      rules: `  - { name: d, match: { path: "/tmp/**" }, action: delete, allow_last_copy: true }\n`,
+      files: ["primary:tmp/a A"],
+      plan: ["- primary:tmp/a"],
+    },
+    {
+      name: "min_copies 2 keeps two",
+      safety: "safety: { min_copies: 2 }\n",
+      rules: DELETE,
+      files: ["primary:tmp/a A", "old:tmp/a A", "nas:tmp/a A"],
+      plan: ["- old:tmp/a", "= primary:tmp/a min-copies"],
+    },
+    {
+      name: "min_copies 2 with two is a floor of two for a move",
+      safety: "safety: { min_copies: 2 }\n",
+      rules: MOVE,
+      files: ["primary:a.jpg A", "old:a.jpg A"],
+      plan: ["+ primary:a.jpg -> archive:a.jpg", "> old:a.jpg -> archive:a.jpg (0)", "= primary:a.jpg min-copies"],
+    },
+    {
+      name: "hard links across locations are one copy",
+      rules: DELETE,
+      safety: "safety: { min_copies: 2 }\n",
+      files: [
+        { location: "primary", key: "tmp/a", content: "A", physical: "1:1" },
+        { location: "old", key: "a", content: "A", physical: "1:1" },
+        "archive:a A",
+      ],
+      plan: ["- primary:tmp/a"],
+    },
+    {
+      name: "max_delete blocks the plan",
+      safety: "safety: { max_delete: { files: 1, percent: 100 } }\n",
+      rules: DELETE,
+      files: ["primary:tmp/a A", "nas:a A", "primary:tmp/b B", "nas:b B"],
+      plan: ["- primary:tmp/a", "- primary:tmp/b"],
+      applyable: false,
+    },
+  ]);
+});
+
+const conflict = (strategy: string) =>
+  `  - { name: m, match: { location: [primary, old] }, action: move, from: [primary, old], destination: archive, on_conflict: ${strategy} }\n`;
+describe("S9 conflicts", () => {
+  run([
+    {
+      name: "manual blocks the item and nothing else",
+      rules: conflict("manual"),
+      files: ["primary:a A", "archive:a B", "primary:c C"],
+      plan: ["> primary:c -> archive:c", "! primary:a conflict"],
+    },
+    {
+      name: "skip keeps the source",
+      rules: conflict("skip"),
+      files: ["primary:a A", "archive:a B"],
+      plan: ["= primary:a conflict"],
+    },
+    {
+      name: "rename",
+      rules: conflict("rename"),
+      files: ["primary:d/a.jpg A", "archive:d/a.jpg B"],
+      plan: ["> primary:d/a.jpg -> archive:d/a~559aead0.jpg"],
+    },
+    {
+      name: "newest: the incoming wins, the occupant goes to trash",
+      rules: conflict("newest"),
+      files: ["primary:a A 1d", "archive:a B 9d"],
+      plan: ["- archive:a [conflict]", "> primary:a -> archive:a"],
+    },
+    {
+      name: "newest: the occupant wins",
+      rules: conflict("newest"),
+      files: ["primary:a A 9d", "archive:a B 1d"],
+      plan: ["= primary:a conflict"],
+    },
+    {
+      name: "a tie is manual",
+      rules: conflict("newest"),
+      files: ["primary:a A 9d", "archive:a B 9d"],
+      plan: ["! primary:a conflict"],
+    },
+    {
+      name: "largest",
+      rules: conflict("largest"),
+      files: ["primary:a A 1d 5", "archive:a B 9d 4"],
+      plan: ["- archive:a [conflict]", "> primary:a -> archive:a"],
+    },
+    {
+      name: "primary",
+      rules: conflict("primary"),
+      files: ["primary:a A", "archive:a B"],
+      plan: ["- archive:a [conflict]", "> primary:a -> archive:a"],
+    },
+    {
+      name: "two incoming, manual: both are blocked",
+      rules: conflict("manual"),
+      files: ["primary:a A", "old:a B"],
+      plan: ["! old:a conflict", "! primary:a conflict"],
+    },
+    {
+      name: "two incoming, rename: the higher priority keeps the name",
+      rules: conflict("rename"),
+      files: ["primary:a A", "old:a B"],
+      plan: ["> primary:a -> archive:a", "> old:a -> archive:a~df7e70e5"],
+    },
+    {
+      name: "two incoming, skip: the first is placed",
+      rules: conflict("skip"),
+      files: ["primary:a A", "old:a B"],
+      plan: ["> primary:a -> archive:a", "= old:a conflict"],
+    },
+    {
+      name: "two incoming, newest",
+      rules: conflict("newest"),
+      files: ["primary:a A 9d", "old:a B 1d"],
+      plan: ["> old:a -> archive:a", "= primary:a conflict"],
+    },
+    {
+      name: "no trash: a loser can not go",
+      safety: "safety: { trash: 0 }\n",
+      rules: conflict("newest"),
+      files: ["primary:a A 1d", "archive:a B 9d"],
+      plan: ["! primary:a conflict"],
+    },
+    {
+      name: "a file where a folder is needed",
+      rules: conflict("rename"),
+      files: ["primary:a/b A", "archive:a B"],
+      plan: ["! primary:a/b conflict"],
+    },
+    {
+      name: "an occupant that leaves is waited for",
+      rules: `  - { name: out, match: { location: archive, path: "/a" }, action: move, from: [archive], destination: old, key: "x" }\n${conflict("manual")}`,
+      files: ["primary:a A", "archive:a B"],
+      plan: ["> archive:a -> old:x", "> primary:a -> archive:a"],
+      applyable: false,
+    },
+    {
+      name: "a swap is blocked",
+      rules: `  - { name: s, match: { path: "/a" }, action: move, from: [primary], destination: primary, key: "b", on_conflict: rename }\n  - { name: t, match: { path: "/b" }, action: move, from: [primary], destination: primary, key: "a", on_conflict: rename }\n`,
+      files: ["primary:a A", "primary:b B"],
+      plan: ["! primary:a swap", "! primary:b swap"],
+    },
+    {
+      name: "S15 NFC and NFD names collide",
+      rules: COPY.replace("*.jpg", "**"),
+      files: ["primary:\u00e9 A", "primary:e\u0301 B"],
+      plan: ["! primary:e\u0301 conflict", "! primary:\u00e9 conflict"],
+    },
+    {
+      name: "S15 case twins collide where the destination folds",
+      rules: COPY.replace("*.jpg", "**"),
+      facts: { nas: { features: { foldsCase: true } } },
+      files: ["primary:A A", "primary:a B"],
+      plan: ["! primary:A conflict", "! primary:a conflict"],
+    },
+  ]);
+});
+
+describe("S5 require", () => {
+  const need = (text: string) => `require:\n  - { name: n, match: { path: "**" }, ${text} }\n`;
+  run([
+    {
+      name: "adds copies, highest priority first",
+      extra: need("copies: 2"),
+      files: ["old:a A"],
+      plan: ["+ old:a -> primary:a [require]"],
+    },
+    {
+      name: "adds a copy in another domain",
+      extra: need("domains: 2"),
+      files: ["nas:a A"],
+      plan: ["+ nas:a -> primary:a [require]"],
+    },
+    {
+      name: "vetoes a removal",
+      extra: need("copies: 2"),
+      rules: DELETE,
+      files: ["primary:tmp/a A", "nas:a A"],
+      plan: ["= primary:tmp/a require"],
+    },
+    {
+      name: "blocks where no location is left",
+      yaml: `${LOCATIONS.replace("[overflow] }", "[overflow], read_only: true }")}${need("copies: 4")}`,
+      files: ["primary:a A", "nas:a A", "archive:a A"],
+      plan: ["! primary:a require"],
+    },
+  ]);
+});
+
+describe("S1 S14 S15 S16 what can not be planned for", () => {
+  run([
+    {
+      name: "unknown content is blocked",
+      rules: COPY,
+      files: ["primary:a.jpg ?"],
+      plan: ["! primary:a.jpg unidentified"],
+    },
+    {
+      name: "a suspect destination is one blocked item",
+      rules: MOVE,
+      facts: { archive: { suspect: "its marker is missing" } },
+      files: ["primary:a.jpg A", "primary:b.jpg B"],
+      plan: ["! archive: suspect"],
+    },
+    {
+      name: "a suspect location's copies do not count",
+      rules: DELETE,
+      facts: { nas: { suspect: "x" } },
+      files: ["primary:tmp/a A", "nas:a A"],
+      plan: ["! nas: suspect", "= primary:tmp/a min-copies"],
+    },
+    {
+      name: "a name too long is blocked",
+      rules: `  - { name: c, match: {}, action: copy, destination: nas, key: "${"x".repeat(260)}" }\n`,
+      files: ["primary:a A"],
+      plan: ["! primary:a unsupported-name"],
+    },
+    {
+      name: "a template without a value",
+      rules: `  - { name: c, match: {}, action: copy, destination: nas, key: "{project}/{filename}" }\n`,
+      files: ["primary:a A"],
+      plan: ["! primary:a unresolved"],
+    },
+    {
+      name: "a foreign file of unknown content is never replaced",
+      rules: conflict("newest"),
+      files: ["primary:a A 1d", "archive:a ? 9d"],
+      plan: ["! primary:a conflict"],
+    },
+  ]);
+});
+
+describe("capacity", () => {
+  const yaml = LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], capacity: { max: 2500 } }");
+  run([
+    {
+      name: "what does not fit is blocked, the rest goes on",
+      yaml: `${yaml}rules:\n${MOVE}`,
+      files: ["primary:a.jpg A", "primary:b.jpg B", "primary:c.jpg C"],
+      plan: ["> primary:a.jpg -> archive:a.jpg", "> primary:b.jpg -> archive:b.jpg", "! primary:c.jpg capacity"],
+    },
+  ]);
+});
+
+describe("S12 convergence", () => {
+  run([
+    {
+      name: "rules that fight are an error",
+      rules: `  - { name: up, match: { location: primary }, action: move, from: [primary], destination: old }\n  - { name: down, match: { location: old }, action: move, from: [old], destination: primary }\n`,
+      files: ["primary:a A"],
+      plan: ["> primary:a -> old:a"],
+      applyable: false,
+    },
+  ]);
+});
+
+describe("verify", () => {
+  run([
+    {
+      name: "what is due is read",
+      yaml: LOCATIONS.replace("domain: home }", "verify: { every: 90d } }"),
+      files: [
+        { location: "nas", key: "a", content: "A", verified: 91 },
+        { location: "nas", key: "b", content: "B", verified: 1 },
+      ],
+      plan: ["? nas:a"],
+    },
+  ]);
+});
