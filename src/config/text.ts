@@ -117,21 +117,13 @@ function tooDeep(text: string): number | undefined {
   let offset = 0;
   let column = 0;
   let leading = true;
-  let scalar = false;
-  for (const token of new Lexer().lex(text)) {
-    const first = token[0];
-    const mark = token === "\x1f" || token === "\x18" || token === "\x02";
-    const isScalar = scalar;
-    scalar = token === "\x1f";
-    if (mark) continue;
-    const blank =
-      first === " " || first === "\t" || first === "\n" || first === "\r" || first === "#" || first === "\ufeff";
-    if (!isScalar && (token === "[" || token === "{")) brackets += 1;
-    if (!isScalar && (token === "]" || token === "}") && brackets > 0) brackets -= 1;
-    if (!blank && leading && brackets === 0) {
+  for (const [token, scalar] of tokens(text)) {
+    if (!scalar && (token === "[" || token === "{")) brackets += 1;
+    if (!scalar && (token === "]" || token === "}") && brackets > 0) brackets -= 1;
+    if (leading && brackets === 0 && !/^[ \t\r\n#\ufeff]/.test(token)) {
       while (columns.length > 0 && columns.at(-1)! > column) columns.pop();
       if (columns.at(-1) !== column) columns.push(column);
-      leading = token === "-" || token === "?" || token === ":" || first === "&" || first === "!";
+      leading = !scalar && /^([-?:]$|[&!])/.test(token);
     }
     if (columns.length + brackets > MAX_DEPTH) return offset;
     offset += token.length;
@@ -140,4 +132,16 @@ function tooDeep(text: string): number | undefined {
     column = newline >= 0 ? token.length - newline - 1 : column + token.length;
   }
   return undefined;
+}
+
+/** The parser's tokens, without its marks; true = a scalar. */
+function* tokens(text: string): Generator<[token: string, scalar: boolean]> {
+  let scalar = false;
+  for (const token of new Lexer().lex(text)) {
+    if (token === "\x1f" || token === "\x18" || token === "\x02") scalar = token === "\x1f";
+    else {
+      yield [token, scalar];
+      scalar = false;
+    }
+  }
 }

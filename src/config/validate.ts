@@ -24,14 +24,17 @@ const LATER_TYPES = ["s3", "gcs", "azure", "supabase", "plugin"];
 
 /**
  * Reports what the schema does not allow, and takes it out of the tree, so that the rest can be checked further: what had to
- * go because a part of it is missing or wrong becomes `undefined`.
+ * go because a part of it is missing or wrong becomes `undefined`. With `variables` the tree still has its `${…}`: what
+ * they will be is not judged.
  */
-export function validate(tree: unknown, found: Findings): void {
+export function validate(tree: unknown, found: Findings, options: { variables?: boolean } = {}): void {
   validator ??= new Ajv2020({ allErrors: true, strict: false, verbose: true }).compile(
     JSON.parse(schemaText()) as object,
   );
   if (validator(tree)) return;
-  const errors = (validator.errors ?? []).filter(isOwn);
+  const errors = (validator.errors ?? []).filter(
+    (error) => isOwn(error) && !(options.variables && typeof error.data === "string" && error.data.includes("${")),
+  );
   const broken = errors.map((error) => ({ error, path: pathTo(tree, error.instancePath) }));
   const foreign = new Set(broken.filter(({ error }) => isLaterType(error)).map(({ path }) => path.at(-2)?.value));
   for (const { error, path } of broken) {

@@ -1,0 +1,194 @@
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  visit,
+  type YAMLMap,
+  YAMLSeq,
+} from "yaml";
+import type { Diagnostic } from "./config.js";
+import { type Findings, findings } from "./findings.js";
+import { orderKeys } from "./order.js";
+import { byPriority, freeName, placementName } from "./rules.js";
+import type { LocationEntry, Match, StorageFile } from "./schema.gen.js";
+import { isMapping, placementMatch, unwrap } from "./sugar.js";
+import { checkShape } from "./text.js";
+import { parseYaml, treeOf } from "./tree.js";
+import { validate } from "./validate.js";
+
+/**
+ * The canonical form of a storage.yaml: keys in the order of the schema, older spellings rewritten, aliases written out, two
+ * spaces of indentation. Comments and the spelling of values stay; the meaning (the config digest) never changes, and formatting
+ * twice changes nothing. A text with errors is returned as it is, with what is wrong with it.
+ */
+export function formatConfig(text: string, file: string): { text: string; diagnostics: Diagnostic[] } {
+  const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
+  const found = findings(file, plain);
+  const formatted = format(plain, found);
+  return { text: found.failed || formatted === undefined ? text : formatted, diagnostics: found.list() };
+}
+
+function format(text: string, found: Findings): string | undefined {
+  if (!checkShape(text, found)) return undefined;
+  const document = parseYaml(text, found);
+  if (!document) return undefined;
+  const tree = unwrap(treeOf(document, { env: undefined, text, found }), found);
+  if (!isMapping(tree) || !isMap(document.contents)) {
+    found.error("WRONG_TYPE", 0, "storage.yaml must be a mapping", "It needs at least `locations:`.");
+    return undefined;
+  }
+  validate(tree, found, { variables: true });
+  if (found.failed) return undefined;
+  writeAliasesOut(document);
+  const root = document.contents as YAMLMap<Node, Node | null>;
+  const header = takeHeader(root);
+  lift(root, "storage");
+  for (const location of itemsOf(root, "locations")) if (isMap(location)) lift(location as Entries, "config");
+  writePlacements(document, root, tree as unknown as StorageFile, found);
+  if (!root.has("version")) root.items.unshift(document.createPair("version", 1) as Pair<Node, Node>);
+  orderKeys(root);
+  if (header) root.commentBefore = header;
+  padFlow(document);
+  return document.toString({ indent: 2, indentSeq: true, lineWidth: 0, minContentWidth: 0 });
+}
+
+type Entries = YAMLMap<Node, Node | null>;
+
+const nameOf = (pair: Pair<Node, Node | null>): unknown => (isScalar(pair.key) ? pair.key.value : undefined);
+
+function itemsOf(map: Entries, key: string): unknown[] {
+  const list = map.get(key, true) as unknown;
+  return isSeq(list) ? list.items : [];
+}
+
+/** Order may put an alias before its anchor; and a rule reads better in full. */
+function writeAliasesOut(document: Document): void {
+  const replace = (_: unknown, alias: Alias): Node | undefined => {
+    const target = alias.resolve(document)?.clone() as Node | undefined;
+    if (target && alias.comment) target.comment = alias.comment;
+    return target;
+  };
+  // What an alias stands for may contain aliases; the depth of anchors is bounded by what `treeOf` accepted.
+  for (let again = true; again; ) {
+    again = false;
+    visit(document, {
+      Alias: (key, alias) => {
+        again = true;
+        return replace(key, alias);
+      },
+    });
+  }
+  visit(document, {
+    Node: (_, node) => {
+      if (!isAlias(node) && node.anchor) delete node.anchor;
+    },
+  });
+}
+
+/** The comment at the top is the file's, not that of its first key. */
+function takeHeader(root: Entries): string {
+  const first = root.items[0]?.key;
+  const header = [root.commentBefore, first?.commentBefore].filter(Boolean).join("\n");
+  delete root.commentBefore;
+  if (first) delete first.commentBefore;
+  return header;
+}
+
+/** `{ a: 1 }`, but `[a, b]`: the library knows one setting for both. */
+function padFlow(document: Document): void {
+  visit(document, {
+    Collection: (_, node) => {
+      const write = node.toString.bind(node) as (context: object, ...rest: unknown[]) => string;
+      const flowCollectionPadding = isMap(node) ? " " : "";
+      node.toString = ((context: object, ...rest: unknown[]) =>
+        write({ ...context, flowCollectionPadding }, ...rest)) as typeof node.toString;
+    },
+  });
+}
+
+/** Puts what is under `key` beside it, with the comments. */
+function lift(map: Entries, key: string): void {
+  const index = map.items.findIndex((pair) => nameOf(pair) === key);
+  const pair = map.items[index];
+  if (!pair || !isMap(pair.value)) return;
+  const inner = pair.value as Entries;
+  const first = inner.items[0];
+  const before = commentsOf([pair.key, inner]);
+  if (first && before) first.key.commentBefore = [before, first.key.commentBefore].filter(Boolean).join("\n");
+  if (first && pair.key.spaceBefore) first.key.spaceBefore = true;
+  if (!first || inner.comment)
+    map.comment = [map.comment, first ? "" : before, inner.comment].filter(Boolean).join("\n");
+  map.items.splice(index, 1, ...inner.items);
+}
+
+/** The comments of these nodes, without those of what they contain. */
+const commentsOf = (nodes: readonly Node[]): string =>
+  nodes
+    .flatMap((node) => [node.commentBefore, isMap(node) ? undefined : node.comment])
+    .filter(Boolean)
+    .join("\n");
+
+/** Every comment in a subtree. */
+function allComments(pair: Pair): string {
+  const all: string[] = [];
+  visit(pair as unknown as Node, {
+    Node: (_, node) => {
+      for (const comment of [node.commentBefore, node.comment]) if (comment) all.push(comment);
+    },
+  });
+  return all.join("\n");
+}
+
+/** `rules:` under locations become rules behind those of the file and before the default. */
+function writePlacements(document: Document, root: Entries, tree: StorageFile, found: Findings): void {
+  const action = tree.settings?.placement_action ?? "copy";
+  const taken = new Set((tree.rules ?? []).flatMap((rule) => ("name" in rule && rule.name ? [rule.name] : [])));
+  const nodes = itemsOf(root, "locations");
+  const rules = byPriority(tree.locations ?? []).flatMap((location) => {
+    const rule = placementRule(location, action, taken, found);
+    if (!rule) return [];
+    const node = document.createNode(rule) as unknown as Entries;
+    const match = node.get("match", true) as unknown;
+    visit(match as Node, {
+      Collection: (_, inner) => {
+        inner.flow = true;
+      },
+    });
+    const at = nodes[tree.locations!.indexOf(location)] as Entries;
+    const comment = takeRules(at);
+    if (comment) node.commentBefore = comment;
+    return [node];
+  });
+  if (rules.length === 0) return;
+  const written = root.get("rules", true) as unknown;
+  const list = isSeq(written) ? written : new YAMLSeq();
+  if (!isSeq(written)) root.set(document.createNode("rules"), list);
+  const all = list.items;
+  const last = all.at(-1);
+  const end = isMap(last) && last.has("default") ? all.length - 1 : all.length;
+  all.splice(end, 0, ...rules);
+}
+
+function placementRule(
+  location: LocationEntry,
+  action: "copy" | "move",
+  taken: Set<string>,
+  found: Findings,
+): object | undefined {
+  const match: Match | undefined = found.attempt([location, "rules", "key"], () =>
+    placementMatch(location.rules ?? []),
+  );
+  return match && { name: freeName(placementName(location.name), taken), match, action, destination: location.name };
+}
+
+/** Takes `rules:` out of a location; returns the comments that were in it. */
+function takeRules(location: Entries): string {
+  const index = location.items.findIndex((pair) => nameOf(pair) === "rules");
+  const [pair] = index < 0 ? [] : location.items.splice(index, 1);
+  return pair ? allComments(pair) : "";
+}
