@@ -3,12 +3,11 @@ import { Worker } from "node:worker_threads";
 import { StowageError } from "../lib/error.js";
 import type { Problem, WalkChunk, WalkTask } from "./walk.js";
 
-/** Files to hash; `keys` and `versions` are NUL-separated columns. */
+/** Files to hash; `files` has their keys and versions in turn, NUL-separated. */
 export interface HashTask {
   kind: "hash";
   root: string;
-  keys: string;
-  versions: string;
+  files: string;
 }
 
 /** The files that have a hash, as NUL-separated columns, and what kept the others from having one. */

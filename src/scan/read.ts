@@ -10,7 +10,7 @@ import { type Batch, stageHashes, stageProblems } from "./stage.js";
 import type { Problem } from "./walk.js";
 
 const HEAD = 4_096;
-const ROWS = 5_000;
+const ROWS = 10_000;
 
 /** Hashes one group of files. */
 type Reader = (batch: Batch) => Promise<HashChunk>;
@@ -22,14 +22,15 @@ export const localReader =
 
 /** Reads any backend through its own `read`; one file after the other. */
 export function backendReader(backend: Backend, meter: Meter, signal?: AbortSignal): Reader {
-  return async ({ keys, versions }) => {
+  return async (batch) => {
     const read: { key: string; sha256: string; mime: string }[] = [];
     const problems: Problem[] = [];
-    const wanted = versions.split("\0");
-    for (const [at, key] of keys.split("\0").entries()) {
+    const files = batch.files.split("\0");
+    for (let at = 0; at < files.length; at += 2) {
       if (signal?.aborted) break;
+      const [key = "", version = ""] = [files[at], files[at + 1]];
       try {
-        read.push({ key, ...(await readObject(backend, key, wanted[at] ?? "", meter, signal)) });
+        read.push({ key, ...(await readObject(backend, key, version, meter, signal)) });
       } catch (error) {
         if (signal?.aborted) break;
         problems.push({ key, ...unread(error) });

@@ -18,7 +18,7 @@ export async function decide(catalog: Catalog, location: Location, now: number):
       SELECT n.*, h.sha256 AS read_sha256, h.mime AS read_mime, h.media_type AS read_media_type, u.code AS unread,
         coalesce(same AND NOT racy AND h.sha256 <> old_sha256, false) AS rotten
       FROM work.next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
-      WHERE u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL)
+      WHERE n.listed AND u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL)
     ), known AS (
       SELECT *, nfc_normalize(key) AS norm_key, CASE
         WHEN rotten THEN old_sha256
@@ -39,7 +39,7 @@ export async function decide(catalog: Catalog, location: Location, now: number):
       coalesce(read_mime, CASE WHEN same THEN old_mime END, e.mime, 'application/octet-stream') AS mime,
       ${named.project} AS project, ${named.attrs} AS attrs,
       old_state IS NULL OR old_state = 'missing' AS added, NOT same AS changed, old_sha256, old_state, rotten, read_sha256
-    FROM known k LEFT JOIN work.extensions e ON e.extension = lower(regexp_extract(k.key, '[^/]\\.([^./]+)$', 1))`);
+    FROM known k LEFT JOIN work.extensions e ON e.extension = CASE WHEN read_mime IS NULL THEN lower(regexp_extract(k.key, '[^/]\\.([^./]+)$', 1)) END`);
   await catalog.run(sql`
     INSERT INTO work.problems SELECT key, 'rot', 'expected sha256:' || old_sha256 || ' and read sha256:' || read_sha256
     FROM work.rows WHERE rotten`);
@@ -47,15 +47,20 @@ export async function decide(catalog: Catalog, location: Location, now: number):
 
 /** Fills `work.gone` with what the catalog lists and the complete listing does not; `ours` = no loss, as we removed it or the location does not want it. */
 export async function findGone(catalog: Catalog, location: string, exclude: readonly Pattern[]): Promise<void> {
-  await catalog.run(sql`DELETE FROM work.walk WHERE key IN (SELECT key FROM work.problems WHERE code = 'vanished')`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.gone AS
+    WITH lost AS (
+      SELECT key FROM work.next WHERE NOT listed
+      UNION SELECT key FROM work.problems WHERE code = 'vanished'
+    )
     SELECT key, sha256, state, (key IN (SELECT key FROM work.removed) OR ${excluded(exclude)}) AS ours
-    FROM file_locations f
-    WHERE location = ${location} AND NOT EXISTS (SELECT 1 FROM work.walk w WHERE w.key = f.key)`);
+    FROM file_locations WHERE location = ${location} AND key IN (SELECT key FROM lost)`);
 }
 
 /** How many contents the location had, and how many of them it has nowhere any more (S14). */
 export async function shrink(catalog: Catalog, location: string): Promise<{ had: number; lost: number }> {
+  const suspicious = await catalog.row(sql`
+    SELECT 1 FROM work.gone WHERE NOT ours UNION ALL SELECT 1 FROM work.rows WHERE old_sha256 IS NOT NULL AND sha256 IS DISTINCT FROM old_sha256 LIMIT 1`);
+  if (!suspicious) return { had: 0, lost: 0 };
   const row = await catalog.row(sql<{ had: number; lost: number }>`
     WITH had AS (
       SELECT key, sha256 FROM file_locations

@@ -1,5 +1,5 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, instant, join, PACKED, packed, type Sql, sql } from "../catalog/sql.js";
+import { column, instant, join, PACKED, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Pattern } from "../config/config.js";
 import { extensions } from "./media.js";
 import type { HashChunk } from "./pool.js";
@@ -14,7 +14,7 @@ import type { Problem, WalkChunk } from "./walk.js";
 export type HashMode = "auto" | "all" | "none";
 
 /** A file whose mtime lies this close to the moment of its hash may have changed afterwards under the same token. */
-const RACE_MS = 2_000;
+const RACE_NS = 2_000_000_000n;
 
 export async function openStage(catalog: Catalog): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.walk (key VARCHAR, size BIGINT, mtime TIMESTAMP_NS, accessed TIMESTAMP,
@@ -24,7 +24,7 @@ export async function openStage(catalog: Catalog): Promise<void> {
   );
   await catalog.run(sql`CREATE OR REPLACE TABLE work.problems (key VARCHAR, code VARCHAR, message VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.removed (key VARCHAR)`);
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.next (key VARCHAR, old_sha256 VARCHAR)`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.next (key VARCHAR, old_sha256 VARCHAR, listed BOOLEAN)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.gone (key VARCHAR, sha256 VARCHAR, state VARCHAR, ours BOOLEAN)`);
   const known = extensions();
   await catalog.run(
@@ -133,10 +133,12 @@ export interface CompareOptions {
   relayout: boolean;
 }
 
-/** Fills `work.next` with the files that the catalog does not know just so, and marks those that are to be read. */
+/**
+ * Fills `work.next` with the files that the catalog does not know just so, and marks those that are to be read; and with
+ * what the catalog lists and the listing does not (`listed` is false). One join over everything, in which an unchanged file costs next to nothing.
+ */
 export async function compare(catalog: Catalog, options: CompareOptions): Promise<void> {
   const { location, now, settle, hash, relayout } = options;
-  const age = sql`(epoch_ns(${instant(now)}) - epoch_ns(w.mtime)) / 1000000.0`;
   const wanted = {
     all: sql`true`,
     none: sql`false`,
@@ -144,33 +146,45 @@ export async function compare(catalog: Catalog, options: CompareOptions): Promis
   }[hash];
   await catalog.run(sql`CREATE OR REPLACE TABLE work.next AS
     WITH paired AS (
-      SELECT w.*, f.sha256 AS old_sha256, f.state AS old_state, f.accessed AS old_accessed, f.first_seen, f.last_verified,
-        f.media_type AS old_media_type, f.mime AS old_mime,
-        coalesce(f.version = w.version, false) AS same,
-        coalesce(abs(epoch_ns(f.last_verified) - epoch_ns(w.mtime)) < ${BigInt(RACE_MS * 1_000_000)}, false) AS racy,
-        ${age} < ${settle} AND ${age} >= ${-settle} AND ${settle} > 0 AS settling
-      FROM work.walk w LEFT JOIN (SELECT * FROM file_locations WHERE location = ${location}) f ON f.key = w.key
-    ), decided AS (SELECT *, ${wanted} AND NOT settling AS todo FROM paired)
+      SELECT w.key IS NOT NULL AS listed, coalesce(w.key, f.key) AS key, coalesce(f.version = w.version, false) AS same,
+        CASE WHEN f.version = w.version THEN f.size ELSE coalesce(w.size, ${versionSize}) END AS size,
+        CASE WHEN f.version = w.version THEN f.mtime ELSE coalesce(w.mtime, ${versionMtime}) END AS mtime,
+        w.accessed, w.version, w.physical, w.sha256,
+        f.sha256 AS old_sha256, f.state AS old_state, f.accessed AS old_accessed, f.first_seen, f.last_verified,
+        f.media_type AS old_media_type, f.mime AS old_mime
+      FROM work.walk w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location}) f ON f.key = w.key
+    ), aged AS (
+      SELECT *, (epoch_ns(${instant(now)}) - epoch_ns(mtime)) // 1000000 AS age,
+        same AND coalesce(abs(epoch_ns(last_verified) - epoch_ns(mtime)) < ${RACE_NS}, false) AS racy
+      FROM paired
+    ), decided AS (
+      SELECT *, age < ${settle} AND age >= ${-settle} AS settling,
+        ${wanted} AND listed AND NOT (age < ${settle} AND age >= ${-settle}) AS todo
+      FROM aged
+    )
     SELECT * FROM decided
-    WHERE todo OR NOT same OR old_state = 'missing' OR settling <> (old_state = 'settling')
+    WHERE NOT listed OR todo OR NOT same OR old_state = 'missing' OR settling <> (old_state = 'settling')
       OR accessed IS DISTINCT FROM old_accessed OR ${relayout}`);
 }
 
-/** Files to read in one go, about as much work each. */
+/** A local version begins with size and mtime: they are cut out only where the file is new or changed. */
+const versionSize = raw("CAST(split_part(w.version, '-', 1) AS BIGINT)");
+const versionMtime = raw(`make_timestamp_ns(coalesce(
+  TRY_CAST(regexp_extract(w.version, '^[0-9]+-(-?[0-9]+)-', 1) AS BIGINT), ${2n ** 63n - 2n}))`);
+
+/** Files to read in one go, about as much work each: keys and versions in turn, NUL-separated. */
 export interface Batch {
-  keys: string;
-  versions: string;
+  files: string;
 }
 
-/** The files to read, in the order of their inodes, which is near that of the disk. */
+/** The files to read, about in the order of their inodes, which is near that of the disk. */
 export const batches = (): Sql<Batch> => sql<Batch>`
   WITH placed AS (
     SELECT key, version, size, TRY_CAST(split_part(version, '-', -1) AS UBIGINT) AS place FROM work.next WHERE todo
   ), numbered AS (
-    SELECT *, floor((sum(1 + size // 65536) OVER (ORDER BY place, key ROWS UNBOUNDED PRECEDING)) / 300) AS batch FROM placed
+    SELECT *, (sum(1 + size // 65536) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING)) // 300 AS batch FROM placed
   )
-  SELECT string_agg(key, chr(0) ORDER BY place, key) AS keys, string_agg(version, chr(0) ORDER BY place, key) AS versions
-  FROM numbered GROUP BY batch ORDER BY batch`;
+  SELECT string_agg(key || chr(0) || version, chr(0)) AS files FROM numbered GROUP BY batch ORDER BY batch`;
 
 export const todo = (): Sql<{ files: number; bytes: number }> => sql<{ files: number; bytes: number }>`
   SELECT count(*) AS files, CAST(coalesce(sum(size), 0) AS BIGINT) AS bytes FROM work.next WHERE todo`;

@@ -16,9 +16,9 @@ export interface WalkChunk {
   files: number;
   bytes: number;
   keys: string;
-  sizes: string;
-  /** Nanoseconds. */
-  mtimes: string;
+  /** Sizes, and times of modification in nanoseconds, where the versions do not begin with them. */
+  sizes?: string;
+  mtimes?: string;
   /** Microseconds. */
   accessed: string;
   versions: string;
@@ -48,8 +48,6 @@ export interface WalkControl {
 
 const CHUNK = 10_000;
 const SHARE = 200;
-/** The catalog's nanoseconds are 64 bits: the years 1678 to 2261. */
-const LAST_NS = 2n ** 63n - 2n;
 
 /** Lists `dirs` depth first until done, until the chunk is full, or until another thread wants work. Symlinks are not followed. */
 export function walk(task: WalkTask, control: WalkControl): WalkChunk {
@@ -68,11 +66,11 @@ export function walk(task: WalkTask, control: WalkControl): WalkChunk {
   return chunk.seal();
 }
 
-type Columns = Record<"keys" | "sizes" | "mtimes" | "accessed" | "versions" | "physicals", string[]>;
+type Columns = Record<"keys" | "accessed" | "versions" | "physicals", string[]>;
 type OpenChunk = Omit<WalkChunk, keyof Columns> & { columns: Columns; seal(): WalkChunk };
 
 function emptyChunk(): OpenChunk {
-  const columns: Columns = { keys: [], sizes: [], mtimes: [], accessed: [], versions: [], physicals: [] };
+  const columns: Columns = { keys: [], accessed: [], versions: [], physicals: [] };
   return {
     ...{ files: 0, bytes: 0, dirs: [], symlinks: 0, special: 0, problems: [], columns },
     seal() {
@@ -81,8 +79,6 @@ function emptyChunk(): OpenChunk {
       return {
         ...counts,
         keys: pack(columns.keys),
-        sizes: pack(columns.sizes),
-        mtimes: pack(columns.mtimes),
         accessed: pack(columns.accessed),
         versions: pack(columns.versions),
         physicals: pack(columns.physicals),
@@ -139,8 +135,6 @@ function addFile(root: string, key: string, chunk: OpenChunk): void {
   chunk.files++;
   chunk.bytes += Number(stat.size);
   columns.keys.push(key);
-  columns.sizes.push(String(stat.size));
-  columns.mtimes.push(String(stat.mtimeNs > LAST_NS ? LAST_NS : stat.mtimeNs));
   columns.accessed.push(`${stat.atimeMs}000`);
   columns.versions.push(localVersion(stat));
   columns.physicals.push(localPhysical(stat) ?? "");

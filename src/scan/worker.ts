@@ -19,15 +19,16 @@ const control = {
 const hashFile = fileHasher(control);
 
 function hashAll(task: HashTask): HashChunk {
-  const versions = task.versions.split("\0");
+  const files = task.files.split("\0");
   const keys: string[] = [];
   const hashes: string[] = [];
   const mimes: string[] = [];
   const mediaTypes: string[] = [];
   const chunk = { problems: [] } as Pick<HashChunk, "problems">;
-  for (const [at, key] of task.keys.split("\0").entries()) {
+  for (let at = 0; at < files.length; at += 2) {
     if (control.aborted()) break;
-    const hashed = hashFile(`${task.root}/${key}`, versions[at] ?? "");
+    const [key = "", version = ""] = [files[at], files[at + 1]];
+    const hashed = hashFile(`${task.root}/${key}`, version);
     if (hashed.kind === "aborted") break;
     if (hashed.kind === "hashed") {
       keys.push(key);
