@@ -17,6 +17,8 @@ export interface MemoryBackend extends Backend {
   put(key: string, bytes: Uint8Array | string, mtime?: bigint): Entry;
   /** Changes the bytes but nothing that can be seen from outside, as failing storage would. */
   rot(key: string, bytes: Uint8Array | string): void;
+  /** Takes the storage away: from now on every question is answered with `UNAVAILABLE`. */
+  unplug(): void;
 }
 
 /** A location in memory, for tests and models: create-only writes, conditional removals, trash. */
@@ -26,6 +28,12 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
   const id = randomUUID();
   let marker = uuid;
   let count = 0;
+  let plugged = true;
+  const reach = (key?: string): void => {
+    if (!plugged) throw new StowageError("UNAVAILABLE", `${location} is not connected`);
+    const reason = key === undefined ? undefined : invalidKey(key);
+    if (reason) throw new StowageError("UNSUPPORTED_NAME", `${location}: ${reason}`);
+  };
 
   const entryOf = (key: string, stored: Stored): Entry => ({
     key,
@@ -41,7 +49,7 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
   const fail = (code: string, key: string, fact: string) => new StowageError(code, `${location}:${key} ${fact}`);
 
   async function* read(key: string, version: string | undefined, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-    checkKey(location, key);
+    reach(key);
     const stored = objects.get(key);
     if (!stored) throw fail("NOT_FOUND", key, "does not exist");
     if (version !== undefined && stored.version !== version) throw fail("PRECONDITION", key, "changed");
@@ -53,7 +61,7 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
   }
 
   async function write(key: string, source: WriteSource): Promise<Entry> {
-    checkKey(location, key);
+    reach(key);
     if (objects.has(key) && !source.confirm) throw fail("PRECONDITION", key, "exists already");
     const pieces: Uint8Array[] = [];
     for await (const piece of source.bytes()) {
@@ -71,7 +79,7 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
   }
 
   async function remove(key: string, { version, run, trash: keep, confirm }: RemoveOptions): Promise<void> {
-    checkKey(location, key);
+    reach(key);
     const stored = objects.get(key);
     if (!stored) throw fail("NOT_FOUND", key, "does not exist");
     if (stored.version !== version) throw fail("PRECONDITION", key, "changed");
@@ -100,17 +108,28 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
       const stored = objects.get(key);
       if (stored) stored.bytes = Buffer.from(bytes);
     },
-    marker: async () => marker,
+    unplug() {
+      plugged = false;
+    },
+    async marker() {
+      reach();
+      return marker;
+    },
     async writeMarker(next, options) {
+      reach();
       if (marker !== undefined && !options?.replace) throw fail("PRECONDITION", "", "has a marker already");
       marker = next;
     },
-    identity: async () => id,
+    async identity() {
+      reach();
+      return id;
+    },
     async *list() {
+      reach();
       for (const [key, stored] of [...objects]) yield entryOf(key, stored);
     },
     async stat(key) {
-      checkKey(location, key);
+      reach(key);
       const stored = objects.get(key);
       return stored && entryOf(key, stored);
     },
@@ -119,9 +138,11 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
     remove,
     space: async () => undefined,
     async *leftovers() {
+      reach();
       for (const { bytes: _, ...leftover } of [...trash.values()]) yield leftover;
     },
     async purge({ handle }) {
+      reach();
       trash.delete(handle);
     },
     close: async () => undefined,
@@ -129,8 +150,3 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
 }
 
 const PIECE = 1 << 16;
-
-function checkKey(location: string, key: string): void {
-  const reason = invalidKey(key);
-  if (reason) throw new StowageError("UNSUPPORTED_NAME", `${location}: ${reason}`);
-}

@@ -62,7 +62,8 @@ const HINTS: Record<string, string> = {
 export function failure(disk: Disk, key: string, error: unknown): unknown {
   if (error instanceof StowageError) return error;
   const errno = codeOf(error);
-  if (errno === undefined) return error;
+  // Only what the system said; an error of the caller's own (its source, its last word) passes unchanged.
+  if (errno === undefined || !(error instanceof Error && "syscall" in error)) return error;
   const code = CODES[errno] ?? "UNAVAILABLE";
   const fact = errno === "EXDEV" ? "lies on another file system than the location's root" : messageOf(error);
   const hint = HINTS[code];

@@ -1,0 +1,45 @@
+import { naming } from "./naming.js";
+import { listing, place, reading } from "./reading.js";
+import { removing } from "./removing.js";
+import type { ConformanceCase, Subject } from "./subject.js";
+import { writing } from "./writing.js";
+
+/** Every promise of the backend contract that can be tried from outside. Independent of a test runner. */
+export const conformanceCases: readonly ConformanceCase[] = [
+  ...writing,
+  ...naming,
+  ...reading,
+  ...listing,
+  ...removing,
+  ...place,
+];
+
+/** Runs one case on a fresh subject. @returns false when the subject can not do what the case needs */
+export async function runCase(each: ConformanceCase, open: () => Promise<Subject>): Promise<boolean> {
+  const subject = await open();
+  try {
+    if (each.needs && !subject[each.needs]) return false;
+    const missing = () => Promise.reject(new Error("not provided"));
+    await each.run({ overwrite: missing, unplug: missing, ...subject });
+    return true;
+  } finally {
+    await subject.backend.close();
+    await subject.dispose?.();
+  }
+}
+
+/**
+ * Registers the whole suite with vitest: `await describeBackend("s3", async () => ({ backend: s3Backend(…) }))` is a
+ * complete test file. `open` is called once per case and gives an empty location each time.
+ */
+export async function describeBackend(name: string, open: () => Promise<Subject>): Promise<void> {
+  // Only who tests needs it.
+  const { describe, it } = await import("vitest");
+  describe(`the backend contract: ${name}`, () => {
+    for (const each of conformanceCases) {
+      it(each.name, async ({ skip }) => {
+        if (!(await runCase(each, open))) skip(`needs ${each.needs}`);
+      });
+    }
+  });
+}

@@ -1,0 +1,167 @@
+import { createHash } from "node:crypto";
+import type { Backend, WriteSource } from "../backend/backend.js";
+import { StowageError } from "../lib/error.js";
+
+/** A way to break the contract; the conformance suite must notice each. */
+export type Defect =
+  | "replaces"
+  | "loses the last piece"
+  | "publishes any bytes"
+  | "wrong mtime"
+  | "lists twice"
+  | "lists too little"
+  | "reads any version"
+  | "removes any version"
+  | "removes without the last word"
+  | "removes against the last word"
+  | "keeps no trash"
+  | "errors are not found";
+
+export const DEFECTS: readonly Defect[] = [
+  "replaces",
+  "loses the last piece",
+  "publishes any bytes",
+  "wrong mtime",
+  "lists twice",
+  "lists too little",
+  "reads any version",
+  "removes any version",
+  "removes without the last word",
+  "removes against the last word",
+  "keeps no trash",
+  "errors are not found",
+];
+
+/** The backend with one defect: for proving that tests can fail. */
+export function faulty(backend: Backend, defect: Defect): Backend {
+  const breakage: Record<Defect, Partial<Backend>> = {
+    replaces: {
+      async write(key, source) {
+        const there = await backend.stat(key).catch(() => undefined);
+        if (there) await backend.remove(key, { version: there.version, run: "replaced", trash: false, confirm });
+        return await backend.write(key, source);
+      },
+    },
+    "loses the last piece": {
+      write: async (key, source) => await backend.write(key, await relabelled(await truncated(source))),
+    },
+    "publishes any bytes": { write: async (key, source) => await backend.write(key, await relabelled(source)) },
+    "wrong mtime": {
+      write: (key, source) => backend.write(key, { ...source, mtime: source.mtime + 3_600_000_000_000n }),
+    },
+    "lists twice": {
+      async *list(options) {
+        for await (const entry of backend.list(options)) yield* [entry, entry];
+      },
+    },
+    "lists too little": {
+      async *list(options) {
+        let count = 0;
+        for await (const entry of backend.list(options)) if (++count < 100) yield entry;
+      },
+    },
+    "reads any version": {
+      read: (key, options) => backend.read(key, options?.signal ? { signal: options.signal } : {}),
+    },
+    "removes any version": {
+      async remove(key, options) {
+        const there = await backend.stat(key);
+        await backend.remove(key, { ...options, version: there?.version ?? options.version });
+      },
+    },
+    "removes without the last word": { remove: (key, options) => backend.remove(key, { ...options, confirm }) },
+    "removes against the last word": {
+      remove: (key, options) => backend.remove(key, { ...options, confirm: () => options.confirm().catch(confirm) }),
+    },
+    "keeps no trash": { remove: (key, options) => backend.remove(key, { ...options, trash: false }) },
+    "errors are not found": {
+      stat: (key) => backend.stat(key).catch(() => undefined),
+      async *list(options) {
+        try {
+          yield* backend.list(options);
+        } catch {
+          // The defect itself.
+        }
+      },
+    },
+  };
+  return { ...backend, ...breakage[defect] };
+}
+
+const confirm = async (): Promise<void> => undefined;
+
+/** The same source, with the hash that its bytes happen to have. */
+async function relabelled(source: WriteSource): Promise<WriteSource> {
+  const hash = createHash("sha256");
+  let size = 0;
+  for await (const piece of source.bytes()) {
+    hash.update(piece);
+    size += piece.length;
+  }
+  const { path: _, ...rest } = source;
+  return { ...rest, sha256: hash.digest("hex"), size };
+}
+
+/** Without what does not fill a buffer of 64 KiB. */
+async function truncated(source: WriteSource): Promise<WriteSource> {
+  const keep = source.size - (source.size % 65_536);
+  return {
+    ...source,
+    async *bytes() {
+      let left = keep;
+      for await (const piece of source.bytes()) {
+        if (left <= 0) return;
+        yield piece.subarray(0, left);
+        left -= piece.length;
+      }
+    },
+  };
+}
+
+export type Operation = "stat" | "marker" | "read" | "write" | "remove" | "identity";
+
+export interface Fault {
+  operation: Operation;
+  /** Only for this key, where given. */
+  key?: string;
+  /** Which call fails, from 1; all from there on where `lasting`. */
+  call?: number;
+  lasting?: boolean;
+  /** `before` the backend is asked, or `after` it has done it: then the answer is lost. */
+  when?: "before" | "after";
+  code?: string;
+}
+
+/** The backend with one call that fails. */
+export function failing(backend: Backend, fault: Fault): Backend {
+  let calls = 0;
+  const due = (operation: Operation, key?: string): boolean => {
+    if (operation !== fault.operation || (fault.key !== undefined && fault.key !== key)) return false;
+    calls += 1;
+    return fault.lasting ? calls >= (fault.call ?? 1) : calls === (fault.call ?? 1);
+  };
+  const error = () => new StowageError(fault.code ?? "UNAVAILABLE", `${backend.location}: a planted fault`);
+  const guard = async <T>(operation: Operation, key: string | undefined, body: () => Promise<T>): Promise<T> => {
+    const now = due(operation, key);
+    if (now && fault.when !== "after") throw error();
+    const result = await body();
+    if (now) throw error();
+    return result;
+  };
+  return {
+    ...backend,
+    stat: (key) => guard("stat", key, () => backend.stat(key)),
+    marker: () => guard("marker", undefined, () => backend.marker()),
+    identity: () => guard("identity", undefined, () => backend.identity()),
+    write: (key, source) => guard("write", key, () => backend.write(key, source)),
+    remove: (key, options) => guard("remove", key, () => backend.remove(key, options)),
+    async *read(key, options) {
+      const now = due("read", key);
+      if (now && fault.when !== "after") throw error();
+      for await (const piece of backend.read(key, options)) {
+        yield piece;
+        if (now) throw error();
+      }
+    },
+  };
+}

@@ -1,0 +1,4 @@
+/** For authors of backends: `import { describeBackend } from "stowage/testing"`. */
+export { conformanceCases, describeBackend, runCase } from "./conformance.js";
+export { DEFECTS, type Defect, type Fault, failing, faulty } from "./faulty.js";
+export type { ConformanceCase, Subject } from "./subject.js";
