@@ -29,7 +29,8 @@ locations:
     priority: 50
     purpose: [backup]
 
-rules: # the first match decides
+rules:
+  # the first match decides
   - name: back-up-everything
     match: {}
     action: copy

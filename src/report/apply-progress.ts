@@ -2,7 +2,7 @@ import type { ApplyEvent } from "../apply/events.js";
 import { assertNever } from "../lib/error.js";
 import type { Action, Plan } from "../plan/plan.js";
 import { bytes, duration, plural } from "./format.js";
-import type { Counters, Progress } from "./progress.js";
+import type { Counters, Phase, Progress } from "./progress.js";
 
 /** Follows a run: one row per location that is written to, removed from or read back. */
 export interface ApplyView {
@@ -15,7 +15,8 @@ const homeOf = (action: Action): string => action.to?.location ?? action.from.lo
 /** Bytes that the row of an action counts: what is transferred, or read when that is all there is to do. */
 const weightOf = (action: Action): number => (action.kind === "verify" ? action.size : action.bytes);
 
-export async function viewApply(progress: Progress, plan: Plan): Promise<ApplyView> {
+/** The display begins with the run: a plan that is refused shows none. */
+export function viewApply(progress: Progress, plan: Plan): ApplyView {
   const rows = new Map<string, Required<Counters> & { troubled: number }>();
   for (const action of plan.actions) {
     const row = rows.get(homeOf(action)) ?? { files: 0, bytes: 0, totalFiles: 0, totalBytes: 0, troubled: 0 };
@@ -23,21 +24,22 @@ export async function viewApply(progress: Progress, plan: Plan): Promise<ApplyVi
     row.totalBytes += weightOf(action);
     rows.set(homeOf(action), row);
   }
-  const phase = await progress.phase("Applying", [...rows.keys()]);
+  let opening: Promise<Phase> | undefined;
+  let phase: Phase | undefined;
   const running = new Map<string, { action: Action; seen: number }>();
 
   const move = (action: Action, done: number): void => {
     const row = rows.get(homeOf(action));
     if (!row) return;
     row.bytes += done;
-    phase.update(homeOf(action), row);
+    phase?.update(homeOf(action), row);
   };
   const finish = (name: string): void => {
     const row = rows.get(name);
     if (!row || row.files < row.totalFiles) return;
     const text = `${plural(row.files, "action")}${row.totalBytes > 0 ? `, ${bytes(row.bytes)}` : ""}`;
-    if (row.troubled > 0) phase.fail(name, `${text}, ${row.troubled} not done`);
-    else phase.finish(name, text);
+    if (row.troubled > 0) phase?.fail(name, `${text}, ${row.troubled} not done`);
+    else phase?.finish(name, text);
   };
   const advance = (event: Extract<ApplyEvent, { type: "bytes" }>): void => {
     const current = running.get(event.action);
@@ -75,12 +77,23 @@ export async function viewApply(progress: Progress, plan: Plan): Promise<ApplyVi
           settle(event);
           break;
         case "run-start":
+          opening = progress.phase("Applying", [...rows.keys()]);
+          opening.then((opened) => {
+            phase = opened;
+            for (const name of rows.keys()) finish(name);
+          }, ignore);
+          break;
         case "run-end":
           break;
         default:
           assertNever(event);
       }
     },
-    end: () => phase.end(),
+    async end() {
+      await (await opening)?.end();
+    },
   };
 }
+
+/** `end` waits for the same promise, and throws. */
+const ignore = (): void => undefined;

@@ -8,7 +8,7 @@ export function unifiedDiff(file: string, before: string, after: string, paint: 
   const patch = createTwoFilesPatch(file, file, before, after, "as it is", "canonical", { context: 3 });
   return patch
     .split("\n")
-    .slice(1, -1)
+    .slice(patch.startsWith("=") ? 1 : 0, -1)
     .map((line) => paintLine(printable(line.replaceAll("\t", "    ")), paint));
 }
 

@@ -81,6 +81,7 @@ export function livePhase(title: string, names: readonly string[], options: Prog
     async end() {
       for (const row of rows.values()) row.resolve();
       await running;
+      stream.write("\n");
     },
   };
 }

@@ -1,6 +1,6 @@
 /** What to do about the codes of blocked items, of failed checks and of what a run could not do. */
 const STEPS: Record<string, string> = {
-  suspect: "connect or mount it and plan again; `stowage location check` tells what is wrong with it.",
+  suspect: "run `stowage init` if it is new, else connect or mount it; `stowage location check` tells what is wrong.",
   unidentified: "make the file readable and plan again.",
   conflict: "rename or remove one of the files, or write `on_conflict:` on the rule.",
   unresolved: "give the placeholder a fallback, such as {project|unsorted}.",

@@ -96,7 +96,7 @@ async function applyPlan(plan: Plan, workspace: Workspace, output: Output, concu
   const { apply } = await import("../../apply/apply.js");
   const { settings, digest } = workspace.config;
   const backends = await workspace.backends();
-  const view = await viewApply(output.progress, plan);
+  const view = viewApply(output.progress, plan);
   try {
     return await interruptible(output, ({ stop, abort }) =>
       apply(plan, backends, {

@@ -27,7 +27,7 @@ const perLocation = sql<LocationRow>`
   FROM storage_locations l
   LEFT JOIN file_locations f ON f.location = l.name
   LEFT JOIN scans s ON s.id = l.last_scan
-  GROUP BY ALL ORDER BY l.priority DESC, l.name`;
+  GROUP BY ALL ORDER BY max(l.priority) DESC, l.name`;
 
 const perType = sql<{ media_type: string; contents: number; bytes: number }>`
   SELECT coalesce(f.media_type, 'unknown') AS media_type, count(*)::BIGINT AS contents, sum(f.size)::BIGINT AS bytes
