@@ -1,5 +1,7 @@
 import { realpathSync } from "node:fs";
 import type { Backend } from "../backend/backend.js";
+import type { KnownLocation } from "../catalog/scans.js";
+import type { Config, Location } from "../config/config.js";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
 
 /** What a location looks like before anything in it is believed. */
@@ -54,6 +56,35 @@ function judge(
   return {};
 }
 
+/** The locations to look at, in config order. @throws `UNKNOWN_LOCATION` */
+export function chooseLocations(config: Config, names: readonly string[] | undefined): Location[] {
+  const all = config.locations.map((location) => location.name);
+  const unknown = names?.find((name) => !all.includes(name));
+  if (unknown !== undefined) {
+    throw new StowageError("UNKNOWN_LOCATION", `there is no location "${unknown}" in ${config.file}`, {
+      hint: `The locations are: ${all.join(", ")}.`,
+      exit: ExitCode.usage,
+    });
+  }
+  return config.locations.filter(
+    ({ name, status }) => status !== "offline" && status !== "retired" && (names === undefined || names.includes(name)),
+  );
+}
+
+/** Looks at every location, also those that are not scanned now: one storage under two names is found either way. */
+export async function examineAll(
+  config: Config,
+  backends: ReadonlyMap<string, Backend>,
+  known: ReadonlyMap<string, KnownLocation>,
+  expected?: ReadonlyMap<string, string>,
+): Promise<Map<string, Health>> {
+  const all = chooseLocations(config, undefined).map(async ({ name }): Promise<[string, Health][]> => {
+    const backend = backends.get(name);
+    return backend ? [[name, await examine(name, backend, known.get(name)?.uuid ?? expected?.get(name))]] : [];
+  });
+  return new Map((await Promise.all(all)).flat());
+}
+
 /** @throws `SAME_STORAGE` when two locations are one directory or device, one lies inside the other, or both carry one marker (S14) */
 export function refuseSameStorage(all: readonly Health[]): void {
   for (const [index, a] of all.entries()) {
@@ -72,7 +103,8 @@ export function refuseSameStorage(all: readonly Health[]): void {
   }
 }
 
-function sameStorage(a: Health, b: Health): string | undefined {
+/** Why the two are one storage, if they are. */
+export function sameStorage(a: Health, b: Health): string | undefined {
   if (a.identity !== undefined && a.identity === b.identity) return "both lead to the same directory";
   if (a.root !== undefined && b.root !== undefined) {
     if (isInside(a.root, b.root)) return `${a.root} lies inside ${b.root}`;

@@ -1,9 +1,8 @@
 import type { Backend } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
-import { type KnownLocation, knownLocations, syncLocations } from "../catalog/scans.js";
-import type { Config, Location } from "../config/config.js";
-import { ExitCode, StowageError } from "../lib/error.js";
-import { examine, type Health, refuseSameStorage } from "./health.js";
+import { knownLocations, syncLocations } from "../catalog/scans.js";
+import type { Config } from "../config/config.js";
+import { chooseLocations, examineAll, refuseSameStorage } from "./health.js";
 import { scanLocation, suspectScan } from "./location.js";
 import { openMeter, type Progress } from "./meter.js";
 import { openPool, type Pool } from "./pool.js";
@@ -87,32 +86,3 @@ export async function scan(
 
 const scanOne = (task: LocationTask): Promise<LocationScan> =>
   task.health.suspect === undefined ? scanLocation(task) : suspectScan(task, task.health.suspect, task.health.hint);
-
-/** The locations to look at, in config order. @throws `UNKNOWN_LOCATION` */
-export function chooseLocations(config: Config, names: readonly string[] | undefined): Location[] {
-  const all = config.locations.map((location) => location.name);
-  const unknown = names?.find((name) => !all.includes(name));
-  if (unknown !== undefined) {
-    throw new StowageError("UNKNOWN_LOCATION", `there is no location "${unknown}" in ${config.file}`, {
-      hint: `The locations are: ${all.join(", ")}.`,
-      exit: ExitCode.usage,
-    });
-  }
-  return config.locations.filter(
-    ({ name, status }) => status !== "offline" && status !== "retired" && (names === undefined || names.includes(name)),
-  );
-}
-
-/** Looks at every location, also those that are not scanned now: one storage under two names is found either way. */
-export async function examineAll(
-  config: Config,
-  backends: ReadonlyMap<string, Backend>,
-  known: ReadonlyMap<string, KnownLocation>,
-  expected?: ReadonlyMap<string, string>,
-): Promise<Map<string, Health>> {
-  const all = chooseLocations(config, undefined).map(async ({ name }): Promise<[string, Health][]> => {
-    const backend = backends.get(name);
-    return backend ? [[name, await examine(name, backend, known.get(name)?.uuid ?? expected?.get(name))]] : [];
-  });
-  return new Map((await Promise.all(all)).flat());
-}

@@ -14,7 +14,7 @@ import type { Problem, WalkChunk } from "./walk.js";
 export type HashMode = "auto" | "all" | "none";
 
 /** A file whose mtime lies this close to the moment of its hash may have changed afterwards under the same token. */
-const RACE_NS = 2_000_000_000n;
+export const RACE_NS = 2_000_000_000n;
 
 export async function openStage(catalog: Catalog): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.walk (key VARCHAR, size BIGINT, mtime TIMESTAMP_NS, accessed TIMESTAMP,

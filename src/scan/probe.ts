@@ -1,0 +1,123 @@
+import { randomBytes } from "node:crypto";
+import { link, lstat, mkdir, open, rmdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { Features } from "../backend/backend.js";
+import { TEMPORARY } from "../backend/local/disk.js";
+import { setMtime } from "../backend/local/mtime.js";
+import { codeOf } from "../lib/error.js";
+
+/** A throw-away corner of a location. */
+interface Corner {
+  path(name: string): string;
+  make(name: string): Promise<string>;
+  clear(): Promise<void>;
+}
+
+/**
+ * Finds out what a directory's file system can do, with throw-away files among stowage's temporaries. Touches nothing
+ * else, and leaves nothing behind.
+ * @throws system errors when it can not be written to
+ */
+export async function probe(root: string): Promise<Features> {
+  const corner = await openCorner(join(root, TEMPORARY));
+  try {
+    return {
+      foldsCase: await isOne(corner, "CASE", "case"),
+      foldsUnicode: await isOne(corner, "\u00e9", "e\u0301"),
+      hardLinks: await hardLinks(corner),
+      mtimeGranularity: await granularity(corner),
+      maxNameBytes: await longestName(corner),
+    };
+  } finally {
+    await corner.clear();
+  }
+}
+
+async function openCorner(directory: string): Promise<Corner> {
+  await mkdir(directory, { recursive: true });
+  const prefix = `probe.${randomBytes(6).toString("hex")}.`;
+  const made = new Set<string>();
+  const path = (name: string) => join(directory, prefix + name);
+  return {
+    path,
+    async make(name) {
+      const handle = await open(path(name), "wx");
+      made.add(path(name));
+      await handle.close();
+      return path(name);
+    },
+    async clear() {
+      for (const file of made) await unlink(file).catch(unless("ENOENT"));
+      await unlink(path("link")).catch(unless("ENOENT"));
+      // Others may have temporaries there.
+      await rmdir(directory).catch(unless("ENOTEMPTY", "EEXIST", "ENOENT"));
+    },
+  };
+}
+
+const unless =
+  (...codes: string[]) =>
+  (error: unknown) => {
+    if (!codes.includes(codeOf(error) ?? "")) throw error;
+  };
+
+/** Whether a file made under one name is found under the other. */
+async function isOne(corner: Corner, name: string, other: string): Promise<boolean> {
+  await corner.make(name);
+  return lstat(corner.path(other)).then(
+    () => true,
+    (error: unknown) => {
+      unless("ENOENT", "EILSEQ", "EINVAL")(error);
+      return false;
+    },
+  );
+}
+
+async function hardLinks(corner: Corner): Promise<boolean> {
+  const file = await corner.make("file");
+  try {
+    await link(file, corner.path("link"));
+  } catch {
+    // Whatever the reason is: where it fails here, it would fail for a file.
+    return false;
+  }
+  return (await lstat(file)).nlink === 2;
+}
+
+const STEPS = [1n, 100n, 1_000n, 1_000_000n, 10_000_000n, 1_000_000_000n, 2_000_000_000n];
+
+/** The coarsest step that explains how an odd time came back, in nanoseconds. */
+async function granularity(corner: Corner): Promise<number> {
+  const time = 1_500_000_001_123_456_789n;
+  const handle = await open(await corner.make("time"), "r+");
+  try {
+    await setMtime(handle, time);
+  } finally {
+    await handle.close();
+  }
+  const { mtimeNs } = await lstat(corner.path("time"), { bigint: true });
+  const away = mtimeNs > time ? mtimeNs - time : time - mtimeNs;
+  return Number(STEPS.find((step) => away < step) ?? 2_000_000_000n);
+}
+
+/** The longest name up to 255 bytes, found by halving. */
+async function longestName(corner: Corner): Promise<number> {
+  const base = Buffer.byteLength(corner.path("").split("/").pop() ?? "");
+  const fits = async (length: number) => {
+    try {
+      await corner.make("n".repeat(length - base));
+      return true;
+    } catch (error) {
+      unless("ENAMETOOLONG", "EINVAL", "ENOENT")(error);
+      return false;
+    }
+  };
+  if (await fits(255)) return 255;
+  let [low, high] = [base + 1, 254];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (await fits(middle)) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
