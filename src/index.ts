@@ -29,4 +29,7 @@ export { type PlanOptions, plan } from "./plan/planner.js";
 export { repairPlan } from "./plan/repair.js";
 export { fileStates, type Status, status } from "./plan/status.js";
 export { planLines, renderPlan } from "./report/text.js";
+export { checkLocations, type LocationCheck } from "./scan/check.js";
+export { type InitOptions, type InitResult, initLocation } from "./scan/init.js";
 export { type ScanEvent, type ScanOptions, type ScanReport, scan } from "./scan/scan.js";
+export { type VerifyEvent, type VerifyOptions, type VerifyReport, verify } from "./scan/verify.js";

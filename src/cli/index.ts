@@ -6,7 +6,9 @@ import Find from "./commands/find.js";
 import Fmt from "./commands/fmt.js";
 import Gc from "./commands/gc.js";
 import History from "./commands/history.js";
+import Init from "./commands/init.js";
 import Lint from "./commands/lint.js";
+import LocationCheck from "./commands/location-check.js";
 import LocationList from "./commands/location-list.js";
 import Plan from "./commands/plan.js";
 import Scan from "./commands/scan.js";
@@ -17,6 +19,7 @@ import Stats from "./commands/stats.js";
 import Status from "./commands/status.js";
 import Unlock from "./commands/unlock.js";
 import Validate from "./commands/validate.js";
+import Verify from "./commands/verify.js";
 import Whereis from "./commands/whereis.js";
 
 /** Every command by its id (`location:list` is typed `location list`). */
@@ -28,7 +31,9 @@ export const COMMANDS: Record<string, CommandClass> = {
   fmt: Fmt,
   gc: Gc,
   history: History,
+  init: Init,
   lint: Lint,
+  "location:check": LocationCheck,
   "location:list": LocationList,
   plan: Plan,
   scan: Scan,
@@ -39,5 +44,6 @@ export const COMMANDS: Record<string, CommandClass> = {
   status: Status,
   unlock: Unlock,
   validate: Validate,
+  verify: Verify,
   whereis: Whereis,
 };

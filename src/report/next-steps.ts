@@ -11,6 +11,7 @@ const STEPS: Record<string, string> = {
   "destination-draining": "choose another destination, or set `status: active`.",
   "destination-retired": "choose another destination.",
   "destination-read-only": "choose another destination, or remove `read_only`.",
+  "no-good-copy": "restore it from a backup of your own, then scan.",
   max_delete: "if this is meant, raise safety.max_delete, or apply a part of it with --target.",
   converges: "change one of the rules that fight; `stowage explain ADDRESS` shows what each wants.",
   min_copies: "this is a fault in stowage and nothing was done; please report the plan.",
@@ -26,7 +27,7 @@ const STEPS: Record<string, string> = {
   SOURCE: "run `stowage plan` again: no good copy could be read.",
   NO_TRASH: "make the trash of that location writable, and run it again.",
   ABORTED: "run it again to go on.",
-  ROT: "run `stowage plan` again: it repairs the file from a good copy where there is one.",
+  ROT: "`stowage verify --repair -o repair.ndjson` plans a good copy in its place.",
 };
 
 /** The next step for a code, as a sentence; undefined where the reason says it all. */

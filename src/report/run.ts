@@ -26,7 +26,7 @@ export function* runLines(report: RunReport, plan: Plan, options: TextOptions = 
     for (const ref of shown) yield `  ${at(ref)}`;
     if (rotten.length > shown.length)
       yield `  … and ${count(rotten.length - shown.length)} more (show with -v or --json)`;
-    yield "  Next: run `stowage plan`: it repairs them from a good copy where there is one.";
+    yield "  Next: `stowage verify --repair -o repair.ndjson` plans good copies in their place.";
     yield "";
   }
   const { blocked } = plan.footer.summary;

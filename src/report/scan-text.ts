@@ -49,7 +49,7 @@ function* trouble(scan: LocationScan, options: TextOptions): Generator<string> {
       scan.rot.length,
       options,
     );
-    yield "  Next: run `stowage plan`: it repairs them from a good copy where there is one.";
+    yield "  Next: `stowage verify --repair -o repair.ndjson` plans good copies in their place.";
   }
   if (scan.problemCount > 0) {
     yield "";

@@ -1,6 +1,5 @@
 import { Flags } from "@oclif/core";
 import type { Config, Matcher } from "../../config/config.js";
-import { StowageError } from "../../lib/error.js";
 import { batch } from "../../lib/iter.js";
 import { printable } from "../../lib/key.js";
 import type { Found } from "../../plan/find.js";
@@ -8,6 +7,7 @@ import { bytes, count, plural, table } from "../../report/format.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
 import type { Output } from "../output.js";
+import { typed, usage } from "../usage.js";
 import { withWorkspace } from "../workspace.js";
 
 /** A flag for each key of a match; given twice, either value may match. */
@@ -97,7 +97,7 @@ function matchOf(flags: Given): Record<string, unknown> {
   }
   for (const pair of flags.attr ?? []) {
     const at = pair.indexOf("=");
-    if (at < 1) throw new StowageError("BAD_MATCH", `--attr ${pair} is not NAME=VALUE`, { exit: 64 });
+    if (at < 1) throw usage("BAD_MATCH", `--attr ${pair} is not NAME=VALUE`);
     match[`attr.${pair.slice(0, at)}`] = pair.slice(at + 1);
   }
   return match;
@@ -108,7 +108,7 @@ async function compile(match: Record<string, unknown>, text: string | undefined,
   const sets = new Map(config.sets.map(({ name, match: matcher }) => [name, matcher]));
   const locations = config.locations.map(({ name }) => name);
   const of = [match, ...(text === undefined ? [] : [await parseMatch(text)])].map((value) =>
-    compileMatch(value, sets, locations),
+    typed(() => compileMatch(value, sets, locations)),
   );
   return { op: "all", of };
 }
@@ -122,10 +122,8 @@ async function parseMatch(text: string): Promise<unknown> {
   const value = document && treeOf(document, { env: {}, text, found });
   const first = found.list().find(({ severity }) => severity === "error");
   if (!document || first) {
-    throw new StowageError("BAD_MATCH", `--match is not YAML: ${first?.message ?? "it can not be read"}`, {
-      hint: "Quote it for the shell: --match '{ path: \"/raw/**\" }'.",
-      exit: 64,
-    });
+    const fact = `--match is not YAML: ${first?.message ?? "it can not be read"}`;
+    throw usage("BAD_MATCH", fact, "Quote it for the shell: --match '{ path: \"/raw/**\" }'.");
   }
   return value;
 }

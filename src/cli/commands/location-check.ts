@@ -1,0 +1,30 @@
+import { ExitCode } from "../../lib/error.js";
+import { checkLines } from "../../report/location-text.js";
+import { BaseCommand } from "../base-command.js";
+import { examples, exits } from "../help.js";
+import { withWorkspace } from "../workspace.js";
+
+export default class LocationCheck extends BaseCommand {
+  static override summary = "Look whether each location is there, is the right one, and what it can do";
+  static override description =
+    `Reads the marker, the free space, and how fast it answers; shows what \`stowage init\` found out about its file system. Changes nothing.
+
+${exits([1, "error, or a location is suspect"], [7, "another process is writing the catalog"])}`;
+  static override examples = examples(
+    ["location check", "see why a location is suspect, and what to do"],
+    ["location check --json | jq '.locations[] | select(.suspect)'", "watch the mounts from a script"],
+  );
+
+  async run(): Promise<number> {
+    const { flags } = await this.parse(LocationCheck);
+    const output = this.output(flags);
+    return withWorkspace(flags, output, async (workspace) => {
+      const { checkLocations } = await import("../../scan/check.js");
+      const catalog = await workspace.catalog("write");
+      const checks = await checkLocations(workspace.config, catalog, await workspace.backends());
+      if (output.json) output.document({ locations: checks });
+      else await output.lines(checkLines(checks, output.text));
+      return checks.some(({ suspect }) => suspect !== null) ? ExitCode.error : ExitCode.ok;
+    });
+  }
+}

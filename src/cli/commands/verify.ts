@@ -1,0 +1,113 @@
+import { Args, Flags } from "@oclif/core";
+import type { Catalog } from "../../catalog/catalog.js";
+import { ExitCode } from "../../lib/error.js";
+import { viewScan } from "../../report/scan-progress.js";
+import { summaryLine } from "../../report/text.js";
+import { verifyLines } from "../../report/verify-text.js";
+import type { VerifyReport } from "../../scan/verify.js";
+import { BaseCommand } from "../base-command.js";
+import { examples, exits } from "../help.js";
+import { interruptible } from "../interrupt.js";
+import type { Output } from "../output.js";
+import { writePlanFile } from "../plan-file.js";
+import { interrupted } from "../refresh.js";
+import { type Workspace, withWorkspace } from "../workspace.js";
+
+interface Choice {
+  locations?: string[];
+  due: boolean;
+  sample?: number;
+}
+
+export default class Verify extends BaseCommand {
+  static override summary = "Read files again and compare them with what they should be";
+  static override description =
+    `Finds files whose bytes changed although nobody wrote them (rot). They are marked, count as copies no more, and are never passed on; with --repair a plan is written that puts good copies in their place, and \`stowage apply\` carries it out. Storage is only read. With --json: one event a line, the last is the result.
+
+${exits([1, "error, or something could not be read"], [6, "damaged files found"], [7, "another process is using the catalog"], [130, "interrupted; what was verified is kept"])}`;
+  static override examples = examples(
+    ["verify --due", "read what storage.yaml asks for by now (`verify: { every: 90d }`), from cron"],
+    ["verify nas --sample 2%", "read a different part of one location every time"],
+    ["verify --repair -o repair.ndjson && stowage apply repair.ndjson", "find damage, and mend it"],
+  );
+  static override strict = false;
+  static override args = {
+    location: Args.string({ description: "locations to verify; all of them where none is named" }),
+  };
+  static override flags = {
+    due: Flags.boolean({ description: "only files whose time has come by their location's `verify: { every }`" }),
+    sample: Flags.string({
+      helpValue: "PERCENT",
+      description: "only this part of the files, chosen anew every time: 2%",
+    }),
+    repair: Flags.boolean({ dependsOn: ["out"], description: "write a plan that repairs what is damaged" }),
+    out: Flags.string({ char: "o", helpValue: "FILE", dependsOn: ["repair"], description: "where to write the plan" }),
+  };
+
+  async run(): Promise<number> {
+    const { argv, flags } = await this.parse(Verify);
+    const locations = argv as string[];
+    const output = this.output(flags);
+    const sample = flags.sample === undefined ? undefined : await parseSample(flags.sample);
+    return withWorkspace(flags, output, async (workspace) => {
+      const catalog = await workspace.catalog("write");
+      const report = await verifyNow(workspace, catalog, output, {
+        due: flags.due,
+        ...(locations.length > 0 ? { locations } : {}),
+        ...(sample === undefined ? {} : { sample }),
+      });
+      if (output.json) output.event({ type: "result", ...report });
+      else await output.lines(verifyLines(report, output.text));
+      if (flags.out !== undefined) await this.writeRepair(flags.out, workspace, catalog, output);
+      if (report.counts.rot > 0) return ExitCode.integrity;
+      return report.counts.unreadable + report.skipped.length > 0 ? ExitCode.error : ExitCode.ok;
+    });
+  }
+
+  private async writeRepair(file: string, workspace: Workspace, catalog: Catalog, output: Output): Promise<void> {
+    const { repairPlan } = await import("../../plan/repair.js");
+    const { planText } = await import("../../plan/file.js");
+    const plan = await repairPlan(workspace.config, catalog, { now: workspace.clock(), version: this.config.version });
+    await writePlanFile(file, planText(plan));
+    if (!output.json) output.line(summaryLine(plan.footer.summary));
+    output.note(`Written to ${file}. Apply it with \`stowage apply ${file}\`.`);
+  }
+}
+
+async function parseSample(text: string): Promise<number> {
+  const { parsePercent } = await import("../../config/units.js");
+  const percent = typed(() => parsePercent(/%$/.test(text) ? text : `${text}%`));
+  if (percent > 0) return percent;
+  throw usage("USAGE", `--sample ${text} would read nothing`);
+}
+
+async function verifyNow(
+  workspace: Workspace,
+  catalog: Catalog,
+  output: Output,
+  choice: Choice,
+): Promise<VerifyReport> {
+  const { verify } = await import("../../scan/verify.js");
+  const { config } = workspace;
+  const backends = await workspace.backends();
+  const names = config.locations.map(({ name }) => name);
+  const rows = names.filter((name) => backends.has(name) && (choice.locations?.includes(name) ?? true));
+  const view = await viewScan(output.progress, "Verifying", rows);
+  try {
+    return await interruptible(output, async ({ stop }) => {
+      const report = await verify(config, catalog, backends, {
+        ...choice,
+        now: workspace.clock(),
+        signal: stop,
+        onEvent(event) {
+          view.onEvent(event);
+          if (output.json) output.progressEvent(event.location, event);
+        },
+      });
+      if (stop.aborted) throw interrupted();
+      return report;
+    });
+  } finally {
+    await view.end();
+  }
+}
