@@ -21,12 +21,17 @@ import { checkShape } from "./text.js";
 import { parseYaml, treeOf } from "./tree.js";
 import { validate } from "./validate.js";
 
+export interface FormatResult {
+  text: string;
+  diagnostics: Diagnostic[];
+}
+
 /**
  * The canonical form of a storage.yaml: keys in the order of the schema, older spellings rewritten, aliases written out, two
  * spaces of indentation. Comments and the spelling of values stay; the meaning (the config digest) never changes, and formatting
  * twice changes nothing. A text with errors is returned as it is, with what is wrong with it.
  */
-export function formatConfig(text: string, file: string): { text: string; diagnostics: Diagnostic[] } {
+export function formatConfig(text: string, file: string): FormatResult {
   const plain = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
   const found = findings(file, plain);
   const formatted = format(plain, found);

@@ -1,4 +1,4 @@
-import { bad, charClass, escapeSequence, quote, regexp } from "./regexp.js";
+import { bad, CLASS_COST, charClass, escapeSequence, quote, regexp } from "./regexp.js";
 
 /** `path`: whole path elements from the end, or from the root after `/`. `name`: one element. `text`: a whole value. */
 export type GlobKind = "path" | "name" | "text" | "layout";
@@ -17,7 +17,7 @@ export interface Glob {
 
 const MAX_LENGTH = 4096;
 /** RE2 refuses programs of more than some 80,000 instructions; these weights stay far below. */
-const MAX_COST = 30_000;
+const MAX_COST = 60_000;
 const MAX_BRACES = 50;
 
 /**
@@ -128,7 +128,7 @@ function step(scan: Scanner): void {
       const [escaped, next] = escapeSequence(scan.chars, scan.at);
       scan.at = next;
       if ([...escaped].length === 1) literal(scan, escaped);
-      else special(scan, escaped, 800);
+      else special(scan, escaped, CLASS_COST);
       break;
     }
     default:

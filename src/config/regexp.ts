@@ -13,6 +13,8 @@ export const quote = (char: string): string => (/[\\.+*?()|[\]{}^$]/.test(char) 
 /** RE2's own limit for a count, and for the product of nested counts. */
 const MAX_REPEAT = 1000;
 const MAX_GROUPS = 100;
+/** Of a Unicode class: some 200 instructions. */
+export const CLASS_COST = 250;
 const POSIX = "alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit".split(" ");
 
 interface Group {
@@ -120,7 +122,7 @@ function special(
     return atom(`\\x{${point.toString(16)}}`, at + 2 + code[0].length, 4);
   }
   const [text, next] = escapeSequence(chars, at + 1);
-  return [...text].length === 1 ? atom(quote(text), next, 4) : atom(text, next, text.length === 2 ? 20 : 800);
+  return [...text].length === 1 ? atom(quote(text), next, 4) : atom(text, next, text.length === 2 ? 20 : CLASS_COST);
 }
 
 function open(chars: readonly string[], at: number, groups: Group[]): [string, number] {
@@ -178,11 +180,13 @@ export function escapeSequence(chars: readonly string[], at: number): [string, n
   return [char, at + 1];
 }
 
-/** General categories and the scripts that people name; RE2 knows these. */
+/** General categories and scripts that RE2 knows. */
 const SCRIPTS =
-  `Arabic Armenian Bengali Bopomofo Braille Cherokee Common Coptic Cyrillic Devanagari Ethiopic Georgian Gothic Greek Gujarati
-  Gurmukhi Han Hangul Hebrew Hiragana Inherited Kannada Katakana Khmer Lao Latin Malayalam Mongolian Myanmar Oriya Runic Sinhala
-  Syriac Tamil Telugu Thaana Thai Tibetan Any`.split(/\s+/);
+  `Adlam Ahom Anatolian_Hieroglyphs Any Arabic Armenian Avestan Balinese Bamum Bassa_Vah Batak Bengali Bhaiksuki
+  Bopomofo Brahmi Braille Buginese Buhid Canadian_Aboriginal Carian Caucasian_Albanian Chakma Cham Cherokee Common Coptic
+  Cuneiform Cypriot Cyrillic Deseret Devanagari Egyptian_Hieroglyphs Ethiopic Georgian Glagolitic Gothic Greek Gujarati Gurmukhi
+  Han Hangul Hebrew Hiragana Inherited Javanese Kannada Katakana Khmer Lao Latin Malayalam Mongolian Myanmar Oriya Runic
+  Sinhala Syriac Tamil Telugu Thaana Thai Tibetan`.split(/\s+/);
 const unicodeClass = (name: string): boolean =>
   SCRIPTS.includes(name) || /^(C[cfos]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?)$/.test(name);
 
@@ -209,7 +213,7 @@ export function charClass(chars: readonly string[], start: number, negators: str
     }
     const [low, next] = member(chars, at);
     at = next;
-    if (low.length > 1 && low.startsWith("\\")) cost += 800;
+    if (low.length > 1 && low.startsWith("\\")) cost += CLASS_COST;
     if (chars[at] !== "-" || chars[at + 1] === "]" || chars[at + 1] === undefined) {
       out += inClass(low);
       continue;
