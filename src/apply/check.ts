@@ -1,7 +1,7 @@
 import { ExitCode, StowageError } from "../lib/error.js";
 import type { Plan } from "../plan/plan.js";
 import type { RemovalIntent } from "./journal.js";
-import { journals, removalsOf } from "./journal-read.js";
+import { readHeader, readRemovals, runIds } from "./journal-read.js";
 
 /** What earlier runs of the same plan left open: their removals, so that the versions they changed are known. */
 export interface Earlier {
@@ -34,12 +34,12 @@ export async function checkPlan(
     });
   }
   const removals: RemovalIntent[] = [];
-  for await (const journal of journals(options.state)) {
-    if (journal.header?.plan_id !== header.plan_id) continue;
-    removals.push(...removalsOf(journal));
-    const status = journal.end?.report.status;
-    if (status === undefined || status === "interrupted") continue;
-    throw new StowageError("PLAN_APPLIED", `this plan was applied before, by run ${journal.run}`, {
+  for (const run of await runIds(options.state)) {
+    if ((await readHeader(options.state, run))?.plan_id !== header.plan_id) continue;
+    const before = await readRemovals(options.state, run);
+    removals.push(...before.removals);
+    if (before.end === undefined || before.end.report.status === "interrupted") continue;
+    throw new StowageError("PLAN_APPLIED", `this plan was applied before, by run ${run}`, {
       hint: again,
       exit: ExitCode.stale,
     });

@@ -1,6 +1,6 @@
 import type { Backend, Leftover } from "../backend/backend.js";
 import { codeOf, messageOf } from "../lib/error.js";
-import { readRuns } from "./journal-read.js";
+import { runIds } from "./journal-read.js";
 import { acquireLock } from "./lock.js";
 
 export interface GcOptions {
@@ -36,7 +36,7 @@ const STALE = 24 * 3600_000;
 export async function gc(backends: ReadonlyMap<string, Backend>, options: GcOptions): Promise<GcReport> {
   const lock = options.dry ? undefined : await acquireLock(options.state, options.now);
   try {
-    const ours = new Set((await readRuns(options.state)).map(({ run }) => run));
+    const ours = new Set(await runIds(options.state));
     const report: GcReport = { purged: [], bytes: 0, kept: [], problems: [] };
     for (const [location, backend] of backends) await sweep(location, backend, options, ours, report);
     return report;

@@ -4,7 +4,7 @@ import { column, instant, packed, sql } from "../catalog/sql.js";
 import type { Ref } from "../plan/plan.js";
 import type { RunReport } from "./events.js";
 import type { RunSummaryLine } from "./journal.js";
-import { journals, removalsOf } from "./journal-read.js";
+import { readRemovals, runIds } from "./journal-read.js";
 
 /**
  * Brings the catalog up to date with what a run did: rows for what it published, times of verification for what it proved,
@@ -34,9 +34,10 @@ export async function recordRun(catalog: Catalog, report: RunReport): Promise<vo
 export async function unrecordedRemovals(state: string, catalog: Catalog): Promise<InstanceRef[]> {
   const known = new Set((await catalog.rows(sql<{ run: string }>`SELECT run FROM runs`)).map(({ run }) => run));
   const removals: InstanceRef[] = [];
-  for await (const journal of journals(state)) {
-    if (known.has(journal.run)) continue;
-    removals.push(...removalsOf(journal).map(({ location, key }) => ({ location, key })));
+  for (const run of await runIds(state)) {
+    if (known.has(run)) continue;
+    const { removals: own } = await readRemovals(state, run);
+    removals.push(...own.map(({ location, key }) => ({ location, key })));
   }
   return removals;
 }

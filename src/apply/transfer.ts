@@ -40,7 +40,7 @@ export async function transfer(task: Task, target: Ref, confirm?: () => Promise<
     let problem: unknown;
     for (const [index, source] of sources.entries()) {
       try {
-        await copyFrom(task, source, target, confirm);
+        await copyUndisturbed(task, source, target, confirm);
         return undefined;
       } catch (error) {
         if (codeOf(error) !== SOURCE) return { error };
@@ -53,6 +53,23 @@ export async function transfer(task: Task, target: Ref, confirm?: () => Promise<
     throw problem;
   });
   if (failed) throw failed.error;
+}
+
+/** A file that loses another of its names while it is read seems to change: then it is read again. */
+async function copyUndisturbed(...[task, source, ...rest]: Parameters<typeof copyFrom>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await copyFrom(task, source, ...rest);
+    } catch (error) {
+      if (attempt === 5 || !(await lostAName(task, source, causeOf(error)))) throw error;
+    }
+  }
+}
+
+async function lostAName({ run }: Task, { version, ...ref }: CopySource, cause: unknown): Promise<boolean> {
+  if (codeOf(cause) !== "PRECONDITION" || version === undefined) return false;
+  const now = await expected(run, { ...ref, version }).catch(() => undefined);
+  return now !== undefined && now.version !== version;
 }
 
 const UNREADABLE = new Set(["UNAVAILABLE", "ACCESS_DENIED", "LOCATION_SUSPECT", "ROT"]);

@@ -7,7 +7,7 @@ import { printable } from "../../lib/key.js";
 import type { RemoveOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
 import { look, makeParents, pruneParents, refuseLinks, syncDirectory, syncParents } from "./directories.js";
-import { absence, at, type Disk, failure, pathOf, requireRoot, TRASH } from "./disk.js";
+import { absence, at, type Disk, failure, pathOf, requireRoot, TEMPORARY, TRASH } from "./disk.js";
 import { publish } from "./publish.js";
 import { changed, notRegular } from "./read.js";
 
@@ -18,8 +18,7 @@ import { changed, notRegular } from "./read.js";
 export async function removeFile(disk: Disk, key: string, options: RemoveOptions): Promise<void> {
   const path = pathOf(disk, key);
   const verified = await requireVersion(disk, key, path, options.version);
-  const secured = join(disk.root, TRASH, options.run, randomBytes(6).toString("hex"), key);
-  await secure(disk, key, path, secured, verified);
+  const secured = await secure(disk, key, path, verified, options);
   try {
     await requireSame(disk, key, secured, verified);
     await syncParents(disk, secured);
@@ -53,22 +52,33 @@ async function requireVersion(disk: Disk, key: string, path: string, version: st
   }
 }
 
-/** Renames the file to a name of its own in the trash, on the same file system. */
-async function secure(disk: Disk, key: string, path: string, secured: string, verified: BigIntStats): Promise<void> {
+/** Renames the file to a name of its own among stowage's files, on the same file system, and returns that name. */
+async function secure(
+  disk: Disk,
+  key: string,
+  path: string,
+  verified: BigIntStats,
+  options: RemoveOptions,
+): Promise<string> {
+  const unique = randomBytes(6).toString("hex");
+  let secured = join(disk.root, TRASH, options.run, unique, key);
   for (let attempt = 1; ; attempt++) {
     try {
       await makeParents(disk, secured);
       await disk.step("secure");
       await rename(path, secured);
       await disk.step("renamed to trash");
-      return;
+      return secured;
     } catch (error) {
       // The answer may have been lost and the rename done all the same (I6): where the file is decides.
-      if ((await look(secured))?.ino === verified.ino) return;
+      if ((await look(secured))?.ino === verified.ino) return secured;
+      await pruneParents(disk, secured, join(disk.root, TEMPORARY));
       // Another removal took away the part of the trash that was empty a moment ago.
-      if (codeOf(error) === "ENOENT" && attempt < 5 && (await look(path))) continue;
-      await pruneParents(disk, secured);
-      throw await absence(disk, key, error);
+      const vanished = codeOf(error) === "ENOENT" && (await look(path));
+      // A full disk has no room for a directory, but what makes room must not fail for that.
+      const full = codeOf(error) === "ENOSPC" && !options.trash;
+      if (attempt === 5 || !(vanished || full)) throw await absence(disk, key, error);
+      if (full) secured = join(disk.root, TEMPORARY, `${options.run}.${unique}.removing`);
     }
   }
 }
@@ -115,5 +125,5 @@ async function putBack(disk: Disk, key: string, path: string, secured: string, w
 async function letGo(disk: Disk, secured: string): Promise<void> {
   await disk.step("unlink");
   await unlink(secured).catch(() => undefined);
-  await pruneParents(disk, secured);
+  await pruneParents(disk, secured, join(disk.root, TEMPORARY));
 }
