@@ -36,7 +36,12 @@ export function forecast(steps: readonly Step[], context: Context): Forecast {
     .filter((site) => site.location.status !== "retired" && site.location.status !== "offline")
     .map((site) => {
       const { now, peak } = used.get(site) ?? { now: site.used, peak: site.used };
-      return { location: site.name, before: site.used, peak, after: now, limit: site.limit ?? null };
+      // Free space that nobody set a limit on differs from minute to minute: it is only named where it is in the way.
+      const named =
+        site.location.capacity.max !== undefined ||
+        site.location.capacity.keepFree !== undefined ||
+        overflow.some((each) => each.site === site);
+      return { location: site.name, before: site.used, peak, after: now, limit: named ? (site.limit ?? null) : null };
     });
   return { capacity, overflow };
 }

@@ -34,6 +34,7 @@ export function* spotsOf(contents: Iterable<Content>): Generator<Spot> {
     for (const wish of content.wishes) {
       if (wish.outcome !== undefined || wish.key === undefined) continue;
       yield { site: wish.site, key: wish.key };
+      if (wish.author.rule?.onConflict !== "rename") continue;
       yield { site: wish.site, key: renamed(wish.key, content.sha256.slice(0, 8)) };
       yield { site: wish.site, key: renamed(wish.key, content.sha256) };
     }
@@ -192,7 +193,7 @@ export function decideGroup(
         : "on_conflict is manual";
     return blockAll(claims, stayers, "conflict", `different contents for ${at}: ${why}`, verdict);
   }
-  record(verdict, claims, stayers, strategy, strategy);
+  record(verdict, claims, stayers, strategy, OUTCOMES[strategy]);
   if (strategy === "skip") {
     claims.forEach((claim, index) => {
       if (index === 0 && stayers.length === 0) put(claim);
@@ -208,6 +209,14 @@ export function decideGroup(
   }
   return verdict;
 }
+
+const OUTCOMES = {
+  skip: "the first keeps the name, the others stay where they are",
+  rename: "the first keeps the name, the others are renamed",
+  newest: "the newest gets the name",
+  largest: "the largest gets the name",
+  primary: "the one of the highest priority gets the name",
+} as const;
 
 const head = (claim: Claim): Wish => claim.wishes[0]!;
 const strategyOf = (claim: Claim): ConflictStrategy => head(claim).author.rule?.onConflict ?? "manual";

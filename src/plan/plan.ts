@@ -33,7 +33,7 @@ export interface PlanScan {
   priority: number;
   /** The marker's UUID; apply touches the location only when it still reads the same. */
   uuid: string | null;
-  scan: number | null;
+  /** When the scan was made, by the clock of that run; ISO 8601. */
   at: string | null;
   status: "complete" | "partial" | "suspect" | "offline" | "never";
   files: number;

@@ -142,6 +142,9 @@ function capacityCheck(evaluation: Evaluation): Check {
   const problems = over.map(
     (each) => `${each.location} holds ${each.before} bytes, more than its limit of ${each.limit}`,
   );
-  if (full.length > 0) problems.unshift(`${full.length} files do not fit and are blocked`);
+  if (full.length > 0)
+    problems.unshift(
+      `${full.length === 1 ? "1 file does" : `${full.length} files do`} not fit and stay where they are`,
+    );
   return { name: "capacity", status: problems.length === 0 ? "pass" : "warn", problems };
 }

@@ -80,7 +80,6 @@ function toSite(location: Location, order: number, row: SiteRow | undefined): Si
       root: location.root,
       priority: location.priority,
       uuid: row?.uuid ?? null,
-      scan: row?.last_scan ?? null,
       at: row?.started_at == null ? null : new Date(row.started_at).toISOString(),
       status: scanStatus(location, row, suspect),
       files: row?.files ?? 0,

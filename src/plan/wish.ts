@@ -29,12 +29,13 @@ function applyRule(author: Author, instance: Instance, content: Content, context
     return;
   }
   const taken = instance.site.writable && isSource(rule, instance.site);
+  const arrived = rule.destination.includes(instance.site.name);
   const wishes: Wish[] = [];
   let stays = !taken;
   for (const name of rule.destination) {
     const site = context.sites.find((candidate) => candidate.name === name);
     if (!site) continue;
-    const exact = rule.place === "key" && (rule.action === "move" ? taken : site !== instance.site);
+    const exact = rule.place === "key" && (rule.action === "move" ? taken : !arrived);
     const wish = newWish(author, content, site, instance, exact, context);
     if (exact && site === instance.site && wish.key === instance.key) stays = true;
     wishes.push(wish);
