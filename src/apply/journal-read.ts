@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename } from "node:path";
-import { codeOf, StowageError } from "../lib/error.js";
+import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import { sha256Hex } from "../lib/json.js";
 import {
   type JournalEnd,
@@ -80,7 +80,10 @@ export async function runIds(state: string): Promise<string[]> {
     return journals.map((file) => file.slice(0, -".ndjson".length)).sort();
   } catch (error) {
     if (codeOf(error) === "ENOENT") return [];
-    throw error;
+    throw new StowageError("JOURNAL_FAILED", `the journals in ${state} can not be read: ${messageOf(error)}`, {
+      hint: "Fix the state directory: what earlier runs did is only known from there.",
+      cause: error,
+    });
   }
 }
 

@@ -81,6 +81,8 @@ async function clearStale(state: string, file: string, holder: Note, own: Note):
     if (!(await create(state, takeover, own))) throw locked(await lockHolder(state));
   }
   if ((await readNote(file))?.nonce === holder.nonce) await unlinkIfThere(file);
+  // That note is gone for good now, so nobody has to be kept from it any more.
+  await unlinkIfThere(takeover);
 }
 
 /** The takeovers of locks that are gone. */

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   rmSync,
   statSync,
@@ -53,6 +54,7 @@ export function harvest(root: string, options: { own?: boolean } = {}): Tree {
       const path = join(directory, name);
       if (depth === 1 && name.startsWith(".stowage-") && !options.own) continue;
       if (lstatSync(path).isDirectory()) walk(path, prefix === "" ? `${name}:` : `${prefix}${name}/`, depth + 1);
+      else if (lstatSync(path).isSymbolicLink()) tree[prefix + name] = `-> ${readlinkSync(path)}`;
       else if (depth > 0) tree[prefix + name] = readFileSync(path, "utf8");
     }
   };
