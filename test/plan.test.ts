@@ -424,6 +424,56 @@ describe("S1 S14 S15 S16 what can not be planned for", () => {
   ]);
 });
 
+const STATUS = (change: string) => LOCATIONS.replace("[overflow] }", `[overflow], ${change} }`);
+describe("locations that are not active", () => {
+  const TO_OLD = `rules:\n  - { name: c, match: { location: primary }, action: copy, destination: [old, nas] }\n`;
+  const FROM_OLD = `rules:\n  - { name: m, match: { location: old }, action: move, from: [old], destination: archive }\n`;
+  run([
+    {
+      name: "offline: one item for all that wait, the rest goes on",
+      yaml: `${STATUS("status: offline")}${TO_OLD}`,
+      files: ["primary:a A", "primary:b B"],
+      plan: ["+ primary:a -> nas:a", "+ primary:b -> nas:b", "! old: destination-offline"],
+    },
+    {
+      name: "read_only: nothing is written there",
+      yaml: `${STATUS("read_only: true")}${TO_OLD}`,
+      files: ["primary:a A", "old:a A", "primary:b B"],
+      plan: ["+ primary:a -> nas:a", "+ primary:b -> nas:b", "! old: destination-read-only"],
+    },
+    {
+      name: "read_only: nothing is taken from there",
+      yaml: `${STATUS("read_only: true")}${FROM_OLD}`,
+      files: ["old:a A"],
+      plan: ["+ old:a -> archive:a", "! old: source-read-only"],
+    },
+    {
+      name: "draining: read from and, where a rule says so, emptied",
+      yaml: `${STATUS("status: draining")}${FROM_OLD}`,
+      files: ["old:a A"],
+      plan: ["> old:a -> archive:a"],
+    },
+    {
+      name: "draining: does not count as a copy",
+      yaml: `${STATUS("status: draining")}rules:\n${DELETE}`,
+      files: ["primary:tmp/a A", "old:a A"],
+      plan: ["= primary:tmp/a min-copies"],
+    },
+    {
+      name: "offline: its copies do not count",
+      yaml: `${STATUS("status: offline")}rules:\n${DELETE}`,
+      files: ["primary:tmp/a A", "old:a A"],
+      plan: ["= primary:tmp/a min-copies"],
+    },
+    {
+      name: "retired: as if it were not there",
+      yaml: `${STATUS("status: retired")}rules:\n${DELETE}`,
+      files: ["primary:tmp/a A", "old:a A"],
+      plan: ["= primary:tmp/a min-copies"],
+    },
+  ]);
+});
+
 describe("capacity", () => {
   const yaml = LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], capacity: { max: 2500 } }");
   run([

@@ -1,5 +1,5 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { instant, join, sql } from "../catalog/sql.js";
+import { instant, join, type Sql, sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
 import type { Action, Blocked, Drift } from "./plan.js";
@@ -94,27 +94,50 @@ export async function findUnidentified(catalog: Catalog, config: Config): Promis
   });
 }
 
-/** Rules whose destination can not be written now: one item for each rule and location, however many files wait. */
+/**
+ * Rules that want something of a location which can not be had now: one item for each rule and location, however many
+ * files wait.
+ */
 export async function findWaiting(catalog: Catalog, config: Config, sites: readonly Site[]): Promise<Blocked[]> {
   const blocked: Blocked[] = [];
   for (const site of sites) {
-    if (site.writable || site.suspect !== undefined || !site.unavailable) continue;
-    const { code, reason } = site.unavailable;
+    if (site.suspect !== undefined) continue;
     for (const [index, rule] of config.rules.entries()) {
-      if (!rule.destination.includes(site.name)) continue;
-      const row = await catalog.row(sql<{ waiting: number }>`
-        SELECT count(DISTINCT d.sha256) AS waiting FROM work.decision d
-        WHERE d.sha256 IS NOT NULL AND (d."first" = ${index} OR list_contains(d.more, ${index}))
-          AND NOT EXISTS (SELECT 1 FROM work.inst i WHERE i.sha256 = d.sha256 AND i.loc = ${site.order} AND i.usable)`);
-      const waiting = row?.waiting ?? 0;
-      if (waiting > 0)
-        blocked.push({
-          address: address(site.name, ""),
-          rule: rule.name,
-          code,
-          reason: `${reason}; ${waiting} files wait for it`,
-        });
+      if (site.unavailable && rule.destination.includes(site.name)) {
+        const files = await countWaiting(catalog, site, sql`d."first" = ${index} OR list_contains(d.more, ${index})`);
+        if (files > 0) blocked.push(waiting(site, rule.name, site.unavailable, `${files} files wait for it`));
+      }
+      if (!site.removable && site.usable && rule.from?.includes(site.name)) {
+        const files = await countStuck(catalog, site, index);
+        const why = { code: "source-read-only", reason: `${site.name} is read_only` };
+        if (files > 0) blocked.push(waiting(site, rule.name, why, `${files} files stay there`));
+      }
+    }
+    if (site.unavailable && config.default?.location === site.name) {
+      const files = await countWaiting(catalog, site, sql`d."first" IS NULL`);
+      if (files > 0) blocked.push(waiting(site, "default", site.unavailable, `${files} files may wait for it`));
     }
   }
   return blocked;
+}
+
+const waiting = (site: Site, rule: string, why: { code: string; reason: string }, files: string): Blocked => ({
+  address: address(site.name, ""),
+  rule,
+  code: why.code,
+  reason: `${why.reason}; ${files}`,
+});
+
+async function countWaiting(catalog: Catalog, site: Site, condition: Sql): Promise<number> {
+  const row = await catalog.row(sql<{ files: number }>`
+    SELECT count(DISTINCT d.sha256) AS files FROM work.decision d
+    WHERE d.sha256 IS NOT NULL AND (${condition})
+      AND NOT EXISTS (SELECT 1 FROM work.inst i WHERE i.sha256 = d.sha256 AND i.loc = ${site.order} AND i.usable)`);
+  return row?.files ?? 0;
+}
+
+async function countStuck(catalog: Catalog, site: Site, index: number): Promise<number> {
+  const row = await catalog.row(sql<{ files: number }>`
+    SELECT count(*) AS files FROM work.decision d WHERE d.loc = ${site.order} AND d."first" = ${index}`);
+  return row?.files ?? 0;
 }

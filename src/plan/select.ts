@@ -4,9 +4,9 @@ import type { Config, Rule } from "../config/config.js";
 import type { Content, Instance } from "./model.js";
 import type { Site } from "./site.js";
 
-/** Sites that a move or delete takes files from: what is written, or the default of S3. Only writable ones. */
+/** Sites that a move or delete takes files from: what is written, or the default of S3. */
 export function sourcesOf(rule: Rule, sites: readonly Site[]): Site[] {
-  return sites.filter((site) => site.writable && isSource(rule, site));
+  return sites.filter((site) => site.removable && isSource(rule, site));
 }
 
 /** The same without asking whether files can be taken away there now. */

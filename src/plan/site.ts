@@ -12,8 +12,10 @@ export interface Site {
   location: Location;
   /** Its instances take part: scanned, not suspect, status active or draining. */
   usable: boolean;
-  /** Files may be put there and taken away. */
+  /** Files may be put there. */
   writable: boolean;
+  /** Files may be taken away: also from a location that is draining, where a rule names it. */
+  removable: boolean;
   /** Its instances count as copies. */
   counted: boolean;
   /** Why nothing can be placed there, where `writable` is false. */
@@ -67,6 +69,7 @@ function toSite(location: Location, order: number, row: SiteRow | undefined): Si
     location,
     usable,
     writable: unavailable === undefined,
+    removable: usable && !location.readOnly,
     counted: usable && location.status === "active",
     unavailable,
     suspect,

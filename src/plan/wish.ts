@@ -28,7 +28,7 @@ function applyRule(author: Author, instance: Instance, content: Content, context
     content.pinned.add(instance);
     return;
   }
-  const taken = instance.site.writable && isSource(rule, instance.site);
+  const taken = instance.site.removable && isSource(rule, instance.site);
   const arrived = rule.destination.includes(instance.site.name);
   const wishes: Wish[] = [];
   let stays = !taken;
