@@ -45,7 +45,7 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
 async function list(task: LocationTask): Promise<Listing> {
   const { root } = task.health;
   if (root === undefined) return listBackend(task.catalog, task.backend, task.meter, task.signal);
-  return listLocal(task.catalog, task.threads(), root, task.config.settings.state, task.signal);
+  return listLocal(task.catalog, task.pool, root, task.config.settings.state, task.signal);
 }
 
 const nothing: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0 };
@@ -54,7 +54,7 @@ async function readTodo(task: LocationTask): Promise<{ hashed: number; hashedByt
   const { catalog, health, signal } = task;
   const work = await catalog.row(todo());
   if (!work || work.files === 0 || signal?.aborted) return { hashed: 0, hashedBytes: 0 };
-  const pool = task.threads();
+  const { pool } = task;
   task.meter.start("hash", work);
   const reader =
     health.root === undefined ? backendReader(task.backend, task.meter, signal) : localReader(pool, health.root);

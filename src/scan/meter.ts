@@ -19,12 +19,12 @@ export interface Meter {
 
 const INTERVAL_MS = 100;
 
-export function openMeter(tell: ((progress: Progress) => void) | undefined, pool: () => Pool | undefined): Meter {
+export function openMeter(tell: ((progress: Progress) => void) | undefined, pool: Pool): Meter {
   let timer: NodeJS.Timeout | undefined;
   let own = { files: 0, bytes: 0 };
   let current: Omit<Progress, "files" | "bytes"> | undefined;
   const now = (): Progress | undefined => {
-    const threads = pool()?.progress() ?? { files: 0, bytes: 0 };
+    const threads = pool.progress();
     return current && { ...current, files: own.files + threads.files, bytes: own.bytes + threads.bytes };
   };
   const report = () => {
@@ -40,7 +40,7 @@ export function openMeter(tell: ((progress: Progress) => void) | undefined, pool
     start(phase, total) {
       end();
       own = { files: 0, bytes: 0 };
-      pool()?.reset();
+      pool.reset();
       current = { phase, ...(total && { totalFiles: total.files, totalBytes: total.bytes }) };
       if (tell) timer = setInterval(report, INTERVAL_MS);
       report();

@@ -57,10 +57,13 @@ export function openPool(size = THREADS): Pool {
   const counters = new Float64Array(new SharedArrayBuffer(16 * size));
   const idle: Seat[] = [];
   const waiting: ((seat: Seat) => void)[] = [];
-  const seats = Array.from({ length: size }, (_, index) => open(index));
+  const seats: Seat[] = [];
+  idle.push(open());
 
-  function open(index: number): Seat {
-    const worker = new Worker(WORKER, { workerData: { flags, counters, index } satisfies Shared });
+  /** The first thread starts at once, the others when there is work for them: a small location needs one. */
+  function open(): Seat {
+    const shared: Shared = { flags, counters, index: seats.length };
+    const worker = new Worker(WORKER, { workerData: shared, execArgv: [] });
     const seat: Seat = { worker };
     const fail = (error: unknown) => {
       seat.done?.reject(new StowageError("INTERNAL", "a scanning thread ended", { cause: error }));
@@ -73,7 +76,7 @@ export function openPool(size = THREADS): Pool {
     });
     worker.on("error", fail);
     worker.on("exit", (code) => fail(new Error(`exit code ${code}`)));
-    idle.push(seat);
+    seats.push(seat);
     return seat;
   }
 
@@ -84,7 +87,8 @@ export function openPool(size = THREADS): Pool {
   }
 
   async function run(task: Task): Promise<TaskResult> {
-    const seat = idle.pop() ?? (await new Promise<Seat>((resolve) => waiting.push(resolve)));
+    const seat =
+      idle.pop() ?? (seats.length < size ? open() : await new Promise<Seat>((resolve) => waiting.push(resolve)));
     return new Promise((resolve, reject) => {
       seat.done = { resolve, reject };
       seat.worker.postMessage(task);

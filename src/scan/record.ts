@@ -23,8 +23,7 @@ export interface LocationTask {
   hash: HashMode;
   /** Keys that stowage itself removed. */
   removed: readonly string[];
-  /** The pool, opened at the first call. */
-  threads: () => Pool;
+  pool: Pool;
   meter: Meter;
   /** Milliseconds since the scan began. */
   elapsed: () => number;

@@ -5,7 +5,7 @@ import type { Config } from "../config/config.js";
 import { chooseLocations, examineAll, refuseSameStorage } from "./health.js";
 import { scanLocation, suspectScan } from "./location.js";
 import { openMeter, type Progress } from "./meter.js";
-import { openPool, type Pool } from "./pool.js";
+import { openPool } from "./pool.js";
 import type { LocationScan, LocationTask } from "./record.js";
 import { closeStage, type HashMode } from "./stage.js";
 
@@ -47,19 +47,16 @@ export async function scan(
   options: ScanOptions,
 ): Promise<ScanReport> {
   const chosen = chooseLocations(config, options.locations);
-  await syncLocations(catalog, config);
-  const known = await knownLocations(catalog);
-  const health = await examineAll(config, backends, known, options.expectedUuids);
-  refuseSameStorage([...health.values()]);
-
   const removed = [...(options.removed ?? [])];
   const started = performance.now();
-  let pool: Pool | undefined;
-  const threads = () => (pool ??= openPool(options.threads));
-  const stop = () => pool?.abort();
-  options.signal?.addEventListener("abort", stop);
+  const pool = openPool(options.threads);
+  options.signal?.addEventListener("abort", pool.abort);
   const report: ScanReport = { at: options.now, locations: [] };
   try {
+    await syncLocations(catalog, config);
+    const known = await knownLocations(catalog);
+    const health = await examineAll(config, backends, known, options.expectedUuids);
+    refuseSameStorage([...health.values()]);
     for (const location of chosen) {
       const backend = backends.get(location.name);
       const found = health.get(location.name);
@@ -67,19 +64,19 @@ export async function scan(
       const tell = (progress: Progress) => options.onEvent?.({ type: "scan", location: location.name, ...progress });
       report.locations.push(
         await scanOne({
-          ...{ config, catalog, location, backend, threads, health: found },
+          ...{ config, catalog, location, backend, pool, health: found },
           ...{ known: known.get(location.name), now: options.now, hash: options.hash ?? "auto" },
           removed: removed.flatMap((ref) => (ref.location === location.name ? [ref.key] : [])),
           elapsed: () => performance.now() - started,
-          meter: openMeter(options.onEvent && tell, () => pool),
+          meter: openMeter(options.onEvent && tell, pool),
           ...(options.signal && { signal: options.signal }),
         }),
       );
     }
     return report;
   } finally {
-    options.signal?.removeEventListener("abort", stop);
-    await pool?.close();
+    options.signal?.removeEventListener("abort", pool.abort);
+    await pool.close();
     await closeStage(catalog);
   }
 }

@@ -64,7 +64,7 @@ export async function shrink(catalog: Catalog, location: string): Promise<{ had:
   const row = await catalog.row(sql<{ had: number; lost: number }>`
     WITH had AS (
       SELECT key, sha256 FROM file_locations
-      WHERE location = ${location} AND state <> 'missing' AND sha256 IS NOT NULL
+      WHERE location = ${location} AND state IN ('present', 'settling') AND sha256 IS NOT NULL
         AND key NOT IN (SELECT key FROM work.gone WHERE ours)
     ), touched AS (SELECT key FROM work.gone UNION ALL SELECT key FROM work.rows),
     stays AS (

@@ -60,24 +60,22 @@ export async function verify(
 ): Promise<VerifyReport> {
   const known = await knownLocations(catalog);
   const report = emptyReport(options.now);
-  let pool: Pool | undefined;
-  const threads = () => (pool ??= openPool(options.threads));
-  const stop = () => pool?.abort();
-  options.signal?.addEventListener("abort", stop);
+  const pool = openPool(options.threads);
+  options.signal?.addEventListener("abort", pool.abort);
   try {
     for (const location of chooseLocations(config, options.locations)) {
       const backend = backends.get(location.name);
       if (!backend || options.signal?.aborted || (options.due && !location.verify)) continue;
       const reason = await verifyLocation(
-        { catalog, location, backend, options, threads, report },
+        { catalog, location, backend, options, pool, report },
         known.get(location.name),
       );
       if (reason !== undefined) report.skipped.push({ location: location.name, reason });
     }
     return report;
   } finally {
-    options.signal?.removeEventListener("abort", stop);
-    await pool?.close();
+    options.signal?.removeEventListener("abort", pool.abort);
+    await pool.close();
     await closeStage(catalog);
   }
 }
@@ -87,7 +85,7 @@ interface VerifyTask {
   location: Location;
   backend: Backend;
   options: VerifyOptions;
-  threads: () => Pool;
+  pool: Pool;
   report: VerifyReport;
 }
 
@@ -129,10 +127,9 @@ function choose(location: Location, options: VerifyOptions): Sql {
 }
 
 async function read(task: VerifyTask, health: Health, work: { files: number; bytes: number }): Promise<void> {
-  const { catalog, location, backend, options, threads } = task;
-  const pool = threads();
+  const { catalog, location, backend, options, pool } = task;
   const tell = (progress: Progress) => options.onEvent?.({ type: "verify", location: location.name, ...progress });
-  const meter = openMeter(options.onEvent && tell, () => pool);
+  const meter = openMeter(options.onEvent && tell, pool);
   meter.start("hash", work);
   const reader =
     health.root === undefined ? backendReader(backend, meter, options.signal) : localReader(pool, health.root);

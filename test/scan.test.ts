@@ -1,0 +1,413 @@
+import { execFileSync } from "node:child_process";
+import { chmodSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { sql } from "../src/catalog/sql.js";
+import { sha256Hex } from "../src/lib/json.js";
+import { CLOCK, DAY, openPlaces, type Places, type Setting, scanAsNobody, type Way } from "./support/places.js";
+
+let places: Places;
+afterEach(() => places?.close());
+
+describe.each<Way>(["threads", "backend"])("scan through %s", (way) => {
+  const open = (locations?: Record<string, Setting>, settings = {}) => openPlaces(locations, { way, ...settings });
+
+  it("reads every file once and finds its content, size, time and kind (S1, S13)", async () => {
+    places = await open();
+    places.put("a:photos/one.jpg", Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]));
+    places.put("a:notes.txt", "hello", CLOCK - 5 * DAY);
+    places.put("a:empty", "");
+    places.put("a:big.bin", Buffer.alloc(1_000_003, 7));
+
+    const { locations } = await places.scan();
+    expect(locations).toMatchObject([
+      { location: "a", status: "complete", files: 4, hashed: 4, added: 4, changed: 0, problemCount: 0 },
+    ]);
+    expect(await places.rows("sha256, size, epoch_ms(mtime) AS mtime, state, media_type, mime")).toEqual([
+      row("a:big.bin", Buffer.alloc(1_000_003, 7), "other", "application/octet-stream"),
+      row("a:empty", "", "other", "application/octet-stream"),
+      { ...row("a:notes.txt", "hello", "text", "text/plain"), mtime: CLOCK - 5 * DAY },
+      row("a:photos/one.jpg", Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]), "image", "image/jpeg"),
+    ]);
+  });
+
+  it("keeps the hash of an unchanged file without reading it again (S13)", async () => {
+    places = await open();
+    for (let index = 0; index < 50; index++) places.put(`a:dir${index % 7}/f${index}`, `content ${index}`);
+    await places.scan();
+    const before = await places.rows("*");
+
+    const again = await places.scan({ now: CLOCK + DAY });
+    expect(again.locations).toMatchObject([
+      { status: "complete", files: 50, hashed: 0, added: 0, changed: 0, missing: 0 },
+    ]);
+    expect(await places.rows("*")).toEqual(before);
+  });
+
+  it("reads a changed file again, and its time here begins anew only with new content (S11, S13)", async () => {
+    places = await open();
+    places.put("a:rewritten", "one");
+    places.put("a:touched", "same");
+    await places.scan();
+    places.put("a:rewritten", "two");
+    places.put("a:touched", "same", CLOCK - DAY);
+
+    const again = await places.scan({ now: CLOCK + DAY });
+    expect(again.locations).toMatchObject([{ hashed: 2, added: 0, changed: 2 }]);
+    expect(await places.rows("sha256, first_seen, last_verified")).toEqual([
+      { at: "a:rewritten", sha256: sha256Hex("two"), first_seen: CLOCK + DAY, last_verified: CLOCK + DAY },
+      { at: "a:touched", sha256: sha256Hex("same"), first_seen: CLOCK, last_verified: CLOCK + DAY },
+    ]);
+  });
+
+  it("reads a racily clean file once more: its bytes may change under the same token (S13)", async () => {
+    places = await open();
+    places.put("a:racy", "one", CLOCK - 1_000);
+    places.put("a:calm", "one", CLOCK - 3_000);
+    await places.scan();
+    await forge("racy", "a", sha256Hex("other"));
+
+    expect((await places.scan({ now: CLOCK + DAY })).locations).toMatchObject([{ hashed: 1, rot: [] }]);
+    expect(await places.rows("sha256, state")).toEqual([
+      { at: "a:calm", sha256: sha256Hex("one"), state: "present" },
+      { at: "a:racy", sha256: sha256Hex("one"), state: "present" },
+    ]);
+    expect((await places.scan({ now: CLOCK + 2 * DAY })).locations).toMatchObject([{ hashed: 0 }]);
+  });
+
+  it("tells rot from change: other bytes under the same token keep the hash they should have (S13, I4)", async () => {
+    places = await open();
+    places.put("a:rotten", "bytes");
+    await places.scan();
+    const recorded = sha256Hex("what it was");
+    await forge("rotten", "a", recorded);
+
+    expect((await places.scan({ now: CLOCK + DAY })).locations).toMatchObject([{ hashed: 0, rot: [] }]);
+    const found = await places.scan({ now: CLOCK + DAY, hash: "all" });
+    expect(found.locations[0]?.rot).toEqual([{ key: "rotten", expected: recorded, actual: sha256Hex("bytes") }]);
+    const rotten = [{ at: "a:rotten", sha256: recorded, state: "rot", last_verified: CLOCK }];
+    expect(await places.rows("sha256, state, last_verified")).toEqual(rotten);
+
+    await places.scan({ now: CLOCK + 2 * DAY });
+    expect(await places.rows("sha256, state, last_verified")).toEqual(rotten);
+    places.put("a:rotten", "replaced by a good copy");
+    await places.scan({ now: CLOCK + 3 * DAY });
+    expect(await places.rows("sha256, state")).toEqual([
+      { at: "a:rotten", sha256: sha256Hex("replaced by a good copy"), state: "present" },
+    ]);
+  });
+
+  it("reads nothing with hash none, and catches up later (S1)", async () => {
+    places = await open();
+    places.put("a:movie.MP4", "not really");
+    expect((await places.scan({ hash: "none" })).locations).toMatchObject([{ hashed: 0, added: 1 }]);
+    expect(await places.rows("sha256, last_verified, media_type, mime")).toEqual([
+      { at: "a:movie.MP4", sha256: null, last_verified: null, media_type: "video", mime: "video/mp4" },
+    ]);
+    await places.scan({ now: CLOCK + DAY });
+    expect(await places.rows("sha256, first_seen")).toEqual([
+      { at: "a:movie.MP4", sha256: sha256Hex("not really"), first_seen: CLOCK },
+    ]);
+  });
+
+  it("leaves a file alone that is still being written (settle)", async () => {
+    places = await open({ a: {} }, { settle: 120_000 });
+    places.put("a:old", "1");
+    places.put("a:young", "2", CLOCK - 60_000);
+    places.put("a:just ahead", "3", CLOCK + 60_000);
+    places.put("a:far ahead", "4", CLOCK + DAY);
+    expect((await places.scan()).locations).toMatchObject([{ files: 4, hashed: 2, settling: 2 }]);
+    const states = [
+      { at: "a:far ahead", state: "present", known: true },
+      { at: "a:just ahead", state: "settling", known: false },
+      { at: "a:old", state: "present", known: true },
+      { at: "a:young", state: "settling", known: false },
+    ];
+    expect(await places.rows("state, sha256 IS NOT NULL AS known")).toEqual(states);
+    expect((await places.scan({ now: CLOCK + 10_000 })).locations).toMatchObject([{ hashed: 0, settling: 2 }]);
+
+    expect((await places.scan({ now: CLOCK + 10 * 60_000 })).locations).toMatchObject([{ hashed: 2, settling: 0 }]);
+    expect(await places.rows("state")).toEqual(states.map(({ at }) => ({ at, state: "present" })));
+  });
+
+  it("marks what is gone as missing and remembers it (S10)", async () => {
+    places = await open();
+    for (const key of ["a", "b", "c"]) places.put(`a:${key}`, key);
+    await places.scan();
+    places.remove("a:b");
+    expect((await places.scan({ now: CLOCK + DAY })).locations).toMatchObject([{ status: "complete", missing: 1 }]);
+    expect(await places.rows("state, sha256")).toContainEqual({ at: "a:b", state: "missing", sha256: sha256Hex("b") });
+    expect((await places.scan({ now: CLOCK + DAY })).locations).toMatchObject([{ missing: 0 }]);
+
+    places.put("a:b", "b");
+    expect((await places.scan({ now: CLOCK + 2 * DAY })).locations).toMatchObject([{ added: 1 }]);
+    expect(await places.rows("state, first_seen")).toContainEqual({ at: "a:b", state: "present", first_seen: CLOCK });
+  });
+
+  it("forgets what we removed ourselves: neither missing nor a shrink (S10, S14)", async () => {
+    places = await open();
+    for (const key of ["a", "b", "c"]) places.put(`a:${key}`, key);
+    await places.scan();
+    for (const key of ["a", "b", "c"]) places.remove(`a:${key}`);
+    const removed = ["a", "b", "c"].map((key) => ({ location: "a", key }));
+    expect((await places.scan({ removed })).locations).toMatchObject([{ status: "complete", missing: 0 }]);
+    expect(await places.rows()).toEqual([]);
+  });
+
+  it("does not believe in a removal of a file that is there", async () => {
+    places = await open();
+    places.put("a:a", "a");
+    await places.scan({ removed: [{ location: "a", key: "a" }] });
+    expect(await places.rows()).toEqual([{ at: "a:a", state: "present" }]);
+  });
+
+  it("takes what is excluded as not part of the location, by NFC and in linear time (S15)", async () => {
+    const exclude = [
+      { glob: "*.tmp", re2: "(?s:(?:.*/)?[^/]*\\.tmp)" },
+      { glob: "/caf\u00e9/**", re2: "caf\u00e9/.*" },
+      { glob: "evil", re2: "(a|a|a?)*b" },
+    ];
+    places = await open({ a: { exclude } });
+    places.put("a:keep.txt", "1");
+    places.put("a:deep/x.tmp", "2");
+    places.put("a:cafe\u0301/menu", "3");
+    places.put(`a:${"a".repeat(200)}`, "4");
+    await places.scan();
+    expect((await places.rows()).map(({ at }) => at)).toEqual([`a:${"a".repeat(200)}`, "a:keep.txt"]);
+  });
+
+  it("forgets files that a new exclude takes out: that is neither loss nor shrink (S14)", async () => {
+    places = await open();
+    for (const key of ["1.tmp", "2.tmp", "3"]) places.put(`a:${key}`, key);
+    await places.scan();
+    (places.config.locations[0] as { exclude: unknown }).exclude = [{ glob: "*.tmp", re2: "[^/]*\\.tmp" }];
+    expect((await places.scan()).locations).toMatchObject([{ status: "complete", missing: 0 }]);
+    expect(await places.rows()).toEqual([{ at: "a:3", state: "present" }]);
+  });
+
+  it("lists neither stowage's own files nor a state directory inside the location", async () => {
+    places = await open();
+    places.put("a:.stowage-tmp/x", "1");
+    places.put("a:.stowage-trash/run/y", "2");
+    places.put("a:sub/.stowage-tmp/z", "3");
+    places.put("a:.stowage/catalog.duckdb", "4");
+    places.config.settings.state = join(places.root("a"), ".stowage");
+    await places.scan();
+    const expected = way === "threads" ? [] : ["a:.stowage/catalog.duckdb"];
+    expect((await places.rows()).map(({ at }) => at)).toEqual([...expected, "a:sub/.stowage-tmp/z"]);
+  });
+
+  it("follows no symlink, not even a loop, and counts them and special files (S16)", async () => {
+    places = await open();
+    places.put("a:real/file", "1");
+    places.symlink("a:loop", ".");
+    places.symlink("a:real/up", "..");
+    places.symlink("a:to file", "real/file");
+    places.symlink("a:dangling", "nowhere");
+    execFileSync("mkfifo", [join(places.root("a"), "pipe")]);
+    expect((await places.scan()).locations).toMatchObject([{ files: 1, symlinks: 4, special: 1, status: "complete" }]);
+    expect(await places.rows()).toEqual([{ at: "a:real/file", state: "present" }]);
+  });
+
+  it("knows hard links as one copy (S6, S16)", async () => {
+    places = await open();
+    places.put("a:x", "1");
+    places.link("a:y", "a:x");
+    places.put("a:z", "1");
+    await places.scan();
+    const [x, y, z] = (await places.rows("physical")).map(({ physical }) => physical);
+    expect(x).toBe(`${places.stat("a:x").dev}:${places.stat("a:x").ino}`);
+    expect(y).toBe(x);
+    expect(z).not.toBe(x);
+  });
+
+  it.each([
+    { name: "control characters", keys: ["a\nb", "c\u0001d/e\tf", "\u001b[31mred"] },
+    { name: "255-byte names", keys: ["n".repeat(255), `${"\u00e9".repeat(127)}x`] },
+    { name: "NFC and NFD twins", keys: ["\u00e9", "e\u0301"] },
+    { name: "case twins", keys: ["Photo.JPG", "photo.jpg"] },
+    {
+      name: "quotes, backslashes, wildcards and a lone replacement character",
+      keys: ["it's", 'a"b', "back\\slash", "*?[x]", "\ufffd", " ", "~"],
+    },
+    { name: "characters beyond the basic plane", keys: ["\u{1f980}", "\u202eabc"] },
+  ])("keeps names byte-exact: $name (S15)", async ({ keys }) => {
+    places = await open();
+    for (const key of keys) places.put(`a:${key}`, key);
+    expect((await places.scan()).locations).toMatchObject([
+      { status: "complete", files: keys.length, problemCount: 0 },
+    ]);
+    const rows = await places.rows("norm_key, sha256");
+    expect(new Set(rows.map(({ at }) => at))).toEqual(new Set(keys.map((key) => `a:${key}`)));
+    for (const { at, norm_key, sha256 } of rows) {
+      expect(norm_key).toBe(String(at).slice(2).normalize("NFC"));
+      expect(sha256).toBe(sha256Hex(String(at).slice(2)));
+    }
+    expect((await places.scan()).locations).toMatchObject([{ hashed: 0, added: 0, missing: 0 }]);
+  });
+
+  it("reports names that are not valid UTF-8 and leaves them alone (S15)", async () => {
+    places = await open();
+    places.put("a:fine", "1");
+    writeFileSync(Buffer.concat([Buffer.from(`${places.root("a")}/b`), Buffer.from([0xff, 0xfe])]), "2");
+    const { locations } = await places.scan();
+    expect(locations).toMatchObject([
+      { status: "complete", files: 1, unnamed: 1, problemCount: 1, problems: [{ code: "name" }] },
+    ]);
+    expect(await places.rows()).toEqual([{ at: "a:fine", state: "present" }]);
+  });
+
+  it("names parts of the key by the layout, also when the layout changes (layout)", async () => {
+    const layout = (re2: string, captures: string[]) => ({ text: "", re2, captures });
+    places = await open({ a: { layout: layout("([^/]*)/([^/]*)/.*", ["project", "shoot"]) } });
+    places.put("a:acme/day 1/x.raw", "1");
+    places.put("a:loose", "2");
+    await places.scan();
+    expect(await places.rows("project, attrs")).toEqual([
+      { at: "a:acme/day 1/x.raw", project: "acme", attrs: '{"shoot":"day 1"}' },
+      { at: "a:loose", project: null, attrs: null },
+    ]);
+    (places.config.locations[0] as { layout: unknown }).layout = layout("([^/]*)/.*", ["client"]);
+    expect((await places.scan()).locations).toMatchObject([{ hashed: 0 }]);
+    expect((await places.rows("project, attrs"))[0]).toEqual({
+      at: "a:acme/day 1/x.raw",
+      project: null,
+      attrs: '{"client":"acme"}',
+    });
+  });
+
+  it("reports a file that changes or vanishes between listing and reading, and claims no hash of it (I4)", async () => {
+    places = await open();
+    for (const key of ["changes", "vanishes", "stays"]) places.put(`a:${key}`, key);
+    let done = false;
+    const { locations } = await places.scan({
+      onEvent: ({ phase }) => {
+        if (phase !== "hash" || done) return;
+        done = true;
+        places.put("a:changes", "while we read");
+        places.remove("a:vanishes");
+      },
+    });
+    expect(locations).toMatchObject([{ status: "complete", hashed: 1, problemCount: 2 }]);
+    expect(locations[0]?.problems.map(({ key, code }) => [key, code])).toEqual([
+      ["changes", "changed"],
+      ["vanishes", "vanished"],
+    ]);
+    expect(await places.rows("sha256")).toEqual([
+      { at: "a:changes", sha256: null },
+      { at: "a:stays", sha256: sha256Hex("stays") },
+    ]);
+    await places.scan({ now: CLOCK + DAY });
+    expect(await places.rows("sha256")).toContainEqual({ at: "a:changes", sha256: sha256Hex("while we read") });
+  });
+
+  it("keeps what was read when it is stopped, and takes nothing for gone", async () => {
+    places = await open();
+    for (let index = 0; index < 20; index++) places.put(`a:f${index}`, `${index}`);
+    await places.scan();
+    for (let index = 0; index < 8; index++) places.remove(`a:f${index}`);
+    places.put("a:new", "new");
+    const stop = new AbortController();
+    const { locations } = await places.scan({
+      signal: stop.signal,
+      onEvent: ({ phase }) => phase === "hash" && stop.abort(),
+    });
+    expect(locations).toMatchObject([{ status: "partial", missing: 0 }]);
+    expect(await places.suspects()).toEqual({ a: null });
+    expect((await places.rows()).filter(({ state }) => state === "present").length).toBeGreaterThanOrEqual(20);
+    expect((await places.scan()).locations).toMatchObject([{ status: "complete", missing: 8 }]);
+  });
+
+  it("sees the time of access of a file that did not change otherwise", async () => {
+    places = await open();
+    const path = places.put("a:x", "1");
+    await places.scan();
+    if (way === "backend") return;
+    utimesSync(path, (CLOCK - DAY) / 1000, (CLOCK - 100 * DAY) / 1000);
+    // utimes also moves ctime, so the token is new; the content is the same.
+    await places.scan();
+    expect(await places.rows("accessed")).toEqual([{ at: "a:x", accessed: CLOCK - DAY }]);
+  });
+});
+
+describe("scan", () => {
+  it("tells of its progress by phase, with totals while it reads", async () => {
+    places = await openPlaces();
+    for (const key of ["a", "b", "c"]) places.put(`a:${key}`, "1234");
+    const events: string[] = [];
+    await places.scan({
+      onEvent: ({ type: _, location, ...event }) => events.push(`${location} ${JSON.stringify(event)}`),
+    });
+    expect(events).toContain('a {"phase":"walk","files":3,"bytes":12}');
+    expect(events).toContain('a {"phase":"hash","totalFiles":3,"totalBytes":12,"files":3,"bytes":12}');
+    expect(events.at(-1)).toBe('a {"phase":"done","files":3,"bytes":12}');
+  });
+
+  it("records each scan and its problems", async () => {
+    places = await openPlaces();
+    places.put("a:x", "1234");
+    await places.scan();
+    await places.scan({ now: CLOCK + 1 });
+    const scans = await places.catalog.rows(
+      sql`SELECT id, location, status, files, bytes, hashed, added FROM scans ORDER BY id`,
+    );
+    expect(scans).toEqual([
+      { id: 1, location: "a", status: "complete", files: 1, bytes: 4, hashed: 1, added: 1 },
+      { id: 2, location: "a", status: "complete", files: 1, bytes: 4, hashed: 0, added: 0 },
+    ]);
+    expect(
+      await places.catalog.rows(
+        sql`SELECT last_scan, last_complete_scan, uuid, total_bytes > 0 AS sized FROM storage_locations`,
+      ),
+    ).toEqual([{ last_scan: 2, last_complete_scan: 2, uuid: expect.stringMatching(/^0{8}-/), sized: true }]);
+  });
+
+  it("rebuilds the catalog from nothing: it is a cache", async () => {
+    places = await openPlaces({ a: {}, b: {} });
+    places.put("a:x", "1");
+    places.put("b:y", "2");
+    await places.scan();
+    const before = await places.rows("*");
+    await places.forget();
+    await places.scan();
+    expect(await places.rows("*")).toEqual(before);
+  });
+
+  it("lists a wide and deep tree completely with several threads", async () => {
+    places = await openPlaces();
+    const keys: string[] = [];
+    for (let index = 0; index < 900; index++) {
+      const digits = String(index).padStart(4, "0");
+      keys.push(index % 3 === 0 ? `wide/${digits}` : `deep/${[...digits].join("/")}/f${index}`);
+    }
+    for (const key of keys) places.put(`a:${key}`, key);
+    expect((await places.scan({ threads: 4 })).locations).toMatchObject([{ files: keys.length, hashed: keys.length }]);
+    expect((await places.rows()).map(({ at }) => String(at).slice(2))).toEqual(keys.sort());
+  });
+
+  it("keeps unreadable files without a hash: they count as no copy (I5)", async () => {
+    places = await openPlaces();
+    chmodSync(places.put("a:locked", "1"), 0);
+    places.put("a:open", "2");
+    const { locations } = await scanAsNobody(places);
+    expect(locations).toMatchObject([
+      { status: "complete", problemCount: 1, problems: [{ key: "locked", code: "unreadable" }] },
+    ]);
+  });
+});
+
+const row = (at: string, bytes: string | Buffer, media_type: string, mime: string) => ({
+  ...{
+    at,
+    sha256: sha256Hex(bytes),
+    size: Buffer.byteLength(bytes),
+    mtime: CLOCK - 100 * DAY,
+    state: "present",
+    media_type,
+    mime,
+  },
+});
+
+/** Makes the catalog believe in another hash. */
+const forge = (key: string, location: string, sha256: string) =>
+  places.catalog.run(sql`UPDATE file_locations SET sha256 = ${sha256} WHERE location = ${location} AND key = ${key}`);
