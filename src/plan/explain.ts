@@ -113,6 +113,8 @@ function* leavesOf(matcher: Matcher): Generator<Leaf> {
   else yield matcher;
 }
 
+const fieldOf = ({ field }: Leaf): string => (typeof field === "string" ? field : `attr.${field.attr}`);
+
 /** Asks for all leaves of all rules at once, then composes the answers. */
 async function leafJudge(catalog: Catalog, config: Config, iid: number): Promise<(matcher: Matcher) => ExplainedMatch> {
   const leaves = [...config.rules, ...config.require].flatMap(({ match }) => [...leavesOf(match)]);
@@ -145,7 +147,10 @@ async function leafJudge(catalog: Catalog, config: Config, iid: number): Promise
         return { text, matched: matcher.op === "set" ? inner.matched : !inner.matched, of: [inner] };
       }
       default:
-        return { text: matcher.source, ...(seen.get(matcher) ?? { matched: false, value: null }) };
+        return {
+          text: `${fieldOf(matcher)}: ${matcher.source}`,
+          ...(seen.get(matcher) ?? { matched: false, value: null }),
+        };
     }
   };
   return judge;
