@@ -1,0 +1,207 @@
+import { execFile, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Catalog, openCatalog } from "../src/catalog/catalog.js";
+import { recordGone, recordPresent } from "../src/catalog/entries.js";
+import { column, packed, sql } from "../src/catalog/sql.js";
+import { CLOCK, DAY, openPlaces, type Places } from "./support/places.js";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "stowage-catalog-"));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+describe("the catalog is a cache", () => {
+  it.each([
+    { name: "garbage", bytes: Buffer.from("this is not a database, whatever it says it is".repeat(300)) },
+    { name: "an empty file", bytes: Buffer.alloc(0) },
+  ])("$name in its place is thrown away and said so", async ({ bytes }) => {
+    const file = join(dir, "catalog.duckdb");
+    writeFileSync(file, bytes);
+    const reasons: string[] = [];
+    const catalog = await openCatalog(file, { onRebuild: (reason) => reasons.push(reason) });
+    expect(await catalog.rows(sql`SELECT * FROM file_locations`)).toEqual([]);
+    await catalog.close();
+    expect(reasons).toHaveLength(1);
+  });
+
+  it("one of another schema is made anew", async () => {
+    const file = join(dir, "catalog.duckdb");
+    const old = await openCatalog(file);
+    await old.run(sql`UPDATE meta SET value = '0' WHERE name = 'schema_version'`);
+    await old.close();
+    const reasons: string[] = [];
+    const catalog = await openCatalog(file, { onRebuild: (reason) => reasons.push(reason) });
+    expect(reasons[0]).toMatch(/schema/);
+    await catalog.close();
+  });
+
+  it("read-only it is never touched: none is NO_CATALOG, garbage CATALOG_UNREADABLE", async () => {
+    const file = join(dir, "catalog.duckdb");
+    await expect(openCatalog(file, { readOnly: true })).rejects.toMatchObject({ code: "NO_CATALOG" });
+    expect(existsSync(file)).toBe(false);
+    writeFileSync(file, "garbage");
+    await expect(openCatalog(file, { readOnly: true })).rejects.toMatchObject({ code: "CATALOG_UNREADABLE" });
+    expect(existsSync(file)).toBe(true);
+  });
+
+  it("in use by another process it is CATALOG_LOCKED with its pid and exit 7, and not thrown away", async () => {
+    const file = join(dir, "catalog.duckdb");
+    const dist = new URL("../dist/catalog/catalog.js", import.meta.url).href;
+    const script = `const { openCatalog } = await import("${dist}"); await openCatalog("${file}"); console.log("open"); setInterval(() => {}, 1e6);`;
+    const other = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await new Promise((resolve) => other.stdout.once("data", resolve));
+    try {
+      await expect(openCatalog(file)).rejects.toMatchObject({
+        code: "CATALOG_LOCKED",
+        exit: 7,
+        message: expect.stringContaining(`${other.pid}`),
+      });
+    } finally {
+      other.kill("SIGKILL");
+      await new Promise((resolve) => other.once("exit", resolve));
+    }
+    const catalog = await openCatalog(file, { onRebuild: (reason) => expect.unreachable(reason) });
+    await catalog.close();
+  });
+
+  it("SQL in it reaches no file outside", async () => {
+    const catalog = await openCatalog(join(dir, "catalog.duckdb"));
+    const secret = join(dir, "secret.csv");
+    writeFileSync(secret, "a,b\n1,2\n");
+    for (const text of [
+      `SELECT * FROM read_csv('${secret}')`,
+      `ATTACH '${dir}/x.db'`,
+      "SET enable_external_access = true",
+    ]) {
+      await expect(catalog.rows({ text, values: [] })).rejects.toThrow();
+    }
+    await catalog.close();
+  });
+
+  it("a stream survives other statements while it runs", async () => {
+    const catalog = await openCatalog(join(dir, "catalog.duckdb"));
+    let rows = 0;
+    for await (const { n } of catalog.stream(sql<{ n: number }>`SELECT range AS n FROM range(50000)`)) {
+      rows++;
+      if (n % 5_000 === 0) await catalog.rows(sql`SELECT 1`);
+    }
+    expect(rows).toBe(50_000);
+    await catalog.close();
+  });
+});
+
+describe("what a run did", () => {
+  let places: Places;
+  let catalog: Catalog;
+  beforeEach(async () => {
+    places = await openPlaces({ a: {}, b: { layout: { text: "", re2: "([^/]*)/.*", captures: ["project"] } } });
+    places.put("a:x.png", Buffer.from("\x89PNG\r\n\x1a\nrest", "latin1"));
+    await places.scan();
+    catalog = places.catalog;
+  });
+  afterEach(() => places.close());
+
+  const sha = async () => String((await places.rows("sha256"))[0]?.["sha256"]);
+  const copyOf = (sha256: string) => ({
+    location: "b",
+    key: "acme/e\u0301.png",
+    sha256,
+    size: 12,
+    mtime: 1_700_000_000_123_456_789n,
+    version: "v1",
+  });
+
+  it("recordPresent adds a verified copy that knows what the content is and what the layout says", async () => {
+    await recordPresent(catalog, [copyOf(await sha())], CLOCK + DAY);
+    const [, row] = await places.rows("*, epoch_ns(mtime)::VARCHAR AS ns");
+    expect(row).toMatchObject({
+      ...{
+        at: "b:acme/e\u0301.png",
+        norm_key: "acme/\u00e9.png",
+        state: "present",
+        media_type: "image",
+        mime: "image/png",
+        project: "acme",
+      },
+      ...{ ns: "1700000000123456789", first_seen: CLOCK + DAY, last_verified: CLOCK + DAY },
+    });
+  });
+
+  it("is idempotent, and time here begins anew only with another content (S11)", async () => {
+    const row = copyOf(await sha());
+    await recordPresent(catalog, [row], CLOCK);
+    await recordPresent(catalog, [row], CLOCK + DAY);
+    expect((await places.rows("first_seen, last_verified"))[1]).toMatchObject({
+      first_seen: CLOCK,
+      last_verified: CLOCK + DAY,
+    });
+    await recordPresent(catalog, [{ ...row, sha256: "f".repeat(64) }], CLOCK + 2 * DAY);
+    expect((await places.rows("first_seen"))[1]).toMatchObject({ first_seen: CLOCK + 2 * DAY });
+    expect(await places.rows()).toHaveLength(2);
+  });
+
+  it("recordGone forgets, inside one transaction with the rest or not at all", async () => {
+    const row = copyOf(await sha());
+    const failing = catalog.transaction(async () => {
+      await recordPresent(catalog, [row], CLOCK);
+      await recordGone(catalog, [{ location: "a", key: "x.png" }]);
+      throw new Error("stop");
+    });
+    await expect(failing).rejects.toThrow("stop");
+    expect(await places.rows()).toEqual([{ at: "a:x.png", state: "present" }]);
+    await recordGone(catalog, [
+      { location: "a", key: "x.png" },
+      { location: "a", key: "never there" },
+    ]);
+    expect(await places.rows()).toEqual([]);
+  });
+
+  it("takes thousands of rows", async () => {
+    const sha256 = await sha();
+    const rows = Array.from({ length: 12_000 }, (_, index) => ({ ...copyOf(sha256), key: `p/${index}\n'` }));
+    await recordPresent(catalog, rows, CLOCK);
+    expect(await catalog.row(sql`SELECT count(*) AS rows, count(DISTINCT key) AS keys FROM file_locations`)).toEqual({
+      rows: 12_001,
+      keys: 12_001,
+    });
+    await recordGone(catalog, rows);
+    expect(await places.rows()).toHaveLength(1);
+  });
+});
+
+it("packed rows come back as they were given, with NULL for what is not there", async () => {
+  const catalog = await openCatalog(join(dir, "catalog.duckdb"));
+  const rows = await catalog.rows(
+    sql`SELECT * FROM ${packed({ key: column(["a\n'", "\u{1f980}", "x"]), size: column([1, undefined, 3n], "BIGINT") })}`,
+  );
+  expect(rows).toEqual([
+    { key: "a\n'", size: 1 },
+    { key: "\u{1f980}", size: null },
+    { key: "x", size: 3 },
+  ]);
+  await catalog.close();
+});
+
+it("a catalog that was killed while it was written is read again or rebuilt", async () => {
+  const file = join(dir, "catalog.duckdb");
+  const dist = new URL("../dist/catalog/", import.meta.url).href;
+  const script = `
+    const { openCatalog } = await import("${dist}catalog.js");
+    const { sql } = await import("${dist}sql.js");
+    const catalog = await openCatalog("${file}");
+    await catalog.run(sql\`INSERT INTO meta SELECT 'k' || range, 'v' FROM range(20000)\`);
+    await catalog.run(sql\`BEGIN\`);
+    await catalog.run(sql\`DELETE FROM meta\`);
+    process.kill(process.pid, "SIGKILL");`;
+  await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]).catch(() => undefined);
+  const catalog = await openCatalog(file, { onRebuild: (reason) => expect.unreachable(reason) });
+  expect(await catalog.row(sql`SELECT count(*) AS rows FROM meta`)).toEqual({ rows: 20_001 });
+  await catalog.close();
+});
