@@ -165,11 +165,17 @@ describe("npm start", () => {
     expect(filesBelow(folder)).toEqual(["photos/mine.jpg"]);
   });
 
-  it("starts afresh when it runs again", () => {
-    const home = join(scratchFolder(), "scratch");
-    const [first, again] = [1, 2].map(() => run(["examples/start.js"], { env: { STOWAGE_HOME: home } }));
-    expect(first).toMatchObject({ code: 0 });
-    expect(again).toMatchObject({ code: 0 });
+  it("empties the folder that it made when it runs again, and only then", () => {
+    const folder = scratchFolder();
+    const empty = () =>
+      run(["-e", 'import("./examples/scratch.js").then((scratch) => scratch.emptyScratch())'], {
+        env: { STOWAGE_HOME: folder },
+      });
+    expect(empty()).toMatchObject({ code: 0 });
+    writeFileSync(join(folder, "left-over.txt"), "of the first time");
+    expect(empty()).toMatchObject({ code: 0 });
+    expect(filesBelow(folder)).toEqual([]);
+    expect(readdirSync(folder)).toEqual([".stowage-example"]);
   });
 });
 
