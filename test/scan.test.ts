@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import type { Catalog } from "../src/catalog/catalog.js";
 import { sql } from "../src/catalog/sql.js";
 import { sha256Hex } from "../src/lib/json.js";
 import { CLOCK, DAY, openPlaces, type Places, type Setting, scanAsNobody, type Way } from "./support/places.js";
@@ -385,6 +386,38 @@ describe("scan", () => {
     expect((await places.rows()).map(({ at }) => String(at).slice(2))).toEqual(keys.sort());
   });
 
+  it("a long scan that is killed has kept the new files that it read, and changed nothing else (S14)", async () => {
+    places = await openPlaces();
+    for (const key of ["1", "2", "3"]) places.put(`a:${key}`, key);
+    await places.scan();
+    for (const key of ["1", "2"]) places.put(`a:${key}`, `${key} again`);
+    places.remove("a:3");
+    places.put("a:new", "new");
+    const before = await places.rows("*");
+    const killed = { ...places.catalog, transaction: once(places.catalog.transaction) };
+    await expect(places.scan({ checkpoint: -1 }, killed)).rejects.toThrow("killed");
+
+    const after = await places.rows("*");
+    expect(after.slice(0, 3)).toEqual(before);
+    expect(after[3]).toMatchObject({ at: "a:new", sha256: sha256Hex("new"), state: "present" });
+  });
+
+  it.each([
+    { name: "in this scan", clock: CLOCK, kill: false },
+    { name: "in one that was killed", clock: CLOCK + DAY, kill: true },
+  ])("new files that were kept $name hide no shrink (S14)", async ({ clock, kill }) => {
+    places = await openPlaces();
+    for (const key of ["1", "2", "3"]) places.put(`a:${key}`, key);
+    await places.scan();
+    for (let index = 0; index < 9; index++) places.put(`a:new ${index}`, `new ${index}`);
+    const killed = { ...places.catalog, transaction: once(places.catalog.transaction) };
+    if (kill) await expect(places.scan({ now: clock, checkpoint: -1 }, killed)).rejects.toThrow("killed");
+    for (const key of ["1", "2"]) places.remove(`a:${key}`);
+    expect((await places.scan({ now: clock, checkpoint: -1 })).locations).toMatchObject([
+      { status: "suspect", suspect: expect.stringMatching(/2 of its 3 contents/) },
+    ]);
+  });
+
   it("keeps unreadable files without a hash: they count as no copy (I5)", async () => {
     places = await openPlaces();
     chmodSync(places.put("a:locked", "1"), 0);
@@ -411,3 +444,9 @@ const row = (at: string, bytes: string | Buffer, media_type: string, mime: strin
 /** Makes the catalog believe in another hash. */
 const forge = (key: string, location: string, sha256: string) =>
   places.catalog.run(sql`UPDATE file_locations SET sha256 = ${sha256} WHERE location = ${location} AND key = ${key}`);
+
+/** The first transaction goes through, the next ones do not: that of the locations, and those of the scans. */
+function once(transaction: Catalog["transaction"]): Catalog["transaction"] {
+  let calls = 0;
+  return (body) => (calls++ === 0 ? transaction(body) : Promise.reject(new Error("killed")));
+}

@@ -4,7 +4,7 @@ import { examine } from "./health.js";
 import { type Listing, listBackend, listLocal } from "./list.js";
 import { backendReader, localReader, readAll } from "./read.js";
 import { type Found, type LocationScan, type LocationTask, record } from "./record.js";
-import { decide, findGone, shrink, writeGone, writeRows } from "./settle.js";
+import { decide, findGone, keepNew, noteRot, shrink, writeGone, writeRows } from "./settle.js";
 import { batches, compare, dropExcluded, openStage, stageRemoved, todo, unlisted } from "./stage.js";
 
 /** Records that the location can not be believed, and nothing else. */
@@ -39,6 +39,7 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
   const read = await readTodo(task);
   meter.stop(listing);
   await decide(catalog, location, task.now);
+  await noteRot(catalog);
   return conclude(task, { ...listing, ...read });
 }
 
@@ -58,11 +59,18 @@ async function readTodo(task: LocationTask): Promise<{ hashed: number; hashedByt
   task.meter.start("hash", work);
   const reader =
     health.root === undefined ? backendReader(task.backend, task.meter, signal) : localReader(pool, health.root);
-  await readAll(catalog, batches(), reader, pool.size, signal);
+  const checkpoint = { every: task.checkpoint, keep: () => keepSoFar(task) };
+  await readAll(catalog, batches(), reader, pool.size, signal, checkpoint);
   const read = await catalog.row(sql<{ hashed: number; hashedBytes: number }>`
     SELECT count(*) AS hashed, CAST(coalesce(sum(w.size), 0) AS BIGINT) AS "hashedBytes"
     FROM work.hashed h JOIN work.next w ON w.key = h.key`);
   return read ?? { hashed: 0, hashedBytes: 0 };
+}
+
+/** Days of reading are not lost with a process that is killed. */
+async function keepSoFar({ catalog, location, now }: LocationTask): Promise<void> {
+  await decide(catalog, location, now);
+  await keepNew(catalog, location.name);
 }
 
 /** Decides whether the scan is believed. */

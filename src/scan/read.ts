@@ -67,9 +67,10 @@ function unread(error: unknown): Omit<Problem, "key"> {
   return { code: "unreadable", message: messageOf(error) };
 }
 
-export interface Reading {
-  files: number;
-  problems: number;
+/** What is done from time to time while files are read, with all that was read so far staged. */
+export interface Checkpoint {
+  every: number;
+  keep(): Promise<void>;
 }
 
 /**
@@ -82,8 +83,9 @@ export async function readAll(
   read: Reader,
   threads: number,
   signal?: AbortSignal,
-): Promise<Reading> {
-  const reading: Reading = { files: 0, problems: 0 };
+  checkpoint?: Checkpoint,
+): Promise<void> {
+  let kept = performance.now();
   let chunks: HashChunk[] = [];
   let rows = 0;
   const flush = async () => {
@@ -101,11 +103,13 @@ export async function readAll(
   const work = async () => {
     for (let item = await source.next(); !item.done && !signal?.aborted; item = await source.next()) {
       const chunk = await read(item.value);
-      reading.files += chunk.files;
-      reading.problems += chunk.problems.length;
       chunks.push(chunk);
       rows += chunk.files + chunk.problems.length;
       if (rows >= ROWS) await flush();
+      if (!checkpoint || performance.now() - kept < checkpoint.every) continue;
+      kept = performance.now();
+      await flush();
+      await checkpoint.keep();
     }
   };
   try {
@@ -114,5 +118,4 @@ export async function readAll(
     await source.return?.(undefined);
   }
   await flush();
-  return reading;
 }

@@ -25,6 +25,8 @@ export interface LocationTask {
   removed: readonly string[];
   pool: Pool;
   meter: Meter;
+  /** See `ScanOptions`. */
+  checkpoint: number;
   /** Milliseconds since the scan began. */
   elapsed: () => number;
   signal?: AbortSignal;

@@ -23,6 +23,8 @@ export interface ScanOptions {
   signal?: AbortSignal;
   /** Number of worker threads. */
   threads?: number;
+  /** How often, in milliseconds, a long scan writes down the new files that it has read, in case it is killed. */
+  checkpoint?: number;
 }
 
 export type ScanEvent = { type: "scan"; location: string } & Progress;
@@ -34,9 +36,11 @@ export interface ScanReport {
   locations: LocationScan[];
 }
 
+const CHECKPOINT_MS = 120_000;
+
 /**
  * Brings the catalog up to date with the storage (S13). Each location is one transaction: its rows change together or
- * not at all. A location that can not be believed becomes suspect and keeps its rows as they were (S14); nothing is ever
+ * not at all, but that new files may already be there when it is killed. A location that can not be believed becomes suspect and keeps its rows as they were (S14); nothing is ever
  * taken for gone that was not looked for successfully. Storage is only read. Idempotent.
  * @throws `SAME_STORAGE` before anything is scanned; `UNKNOWN_LOCATION`
  */
@@ -66,6 +70,7 @@ export async function scan(
         await scanOne({
           ...{ config, catalog, location, backend, pool, health: found },
           ...{ known: known.get(location.name), now: options.now, hash: options.hash ?? "auto" },
+          checkpoint: options.checkpoint ?? CHECKPOINT_MS,
           removed: removed.flatMap((ref) => (ref.location === location.name ? [ref.key] : [])),
           elapsed: () => performance.now() - started,
           meter: openMeter(options.onEvent && tell, pool),

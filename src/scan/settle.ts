@@ -7,7 +7,7 @@ import { excluded } from "./stage.js";
 // From the staged scan of one location to the catalog's rows.
 
 /**
- * Fills `work.rows` with the rows to write and adds rot to `work.problems`. A file that was to be read and was not,
+ * Fills `work.rows` with the rows to write. A file that was to be read and was not,
  * because the scan was stopped, is left as it was; one that could not be read has no hash; one that went away is no row.
  */
 export async function decide(catalog: Catalog, location: Location, now: number): Promise<void> {
@@ -40,9 +40,28 @@ export async function decide(catalog: Catalog, location: Location, now: number):
       ${named.project} AS project, ${named.attrs} AS attrs,
       old_state IS NULL OR old_state = 'missing' AS added, NOT same AS changed, old_sha256, old_state, rotten, read_sha256
     FROM known k LEFT JOIN work.extensions e ON e.extension = CASE WHEN read_mime IS NULL THEN lower(regexp_extract(k.key, '[^/]\\.([^./]+)$', 1)) END`);
+}
+
+/** Adds the rot among `work.rows` to `work.problems`. */
+export async function noteRot(catalog: Catalog): Promise<void> {
   await catalog.run(sql`
     INSERT INTO work.problems SELECT key, 'rot', 'expected sha256:' || old_sha256 || ' and read sha256:' || read_sha256
     FROM work.rows WHERE rotten`);
+}
+
+/**
+ * Writes what is new among `work.rows`, before it is known what will become of the scan: a file that was never seen and
+ * has been read is there in any case. What changed or is gone waits until the scan is believed.
+ */
+export async function keepNew(catalog: Catalog, location: string): Promise<void> {
+  await catalog.run(
+    insert(
+      location,
+      sql`
+    WHERE old_state IS NULL AND sha256 IS NOT NULL
+      AND key NOT IN (SELECT key FROM file_locations WHERE location = ${location})`,
+    ),
+  );
 }
 
 /** Fills `work.gone` with what the catalog lists and the complete listing does not; `ours` = no loss, as we removed it or the location does not want it. */
@@ -56,7 +75,7 @@ export async function findGone(catalog: Catalog, location: string, exclude: read
     FROM file_locations WHERE location = ${location} AND key IN (SELECT key FROM lost)`);
 }
 
-/** How many contents the location had, and how many of them it has nowhere any more (S14). */
+/** How many contents the location had at its last complete scan, and how many of them it has nowhere any more (S14). */
 export async function shrink(catalog: Catalog, location: string): Promise<{ had: number; lost: number }> {
   const suspicious = await catalog.row(sql`
     SELECT 1 FROM work.gone WHERE NOT ours UNION ALL SELECT 1 FROM work.rows WHERE old_sha256 IS NOT NULL AND sha256 IS DISTINCT FROM old_sha256 LIMIT 1`);
@@ -65,7 +84,9 @@ export async function shrink(catalog: Catalog, location: string): Promise<{ had:
     WITH had AS (
       SELECT key, sha256 FROM file_locations
       WHERE location = ${location} AND state IN ('present', 'settling') AND sha256 IS NOT NULL
+        AND first_seen <= (SELECT s.started_at FROM scans s JOIN storage_locations l ON l.last_complete_scan = s.id WHERE l.name = ${location})
         AND key NOT IN (SELECT key FROM work.gone WHERE ours)
+        AND key NOT IN (SELECT key FROM work.rows WHERE old_state IS NULL)
     ), touched AS (SELECT key FROM work.gone UNION ALL SELECT key FROM work.rows),
     stays AS (
       SELECT sha256 FROM had WHERE key NOT IN (SELECT key FROM touched)
@@ -81,13 +102,15 @@ export async function writeRows(catalog: Catalog, location: string): Promise<voi
   await catalog.run(
     sql`DELETE FROM file_locations f USING work.rows r WHERE f.location = ${location} AND f.key = r.key`,
   );
-  await catalog.run(sql`
-    INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
-      first_seen, last_seen, last_verified, media_type, mime, project, attrs)
-    SELECT ${location}, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
-      first_seen, last_seen, last_verified, media_type, mime, project, attrs
-    FROM work.rows`);
+  await catalog.run(insert(location, sql``));
 }
+
+const insert = (location: string, where: Sql): Sql => sql`
+  INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
+    first_seen, last_seen, last_verified, media_type, mime, project, attrs)
+  SELECT ${location}, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
+    first_seen, last_seen, last_verified, media_type, mime, project, attrs
+  FROM work.rows ${where}`;
 
 /** Marks `work.gone` missing, and forgets what is gone by our own doing. Only after a complete scan; runs inside the caller's transaction. */
 export async function writeGone(catalog: Catalog, location: string): Promise<void> {

@@ -35,7 +35,7 @@ export interface Places {
   symlink(address: string, target: string): void;
   remove(address: string): void;
   stat(address: string): BigIntStats;
-  scan(options?: Partial<ScanOptions>): Promise<ScanReport>;
+  scan(options?: Partial<ScanOptions>, catalog?: Catalog): Promise<ScanReport>;
   /** The catalog's rows as `location:key`, in order, with the columns asked for. */
   rows(columns?: string): Promise<Record<string, unknown>[]>;
   /** Location → suspicion. */
@@ -94,7 +94,8 @@ export async function openPlaces(
     },
     remove: (address) => rmSync(path(address), { recursive: true }),
     stat: (address) => lstatSync(path(address), { bigint: true }),
-    scan: (options = {}) => scan(config, catalog, usable(config, backends), { now: CLOCK, threads: 2, ...options }),
+    scan: (options = {}, into = catalog) =>
+      scan(config, into, usable(config, backends), { now: CLOCK, threads: 2, ...options }),
     rows: (columns = "state") =>
       catalog.rows(sql<Record<string, unknown>>`
         SELECT location || ':' || key AS at, ${{ text: columns, values: [] }} FROM file_locations ORDER BY location, key`),
