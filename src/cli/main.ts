@@ -87,10 +87,10 @@ function usageError(text: string, error: object, argv: readonly string[]): Stowa
   const help = `Run \`stowage ${id.replace(":", " ")} --help\`.`;
   const unknown = "flags" in error && Array.isArray(error.flags) ? String(error.flags[0]) : undefined;
   const command = COMMANDS[id];
-  const known = command ? Object.keys({ ...command.baseFlags, ...command.flags }).map((name) => `--${name}`) : [];
-  const meant = unknown ? suggest(unknown, known) : undefined;
+  const known = command ? Object.keys({ ...command.baseFlags, ...command.flags }) : [];
+  const meant = unknown ? suggest(unknown.replace(/^-+/, ""), known) : undefined;
   return new StowageError("USAGE", message, {
-    hint: meant ? `Did you mean \`${meant}\`? ${help}` : help,
+    hint: meant ? `Did you mean \`--${meant}\`? ${help}` : help,
     exit: ExitCode.usage,
     cause: error,
   });

@@ -12,7 +12,7 @@ const GROUPS: Record<string, readonly string[]> = {
 export function rootHelp(commands: Record<string, CommandClass>, version: string): string {
   const lines = [
     `stowage ${version}: one reviewed storage.yaml says where every file should be.`,
-    "`stowage plan` shows what would move; `stowage apply` moves it and cannot lose data.",
+    "`stowage plan` shows what would move; `stowage apply` moves it, losing nothing.",
     "",
     "Usage: stowage COMMAND [FLAGS]",
   ];
@@ -25,8 +25,9 @@ export function rootHelp(commands: Record<string, CommandClass>, version: string
   }
   lines.push(
     "",
-    "Start with `stowage init`, then `stowage plan`. `stowage COMMAND --help` has examples and exit codes.",
-    "Every command takes --config FILE, --json, --no-color, --no-progress, -q and -v.",
+    "Start with `stowage init`, then `stowage plan`.",
+    "`stowage COMMAND --help` has examples and exit codes.",
+    "Every command takes --config FILE, --json, --no-color, --no-progress, -q, -v.",
     "",
   );
   return lines.join("\n");

@@ -6,9 +6,10 @@ import { type Paint, plain } from "./format.js";
 export function unifiedDiff(file: string, before: string, after: string, paint: Paint = plain): string[] {
   if (before === after) return [];
   const patch = createTwoFilesPatch(file, file, before, after, "as it is", "canonical", { context: 3 });
-  return patch
-    .split("\n")
-    .slice(patch.startsWith("=") ? 1 : 0, -1)
+  const lines = patch.split("\n").slice(0, -1);
+  // Where both names are the same, a header of another tool stands before the diff proper.
+  return lines
+    .slice(lines.findIndex((line) => line.startsWith("---")))
     .map((line) => paintLine(printable(line.replaceAll("\t", "    ")), paint));
 }
 

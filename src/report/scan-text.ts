@@ -22,10 +22,9 @@ export function* scanLines(report: ScanReport, options: TextOptions = {}): Gener
   ]);
   if (cells.length > 0) yield* table(columns, cells, options);
   for (const each of report.locations) yield* trouble(each, options);
-  const sum = (name: (typeof numbers)[number]): string =>
-    count(report.locations.reduce((all, each) => all + each[name], 0));
+  const sum = (name: (typeof numbers)[number]): number => report.locations.reduce((all, each) => all + each[name], 0);
   yield "";
-  yield `${sum("files")} files in ${plural(report.locations.length, "location")}: ${sum("added")} added, ${sum("changed")} changed, ${sum("missing")} missing.`;
+  yield `${plural(sum("files"), "file")} in ${plural(report.locations.length, "location")}: ${count(sum("added"))} added, ${count(sum("changed"))} changed, ${count(sum("missing"))} missing.`;
 }
 
 function* trouble(scan: LocationScan, options: TextOptions): Generator<string> {

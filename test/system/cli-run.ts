@@ -44,10 +44,13 @@ export interface RunOptions {
   onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void;
 }
 
-/** A folder with a storage.yaml and files, gone after the test. */
-export function sandbox(files: Record<string, string>): Sandbox {
+/** A folder with a storage.yaml and files, gone after the test, or when `atEnd` says so. */
+export function sandbox(
+  files: Record<string, string>,
+  atEnd: (clear: () => void) => void = (clear) => onTestFinished(clear),
+): Sandbox {
   const dir = mkdtempSync(join(tmpdir(), "stowage-cli-"));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
+  atEnd(() => rmSync(dir, { recursive: true, force: true, maxRetries: 5 }));
   const box: Sandbox = {
     dir,
     run: (...args) => box.runWith({}, ...args),

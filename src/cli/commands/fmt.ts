@@ -3,7 +3,6 @@ import { readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { Flags } from "@oclif/core";
 import { ExitCode } from "../../lib/error.js";
-import { unifiedDiff } from "../../report/diff.js";
 import { BaseCommand } from "../base-command.js";
 import { failOnErrors } from "../diagnostics.js";
 import { examples, exits } from "../help.js";
@@ -33,8 +32,10 @@ ${exits([1, "error; with --check: the file is not in canonical form"])}`;
     }
     const name = basename(file);
     if (output.json) output.document({ file: name, changed, written: changed && !flags.check });
-    else if (flags.check) await output.lines(unifiedDiff(name, before, text, output.text.paint));
-    else if (changed) output.note(`${name} is in canonical form now.`);
+    else if (flags.check) {
+      const { unifiedDiff } = await import("../../report/diff.js");
+      await output.lines(unifiedDiff(name, before, text, output.text.paint));
+    } else if (changed) output.note(`${name} is in canonical form now.`);
     if (!changed) output.note(`${name} is in canonical form.`);
     return changed && flags.check ? ExitCode.error : ExitCode.ok;
   }

@@ -5,7 +5,7 @@ import { examples, exits } from "../help.js";
 import { withWorkspace } from "../workspace.js";
 
 export default class LocationCheck extends BaseCommand {
-  static override summary = "Look whether each location is there, is the right one, and what it can do";
+  static override summary = "Look whether each location is there, and what it can do";
   static override description =
     `Reads the marker, the free space, and how fast it answers; shows what \`stowage init\` found out about its file system. Changes nothing.
 

@@ -11,7 +11,7 @@ const STATES: readonly SyncState[] = ["synced", "pending upload", "pending updat
 const SHOWN = 20;
 
 export default class Status extends BaseCommand {
-  static override summary = "Show how files stand against storage.yaml, and what changed behind its back";
+  static override summary = "Show how files stand against storage.yaml, and drift";
   static override description =
     `Each file is synced, pending upload (a copy of it is to be made), pending update (it is to be moved, deleted or replaced), in conflict, or missing (gone without stowage having removed it: drift, which is reported and never mirrored). Answers from the catalog, as of the last scan.
 

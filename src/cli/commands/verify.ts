@@ -11,6 +11,7 @@ import { interruptible } from "../interrupt.js";
 import type { Output } from "../output.js";
 import { writePlanFile } from "../plan-file.js";
 import { interrupted } from "../refresh.js";
+import { typed, usage } from "../usage.js";
 import { type Workspace, withWorkspace } from "../workspace.js";
 
 interface Choice {
