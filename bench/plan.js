@@ -1,0 +1,41 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fresh, median, seconds, stowage } from "./measure.js";
+import { smallFiles } from "./tree.js";
+
+const ROUNDS = Number(process.env.STOWAGE_BENCH_ROUNDS ?? 3);
+const FILES = Number(process.env.STOWAGE_BENCH_FILES ?? 200_000);
+
+const RULES = `
+settings: { state: state }
+safety: { min_copies: 2 }
+rules:
+  - { name: pinned, match: { path: "/project-001/**" }, action: keep }
+  - { name: scratch, match: { path: "/project-002/**", ext: txt, age: ">30d" }, action: copy, destination: spare }
+  - { name: videos, match: { media_type: video, age: ">365d" }, action: move, from: [tree], destination: spare, key: "{project|unsorted}/{modified:%Y/%m}/{filename}" }
+  - { name: pictures, match: { ext: [jpg, png, webp], size: ">4KiB" }, action: copy, destination: spare }
+  - { name: notes, match: { name: "*-1?5*.md" }, action: copy, destination: spare }
+require:
+  - { name: two, match: { ext: [json] }, copies: 2 }
+`;
+
+/** Planning over all the files, of which about half have something to do: time and peak memory. */
+export async function plan() {
+  const tree = smallFiles(FILES);
+  const work = fresh("plan");
+  mkdirSync(join(work, "spare"));
+  const locations = `locations:
+  - { name: tree, type: local, path: ${tree}, layout: "{project}/**" }
+  - { name: spare, type: local, path: ${join(work, "spare")}, purpose: [backup] }`;
+  writeFileSync(join(work, "storage.yaml"), `version: 1\n${locations}${RULES}`);
+  stowage(["init"], work);
+  stowage(["scan"], work);
+
+  const runs = Array.from({ length: ROUNDS }, () => stowage(["plan", "--no-refresh", "-o", "plan.stowage"], work));
+  const time = median(runs.map((run) => run.seconds));
+  const memory = median(runs.map((run) => run.megabytes));
+  console.log(
+    `plan             ${seconds(time)} (at most 3)   ${Math.round(memory)} MB (at most 600)   ${time <= 3 && memory <= 600 ? "ok" : "TOO MUCH"}`,
+  );
+  rmSync(work, { recursive: true });
+}

@@ -1,0 +1,62 @@
+import { existsSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { HOME } from "./measure.js";
+
+/** The same numbers in every run. */
+function random(seed) {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+function noise(size, next) {
+  const bytes = Buffer.allocUnsafe(size);
+  for (let at = 0; at < size; at += 4) bytes.writeUInt32LE((next() * 2 ** 32) >>> 0, at);
+  return bytes;
+}
+
+const EXTENSIONS = ["jpg", "png", "txt", "json", "mp4", "bin", "md", "webp"];
+const OLDEST = Date.parse("2020-01-01T00:00:00Z") / 1000;
+const YEARS = 5 * 365 * 86_400;
+
+/** `files` different small files (0.5 to 11 KiB) in folders of 100; made once. */
+export function smallFiles(files) {
+  const root = join(HOME, `small-${files}`);
+  if (existsSync(`${root}.done`)) return root;
+  console.log(`making ${files} small files in ${root} …`);
+  const next = random(42);
+  const bytes = noise(1 << 20, next);
+  for (let index = 0; index < files; index++) {
+    const folder = `project-${String(Math.floor(index / 2_000)).padStart(3, "0")}/set-${Math.floor(index / 100) % 20}`;
+    const path = join(root, folder, `file-${index}.${EXTENSIONS[index % EXTENSIONS.length]}`);
+    if (index % 100 === 0) mkdirSync(dirname(path), { recursive: true });
+    const size = Math.floor(2 ** (9 + next() * 4.5));
+    const content = Buffer.from(bytes.subarray(0, size));
+    content.writeUInt32LE(index, 0);
+    writeFileSync(path, content);
+    const time = OLDEST + next() * YEARS;
+    utimesSync(path, time, time);
+  }
+  writeFileSync(`${root}.done`, "");
+  return root;
+}
+
+/** `files` different files of `megabytes` MiB; made once. */
+export function bigFiles(files, megabytes) {
+  const root = join(HOME, `big-${files}x${megabytes}`);
+  if (existsSync(`${root}.done`)) return root;
+  console.log(`making ${files} files of ${megabytes} MiB in ${root} …`);
+  mkdirSync(root, { recursive: true });
+  const bytes = noise(1 << 20, random(7));
+  for (let index = 0; index < files; index++) {
+    const file = openSync(join(root, `video-${index}.bin`), "w");
+    for (let part = 0; part < megabytes; part++) {
+      bytes.writeUInt32LE(index * 65_536 + part, 0);
+      writeSync(file, bytes);
+    }
+  }
+  writeFileSync(`${root}.done`, "");
+  return root;
+}
