@@ -26,6 +26,8 @@ export interface Findings {
   /** Runs `body`; a `StowageError` becomes a finding. */
   attempt<T>(at: At, body: () => T): T | undefined;
   line(at: At): number;
+  /** The value at this offset is not known: nothing more is said about it. */
+  mute(offset: number): void;
   readonly failed: boolean;
   /** From now on `value` is shown as `${name}`. */
   keepSecret(value: string, name: string): void;
@@ -43,6 +45,7 @@ export function findings(file: string, text: string): Findings {
   const seen = new Set<string>();
   const marks = new WeakMap<object, Marks>();
   const secrets = new Map<string, string>();
+  const muted = new Set<number>();
   const starts = [0];
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
   let errors = 0;
@@ -73,6 +76,7 @@ export function findings(file: string, text: string): Findings {
     return { line: low + 1, column: offset - starts[low]! + 1 };
   };
   const add = (severity: Diagnostic["severity"], code: string, at: At, message: string, hint?: string): void => {
+    if (muted.has(offsetOf(at))) return;
     if (severity === "error") errors += 1;
     if (all.length > MAX_FINDINGS * 10) return;
     const found = { severity, code, message: clean(message), file, ...position(at) };
@@ -96,6 +100,9 @@ export function findings(file: string, text: string): Findings {
       }
     },
     line: (at) => position(at).line,
+    mute: (offset) => {
+      muted.add(offset);
+    },
     get failed() {
       return errors > 0;
     },

@@ -1,8 +1,8 @@
 import {
-  type Alias,
   type Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   type Node,
@@ -43,6 +43,7 @@ function format(text: string, found: Findings): string | undefined {
   const document = parseYaml(text, found);
   if (!document) return undefined;
   const tree = unwrap(treeOf(document, { env: undefined, text, found }), found);
+  if (tree === undefined) return undefined;
   if (!isMapping(tree) || !isMap(document.contents)) {
     found.error("WRONG_TYPE", 0, "storage.yaml must be a mapping", "It needs at least `locations:`.");
     return undefined;
@@ -71,28 +72,27 @@ function itemsOf(map: Entries, key: string): unknown[] {
   return isSeq(list) ? list.items : [];
 }
 
-/** Order may put an alias before its anchor; and a rule reads better in full. */
+/** Order may put an alias before its anchor; and a rule reads better in full. `treeOf` has seen that it stays small. */
 function writeAliasesOut(document: Document): void {
-  const replace = (_: unknown, alias: Alias): Node | undefined => {
-    const target = alias.resolve(document)?.clone() as Node | undefined;
-    if (target && alias.comment) target.comment = alias.comment;
-    return target;
-  };
-  // What an alias stands for may contain aliases; the depth of anchors is bounded by what `treeOf` accepted.
-  for (let again = true; again; ) {
-    again = false;
-    visit(document, {
-      Alias: (key, alias) => {
-        again = true;
-        return replace(key, alias);
-      },
-    });
-  }
-  visit(document, {
-    Node: (_, node) => {
-      if (!isAlias(node) && node.anchor) delete node.anchor;
-    },
+  const anchors = new Map<string, Node>();
+  visit(document, (_, node) => {
+    if (isAlias(node)) {
+      const { comment, commentBefore, spaceBefore } = node;
+      return withoutAnchors(
+        Object.assign(anchors.get(node.source)!.clone() as Node, { comment, commentBefore, spaceBefore }),
+      );
+    }
+    if (isNode(node) && "anchor" in node && node.anchor) anchors.set(node.anchor, node);
+    return undefined;
   });
+  if (document.contents) withoutAnchors(document.contents);
+}
+
+function withoutAnchors(node: Node): Node {
+  visit(node, (_, inner) => {
+    if (isNode(inner) && "anchor" in inner) delete inner.anchor;
+  });
+  return node;
 }
 
 /** The comment at the top is the file's, not that of its first key. */

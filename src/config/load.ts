@@ -54,6 +54,7 @@ function read(text: string, file: string, env: Environment, found: Findings): Co
   const document = parseYaml(text, found);
   if (!document) return undefined;
   const tree = unwrap(treeOf(document, { env, text, found }), found);
+  if (tree === undefined) return undefined;
   if (!isMapping(tree)) {
     const empty = tree === null;
     found.error(
@@ -64,10 +65,18 @@ function read(text: string, file: string, env: Environment, found: Findings): Co
     );
     return undefined;
   }
+  const names = namesOf(tree["locations"]);
   validate(tree, found);
   const path = absolute(file);
   const home = env["HOME"] || homedir();
-  return resolve(tree as unknown as StorageFile, { file: path, folder: dirname(path), home, found });
+  return resolve(tree as unknown as StorageFile, { file: path, folder: dirname(path), home, names, found });
+}
+
+function namesOf(locations: unknown): string[] {
+  if (!Array.isArray(locations)) return [];
+  return locations.flatMap((each: unknown) =>
+    isMapping(each) && typeof each["name"] === "string" ? [each["name"]] : [],
+  );
 }
 
 /**

@@ -13,17 +13,18 @@ export interface ResolveOptions {
   file: string;
   folder: string;
   home: string;
+  /** Every name written under `locations:`, also of locations that `validate` took out. */
+  names: readonly string[];
   found: Findings;
 }
 
 /** The meaning of a tree that `validate` has seen. Problems are reported; the result counts only when there was no error. */
-export function resolve(tree: StorageFile, { file, folder, home, found }: ResolveOptions): Config {
+export function resolve(tree: StorageFile, { file, folder, home, names, found }: ResolveOptions): Config {
   const settings = resolveSettings(tree, { folder, home }, found);
   const safety = resolveSafety(tree, found);
   const context: Context = { found, folder, home, state: settings.state };
   const entries = tree.locations ?? [];
   const locations = resolveLocations(entries, context);
-  const names = entries.flatMap((entry) => (entry ? [entry.name] : []));
   const { scope, sets, used } = resolveSets(tree, names, found);
   const ruleContext: RuleContext = { found, scope, names, locations };
   const { rules, fallback } = resolveRules(tree.rules ?? [], ruleContext);
@@ -34,7 +35,7 @@ export function resolve(tree: StorageFile, { file, folder, home, found }: Resolv
     if (!used.has(set.name))
       found.warning("UNUSED_SET", [tree.sets!, set.name, "key"], `no rule uses the set "${set.name}"`);
   }
-  if (safety.minCopies > locations.length && locations.length === entries.length) {
+  if (safety.minCopies > Math.max(1, locations.length) && locations.length === entries.length) {
     found.warning(
       "IMPOSSIBLE_NOW",
       [tree.safety!, "min_copies"],

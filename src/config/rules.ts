@@ -92,7 +92,7 @@ function ruleOf(entry: RuleEntry, name: string, context: RuleContext): Rule {
   checkTwice(from, found);
   const text = entry.key ?? "{path}";
   const key = found.attempt([entry, "key"], () => parseTemplate(text)) ?? { text, parts: [] };
-  if (entry.key !== undefined && !key.parts.some((part) => "field" in part && DISTINCT.has(part.field.name))) {
+  if (key.parts.length > 0 && !key.parts.some((part) => "field" in part && DISTINCT.has(part.field.name))) {
     found.warning(
       "ONE_KEY",
       [entry, "key"],

@@ -6,6 +6,7 @@ import type { Findings } from "./findings.js";
 /** A storage.yaml is read by people: what is larger or deeper is no storage.yaml. */
 export const MAX_BYTES = 1024 * 1024;
 export const MAX_DEPTH = 64;
+const MAX_TOKENS = 200_000;
 
 /**
  * The file's bytes, at most one more than `MAX_BYTES`.
@@ -94,44 +95,55 @@ export function checkShape(text: string, found: Findings): boolean {
     found.error("CONTROL_CHARACTER", control.index, `the file contains a control character (0x${code})`, "Remove it.");
     return false;
   }
-  const deep = tooDeep(text);
-  if (deep !== undefined) {
-    found.error(
-      "TOO_DEEP",
-      deep,
-      `this is nested more than ${MAX_DEPTH} levels deep`,
-      "Use named `sets:` instead of nesting.",
-    );
-    return false;
+  return checkTokens(text, found);
+}
+
+/**
+ * Indentation and brackets together may not be deeper than `MAX_DEPTH`, nor the words too many. Works on the parser's own tokens,
+ * which need no recursion, so that no quote or comment can hide a bracket from it.
+ */
+function checkTokens(text: string, found: Findings): boolean {
+  const depth = depthMeter();
+  let offset = 0;
+  let count = 0;
+  for (const [token, scalar] of tokens(text)) {
+    count += 1;
+    if (count > MAX_TOKENS) {
+      found.error("TOO_LARGE", offset, `the file has more than ${MAX_TOKENS} words up to here`);
+      return false;
+    }
+    if (depth(token, scalar) > MAX_DEPTH) {
+      const hint = "Use named `sets:` instead of nesting.";
+      found.error("TOO_DEEP", offset, `this is nested more than ${MAX_DEPTH} levels deep`, hint);
+      return false;
+    }
+    offset += token.length;
   }
   return true;
 }
 
-/**
- * The offset at which indentation and brackets together are deeper than `MAX_DEPTH`. Works on the parser's own tokens, which
- * need no recursion, so that no quote or comment can hide a bracket from it.
- */
-function tooDeep(text: string): number | undefined {
+/** Takes the tokens one by one and tells how deep each may be, at most. */
+function depthMeter(): (token: string, scalar: boolean) => number {
   const columns: number[] = [];
   let brackets = 0;
-  let offset = 0;
   let column = 0;
   let leading = true;
-  for (const [token, scalar] of tokens(text)) {
+  const indent = (): void => {
+    while (columns.length > 0 && columns.at(-1)! > column) columns.pop();
+    if (columns.at(-1) !== column) columns.push(column);
+  };
+  return (token, scalar) => {
     if (!scalar && (token === "[" || token === "{")) brackets += 1;
     if (!scalar && (token === "]" || token === "}") && brackets > 0) brackets -= 1;
     if (leading && brackets === 0 && !/^[ \t\r\n#\ufeff]/.test(token)) {
-      while (columns.length > 0 && columns.at(-1)! > column) columns.pop();
-      if (columns.at(-1) !== column) columns.push(column);
+      indent();
       leading = !scalar && /^([-?:]$|[&!])/.test(token);
     }
-    if (columns.length + brackets > MAX_DEPTH) return offset;
-    offset += token.length;
     const newline = token.lastIndexOf("\n");
     if (newline >= 0) leading = true;
     column = newline >= 0 ? token.length - newline - 1 : column + token.length;
-  }
-  return undefined;
+    return columns.length + brackets;
+  };
 }
 
 /** The parser's tokens, without its marks; true = a scalar. */

@@ -20,6 +20,7 @@ export type Mapping = Record<string, unknown>;
 
 /** Anchors may multiply what a small file says; this is where it ends. */
 const MAX_NODES = 100_000;
+const MAX_ERRORS = 200;
 
 /** Parses YAML 1.2 (core schema), reporting every syntax error. `checkShape` must have passed. */
 export function parseYaml(text: string, found: Findings): Document.Parsed | undefined {
@@ -28,11 +29,12 @@ export function parseYaml(text: string, found: Findings): Document.Parsed | unde
     schema: "core",
     uniqueKeys: false,
     prettyErrors: false,
-    logLevel: "silent",
+    logLevel: "error",
   });
-  for (const error of document.errors)
+  for (const error of document.errors.slice(0, MAX_ERRORS))
     found.error("YAML", error.pos[0], syntaxMessage(error), syntaxHint(error.pos[0], text));
-  for (const warning of document.warnings) found.error("YAML", warning.pos[0], firstLine(warning.message));
+  for (const warning of document.warnings.slice(0, MAX_ERRORS))
+    found.error("YAML", warning.pos[0], firstLine(warning.message));
   if (document.directives.yaml.explicit && document.directives.yaml.version !== "1.2") {
     found.error("YAML", 0, "storage.yaml is YAML 1.2", "Remove the %YAML line.");
   }
@@ -47,12 +49,13 @@ function syntaxMessage(error: { code: string; message: string }): string {
 }
 
 function syntaxHint(offset: number, text: string): string | undefined {
-  const start = text.lastIndexOf("\n", offset - 1) + 1;
-  const end = text.indexOf("\n", offset);
-  const line = text.slice(start, end < 0 ? undefined : end);
-  if (/[{[].*\$\{/.test(line)) return 'Between { } and [ ], values with ${…} need quotes: "${NAME}".';
-  if (/\t/.test(line)) return "Indent with spaces, not tabs.";
-  return undefined;
+  const before = text.slice(Math.max(0, offset - 200), offset);
+  const after = text.slice(offset, offset + 200);
+  const line = before.slice(before.lastIndexOf("\n") + 1) + after.split("\n", 1)[0];
+  const bracket = line.search(/[{[]/);
+  if (bracket >= 0 && line.includes("${", bracket + 1))
+    return "Between { } and [ ], a value with a variable in it needs quotes.";
+  return line.includes("\t") ? "Indent with spaces, not tabs." : undefined;
 }
 
 export interface TreeOptions {
@@ -62,14 +65,23 @@ export interface TreeOptions {
   found: Findings;
 }
 
-/** Plain values from a document: mappings without prototype, with their places in `found.marks`, and variables put in. */
+/**
+ * Plain values from a document: mappings without prototype, with their places in `found.marks`, and variables put in.
+ * `undefined` = aliases lead nowhere or too far, which is reported.
+ */
 export function treeOf(document: Document.Parsed, options: TreeOptions): unknown {
-  return convert(document.contents, 0, { ...options, document, nodes: 0 });
+  const walk: Walk = { ...options, nodes: 0, broken: false, anchors: new Map(), aliased: false };
+  const tree = convert(document.contents, 0, walk);
+  return walk.broken ? undefined : tree;
 }
 
 interface Walk extends TreeOptions {
-  document: Document.Parsed;
   nodes: number;
+  broken: boolean;
+  /** What each anchor means here: the library searches the document for every alias. */
+  anchors: Map<string, Node>;
+  /** Inside of what an alias stands for, anchors have been seen before. */
+  aliased: boolean;
 }
 
 const startOf = (node: Node | null | undefined): number => node?.range?.[0] ?? 0;
@@ -77,10 +89,13 @@ const startOf = (node: Node | null | undefined): number => node?.range?.[0] ?? 0
 function convert(node: Node | null | undefined, depth: number, walk: Walk): unknown {
   walk.nodes += 1;
   if (depth > MAX_DEPTH || walk.nodes > MAX_NODES) {
+    if (walk.broken) return undefined;
+    walk.broken = true;
     walk.found.error("TOO_DEEP", startOf(node), "aliases make this too large", "Write the values out.");
     return undefined;
   }
   if (isAlias(node)) return convertAlias(node, depth, walk);
+  if (node?.anchor && !walk.aliased) walk.anchors.set(node.anchor, node);
   if (isMap(node)) return convertMap(node as YAMLMap<Node, Node | null>, depth, walk);
   if (isSeq(node)) {
     const list: unknown[] = [];
@@ -97,9 +112,16 @@ function convert(node: Node | null | undefined, depth: number, walk: Walk): unkn
 }
 
 function convertAlias(node: Alias, depth: number, walk: Walk): unknown {
-  const target = node.resolve(walk.document);
-  if (target) return convert(target, depth + 1, walk);
-  walk.found.error("YAML", startOf(node), `there is no anchor &${node.source}`);
+  const target = walk.anchors.get(node.source);
+  if (target) {
+    const { aliased } = walk;
+    walk.aliased = true;
+    const value = convert(target, depth + 1, walk);
+    walk.aliased = aliased;
+    return value;
+  }
+  walk.broken = true;
+  walk.found.error("YAML", startOf(node), `there is no anchor &${node.source} before this`);
   return undefined;
 }
 
@@ -129,7 +151,8 @@ function convertMap(node: YAMLMap<Node, Node | null>, depth: number, walk: Walk)
 }
 
 function keyOf(pair: Pair<Node, Node | null>, walk: Walk): string | undefined {
-  const key: Node | undefined = isAlias(pair.key) ? pair.key.resolve(walk.document) : pair.key;
+  const key: Node | undefined = isAlias(pair.key) ? walk.anchors.get(pair.key.source) : pair.key;
+  if (key?.anchor && !walk.aliased) walk.anchors.set(key.anchor, key);
   if (!isScalar(key)) {
     walk.found.error("YAML", startOf(pair.key), "a key must be a text");
     return undefined;
@@ -156,5 +179,7 @@ function convertScalar(node: Scalar, walk: Walk): unknown {
     walk.found.error("VARIABLE", inside < 0 ? start : from + inside, problem.message, problem.hint);
     if (inside >= 0) from += inside + shown.length;
   }
-  return result.text;
+  if (result.problems.length === 0) return result.text;
+  walk.found.mute(start);
+  return value;
 }

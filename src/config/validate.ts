@@ -164,6 +164,7 @@ const typeNames = (type: unknown): string => oneOf([type].flat().map((name) => T
 
 function typeHint(error: ErrorObject): string | undefined {
   const types = [error.params["type"]].flat();
+  if (types.includes("string") && error.data === null) return 'A bare ~ is nothing in YAML; quote it: "~".';
   if (types.includes("string") && (typeof error.data === "number" || typeof error.data === "boolean"))
     return `Quote it: "${error.data}".`;
   return undefined;
@@ -192,7 +193,7 @@ function named(path: Path): string {
 }
 
 /** Keys without which their mapping means nothing. */
-const NEEDED = new Set(["name", "type", "match", "action", "default", "every"]);
+const NEEDED = new Set(["name", "type", "path", "mount_path", "match", "action", "default", "every"]);
 
 function prune(error: ErrorObject, path: Path): void {
   if (error.keyword === "additionalProperties") {
