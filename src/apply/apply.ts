@@ -9,7 +9,7 @@ import { checkHealth } from "./health.js";
 import { type Journal, newRunId, openJournal } from "./journal.js";
 import { acquireLock } from "./lock.js";
 import { relinkedKey } from "./observe.js";
-import { exclusively, type Relinked, type Run } from "./run.js";
+import { addressOf, exclusively, type Relinked, type Run, sha256Of } from "./run.js";
 import { schedule } from "./schedule.js";
 
 export interface ApplyOptions {
@@ -109,6 +109,7 @@ async function prepare(
     abort,
     proven: new Map(),
     relinked: relinkedBefore(earlier),
+    arrivals: new Map(plan.actions.flatMap((action) => (action.to ? [[addressOf(action.to), sha256Of(action)]] : []))),
     exclusively: exclusively(),
   };
 }

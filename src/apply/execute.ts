@@ -2,10 +2,10 @@ import { assertNever, codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Action, Target } from "../plan/plan.js";
 import type { Outcome, OutcomeKind } from "./events.js";
 import { assertInvariant } from "./invariant.js";
-import { at, expected, holdsContent, noteRot } from "./observe.js";
+import { at, expected, holdsContent, noteRot, source } from "./observe.js";
 import { removeInstance } from "./removal.js";
 import { repair } from "./repair.js";
-import { backendOf, type Run, type Task } from "./run.js";
+import { backendOf, type Run, sha256Of, type Task } from "./run.js";
 import { ensureAt } from "./transfer.js";
 
 /**
@@ -22,7 +22,7 @@ export async function execute(run: Run, action: Action): Promise<Outcome> {
     rot: [],
     bytes: 0,
   };
-  const task: Task = { run, action, sha256: action.content.replace(/^sha256:/, ""), outcome };
+  const task: Task = { run, action, sha256: sha256Of(action), outcome };
   try {
     outcome.outcome = await perform(task);
   } catch (error) {
@@ -69,8 +69,7 @@ async function move(task: Task, to: Target): Promise<void> {
   const { run, action } = task;
   assertInvariant(action.required >= 1, "I1", `the move of ${at(action.from)} asks for no other copy`);
   await run.health.require(action.from.location);
-  const source = await expected(run, action.from);
-  if (!source) await requireAt(task, to);
+  if (!(await source(task))) await requireAt(task, to);
   else await ensureAt(task, to);
   await removeInstance(task, { trash: false });
 }
@@ -97,8 +96,8 @@ async function remove(task: Task): Promise<void> {
 }
 
 async function verify(task: Task): Promise<void> {
-  const { run, action } = task;
-  const entry = await expected(run, action.from);
+  const { action } = task;
+  const entry = await expected(task, action.from);
   if (!entry) {
     throw new StowageError("NOT_FOUND", `${at(action.from)} is gone`, { hint: "Run `stowage scan` and plan again." });
   }

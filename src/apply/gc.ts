@@ -74,6 +74,6 @@ async function sweep(
 /** A run of ours is over, because we hold the lock; another one is over when it is old. */
 function isDue(leftover: Leftover, { trash, now }: GcOptions, ours: ReadonlySet<string>): boolean {
   const age = now - leftover.since;
-  if (!ours.has(leftover.run) && age < STALE) return false;
+  if (!leftover.dead && !ours.has(leftover.run) && age < STALE) return false;
   return leftover.kind === "temporary" || age >= trash;
 }

@@ -1,7 +1,7 @@
 import type { Entry } from "../backend/backend.js";
 import { hashStream } from "../backend/hash-stream.js";
 import { retry } from "../backend/retry.js";
-import { StowageError } from "../lib/error.js";
+import { codeOf, StowageError } from "../lib/error.js";
 import { address, printable } from "../lib/key.js";
 import type { Ref, Source } from "../plan/plan.js";
 import type { Present } from "./events.js";
@@ -10,12 +10,35 @@ import { addressOf, backendOf, type Run, type Task } from "./run.js";
 export const at = ({ location, key }: Ref): string => printable(address(location, key));
 
 /** The instance that the plan names, as it is now; undefined when the storage says that it is gone. @throws `PRECONDITION` when it changed */
-export async function expected(run: Run, source: Source): Promise<Entry | undefined> {
-  const entry = await backendOf(run, source.location).stat(source.key);
-  if (!entry || entry.version === source.version || isRelinked(run, source, entry)) return entry;
+export async function expected(task: Task, source: Source): Promise<Entry | undefined> {
+  const entry = await backendOf(task.run, source.location).stat(source.key);
+  if (!entry || entry.version === source.version) return entry;
+  // Another file may by chance have got the inode, the size and the time of the one that was removed: its bytes tell.
+  if (isRelinked(task.run, source, entry) && (await holdsContent(task, source.location, entry))) return entry;
   throw new StowageError("PRECONDITION", `${at(source)} changed since it was scanned`, {
     hint: "Run `stowage scan` and plan again.",
   });
+}
+
+/**
+ * The action's `from` as it is now; undefined when it is gone. It is gone, too, when its key holds by now what a later
+ * action of this plan puts there: then an earlier run of the plan came that far.
+ */
+export async function source(task: Task): Promise<Entry | undefined> {
+  try {
+    return await expected(task, task.action.from);
+  } catch (error) {
+    if (codeOf(error) !== "PRECONDITION" || !(await holdsArrival(task))) throw error;
+    return undefined;
+  }
+}
+
+async function holdsArrival(task: Task): Promise<boolean> {
+  const { run, action } = task;
+  const arrival = run.arrivals.get(addressOf(action.from));
+  if (arrival === undefined || arrival === task.sha256) return false;
+  const entry = await backendOf(run, action.from.location).stat(action.from.key);
+  return entry !== undefined && (await readHash(task, action.from.location, entry)) === arrival;
 }
 
 /** True when only its number of names changed, and that by a removal of this plan. */

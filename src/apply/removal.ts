@@ -2,7 +2,7 @@ import type { Entry } from "../backend/backend.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Ref, Witness } from "../plan/plan.js";
 import { assertInvariant } from "./invariant.js";
-import { at, expected, holdsContent, noteRot, relinkedKey } from "./observe.js";
+import { at, holdsContent, noteRot, relinkedKey, source } from "./observe.js";
 import { addressOf, backendOf, type Task } from "./run.js";
 
 /** Another copy of the content, proven by content in this run. */
@@ -20,7 +20,7 @@ export async function removeInstance(task: Task, options: { trash: boolean }): P
   const { run, action } = task;
   await run.exclusively(action.content, async () => {
     await run.health.require(action.from.location);
-    const entry = await expected(run, action.from);
+    const entry = await source(task);
     if (!entry) return noteRemoved(task, options.trash);
     if (!(await holdsContent(task, action.from.location, entry))) throw noteRot(task, action.from);
     const proofs = await prove(task, entry);

@@ -22,6 +22,8 @@ export interface Run {
   readonly proven: Map<string, Present>;
   /** Files that lost a name through a removal of ours: their other names have a new version for that reason only. */
   readonly relinked: Map<string, Relinked>;
+  /** What this plan puts where: lower-case hex by `addressOf` of the target. */
+  readonly arrivals: ReadonlyMap<string, string>;
   /** Runs bodies with the same key one after the other. */
   exclusively<T>(key: string, body: () => Promise<T>): Promise<T>;
 }
@@ -42,6 +44,9 @@ export interface Task {
 }
 
 export const addressOf = ({ location, key }: Ref): string => `${location}\0${key}`;
+
+/** Lower-case hex of an action's content. */
+export const sha256Of = ({ content }: Action): string => content.replace(/^sha256:/, "");
 
 /** @throws `LOCATION_SUSPECT` for a location that is not opened (offline, retired, or not in the configuration) */
 export function backendOf(run: Run, location: string): Backend {

@@ -66,9 +66,9 @@ async function copyUndisturbed(...[task, source, ...rest]: Parameters<typeof cop
   }
 }
 
-async function lostAName({ run }: Task, { version, ...ref }: CopySource, cause: unknown): Promise<boolean> {
+async function lostAName(task: Task, { version, ...ref }: CopySource, cause: unknown): Promise<boolean> {
   if (codeOf(cause) !== "PRECONDITION" || version === undefined) return false;
-  const now = await expected(run, { ...ref, version }).catch(() => undefined);
+  const now = await expected(task, { ...ref, version }).catch(() => undefined);
   return now !== undefined && now.version !== version;
 }
 
@@ -141,7 +141,7 @@ async function open(task: Task, source: CopySource): Promise<Entry> {
   const entry =
     source.version === undefined
       ? await backendOf(task.run, source.location).stat(source.key)
-      : await expected(task.run, { ...source, version: source.version });
+      : await expected(task, { ...source, version: source.version });
   if (!entry) {
     throw new StowageError("NOT_FOUND", `${at(source)} is gone`, { hint: PLAN_AGAIN });
   }

@@ -116,6 +116,8 @@ export interface Leftover {
   size: number;
   /** When it was put there; milliseconds since the epoch. */
   since: number;
+  /** True when what made it is known to be gone, however young it is. */
+  dead?: boolean;
   /** How the backend finds it again. */
   handle: string;
 }

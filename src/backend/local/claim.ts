@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import { open, readdir, readFile, unlink } from "node:fs/promises";
+import { open, readdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { isAlive, myself, type Process } from "../process.js";
@@ -13,7 +13,8 @@ import { taken } from "./read.js";
  * temporaries, that this empty file is ours, so that one left by a crash is told from a user's empty file.
  */
 export interface Claim {
-  file: string;
+  /** The note; with that of a dead process whose reservation was taken over. */
+  notes: string[];
   /** The inode of the empty file. */
   ino: bigint;
 }
@@ -21,9 +22,13 @@ export interface Claim {
 interface Note {
   key: string;
   process: Process;
+  /** The empty file, once it is there; it is not replaced before this is written. */
+  reserved?: { ino: string; ctime: string };
 }
 
 const SUFFIX = ".claim";
+/** Without `reserved` the process died right after creating the file, or before. */
+const RIGHT_AFTER = 2_000_000_000n;
 
 /** @throws `PRECONDITION` when the name is taken by anything but the claim of a process that died */
 export async function reserve(disk: Disk, key: string, final: string): Promise<Claim> {
@@ -31,20 +36,30 @@ export async function reserve(disk: Disk, key: string, final: string): Promise<C
   const file = join(disk.root, TEMPORARY, `${randomBytes(8).toString("hex")}${SUFFIX}`);
   await makeParents(disk, file);
   await create(file, JSON.stringify(note));
+  const others = async () => (await notesAbout(disk, key)).filter((other) => other.file !== file);
+  // What the dead noted is settled by this claim, whichever way it ends.
+  const notes = [file, ...(await others()).filter(({ dead }) => dead).map((other) => other.file)];
   try {
     await disk.step("reserve");
-    return { file, ino: await create(final, "") };
+    const { ino, ctimeNs } = await create(final, "");
+    await disk.step("created");
+    await writeFile(file, JSON.stringify({ ...note, reserved: { ino: String(ino), ctime: String(ctimeNs) } }));
+    return { notes, ino };
   } catch (error) {
     const left = codeOf(error) === "EEXIST" ? await leftReservation(disk, key, await look(final)) : undefined;
-    // The dead process's note stays until this one is through: the name stays claimed by somebody.
-    if (left) return { file, ino: left.ino };
+    // Of those who write their note and then look for others, at most one finds nobody alive.
+    if (left && (await others()).every(({ dead }) => dead)) return { notes, ino: left.ino };
     await unlink(file);
     throw codeOf(error) === "EEXIST" ? taken(disk, key, error) : error;
   }
 }
 
 export async function release(claim: Claim): Promise<void> {
-  await unlink(claim.file);
+  for (const note of claim.notes) {
+    await unlink(note).catch((error: unknown) => {
+      if (codeOf(error) !== "ENOENT") throw error;
+    });
+  }
 }
 
 /** The claim of a process that died, if `there` is the empty file that it left under `key`: no object, then. */
@@ -54,17 +69,37 @@ export async function leftReservation(
   there: BigIntStats | undefined,
 ): Promise<Claim | undefined> {
   if (!there?.isFile() || there.size !== 0n) return undefined;
+  for (const { file, note, written, dead } of await notesAbout(disk, key)) {
+    if (dead && isReservation(note, written, there)) return { notes: [file], ino: there.ino };
+  }
+  return undefined;
+}
+
+interface FoundNote {
+  file: string;
+  note: Note;
+  written: BigIntStats;
+  /** Its process is gone for sure. */
+  dead: boolean;
+}
+
+async function notesAbout(disk: Disk, key: string): Promise<FoundNote[]> {
   const directory = join(disk.root, TEMPORARY);
-  if (!(await look(directory))) return undefined;
+  const found: FoundNote[] = [];
+  if (!(await look(directory))) return found;
   for (const name of await readdir(directory)) {
     if (!name.endsWith(SUFFIX)) continue;
     const file = join(directory, name);
     const [note, written] = [await readNote(file), await look(file)];
-    if (note?.key !== key || isAlive(note.process) !== false) continue;
-    // A reservation is made right after its note: an older empty file is a user's.
-    if (written && there.ctimeNs >= written.ctimeNs) return { file, ino: there.ino };
+    if (note?.key === key && written) found.push({ file, note, written, dead: isAlive(note.process) === false });
   }
-  return undefined;
+  return found;
+}
+
+/** A user's empty file is another file, or was made at another time. */
+function isReservation({ reserved }: Note, written: BigIntStats, there: BigIntStats): boolean {
+  if (reserved) return reserved.ino === String(there.ino) && reserved.ctime === String(there.ctimeNs);
+  return there.ctimeNs >= written.ctimeNs && there.ctimeNs - written.ctimeNs < RIGHT_AFTER;
 }
 
 /** The key that a leftover claim is about, and whether its process is gone for sure. */
@@ -83,12 +118,11 @@ async function readNote(file: string): Promise<Note | undefined> {
   }
 }
 
-/** The inode of the new file. */
-async function create(file: string, text: string): Promise<bigint> {
+async function create(file: string, text: string): Promise<BigIntStats> {
   const handle = await open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666);
   try {
     if (text) await handle.writeFile(text);
-    return (await handle.stat({ bigint: true })).ino;
+    return await handle.stat({ bigint: true });
   } finally {
     await handle.close();
   }

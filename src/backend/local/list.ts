@@ -65,7 +65,9 @@ export async function* listLeftovers(disk: Disk): AsyncGenerator<Leftover> {
       if (!found?.isFile()) continue;
       // Not the time of modification: that is the source's already.
       const since = Number(found.ctimeNs / 1_000_000n);
-      yield { kind: "temporary", key: name, run: name.split(".")[0] ?? "", size: Number(found.size), since, handle };
+      const dead = (await readClaim(join(disk.root, handle)))?.dead;
+      const run = name.split(".")[0] ?? "";
+      yield { kind: "temporary", key: name, run, size: Number(found.size), since, handle, ...(dead && { dead }) };
     }
   } catch (error) {
     throw failure(disk, "", error);
@@ -133,5 +135,5 @@ async function releaseReservation(disk: Disk, path: string): Promise<void> {
   if (!claim?.dead) return;
   const final = join(disk.root, claim.key);
   const left = await leftReservation(disk, claim.key, await look(final));
-  if (left?.file === path) await unlink(final);
+  if (left?.notes.includes(path)) await unlink(final);
 }
