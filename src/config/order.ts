@@ -46,9 +46,20 @@ function order(map: Entries, keys: readonly string[], isWhole: boolean): void {
   const first = map.items[0];
   map.items.sort((a, b) => rank(a) - rank(b));
   const now = map.items[0];
-  if (!first || !now || first === now) return;
+  if (!first || !now) return;
   delete now.key.spaceBefore;
-  if (isWhole || !map.commentBefore) return;
+  if (isWhole) {
+    hoist(map, now.key);
+    return;
+  }
+  if (first === now || !map.commentBefore) return;
   first.key.commentBefore = [map.commentBefore, first.key.commentBefore].filter(Boolean).join("\n");
   delete map.commentBefore;
+}
+
+/** The comment of an item's first key would stand between the dash and the key: it goes above the dash. */
+function hoist(map: Entries, key: Node): void {
+  if (!key.commentBefore) return;
+  map.commentBefore = [map.commentBefore, key.commentBefore].filter(Boolean).join("\n");
+  delete key.commentBefore;
 }
