@@ -20,7 +20,11 @@ const OUTSIDE = "testing";
 const FORBIDDEN_FOLDERS = ["utils", "util", "core", "types", "helpers", "common"];
 const LINES = 250;
 /** Files over the limit, and why they are one noun all the same. */
-const LONG_FILES: Record<string, string> = {};
+const LONG_FILES: Record<string, string> = {
+  "src/plan/order.ts": "one algorithm: from decisions to the order in which they can be carried out",
+  "src/plan/place.ts": "one decision table: who gets a key (S9), with every case beside the others",
+  "src/plan/settle.ts": "one fixed point: wishes and vetoes (S3, S5, S6) decide on each other",
+};
 
 /** Parts of `process` that tie code to a command line. */
 const PROCESS = /\bprocess\.(argv|stdout|stderr|stdin|exit|exitCode|cwd|chdir|on|once|env)\b/;
@@ -151,6 +155,8 @@ describe("the house (§9)", () => {
     const written = SOURCES.filter((source) => !source.path.endsWith(".gen.ts"));
     const long = written.filter((source) => source.text.split("\n").length > LINES + 1 && !LONG_FILES[source.path]);
     expect(long.map((source) => `${source.path}: ${source.text.split("\n").length - 1} lines`)).toEqual([]);
+    const gone = Object.keys(LONG_FILES).filter((path) => !written.some((source) => source.path === path));
+    expect(gone).toEqual([]);
     // oclif knows commands as classes; nothing else needs one.
     const classes = written.filter(
       (source) =>

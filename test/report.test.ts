@@ -127,13 +127,18 @@ const WIDE_PLAN = planOf(
       {
         address: "nas:client-a/cover.jpg",
         rule: "deliverables",
-        code: "CONFLICT",
+        code: "conflict",
         reason: "primary:client-a/cover.jpg has other content than the file that is there already",
       },
-      { address: "old_hdd:", rule: "", code: "SUSPECT", reason: "the marker is missing" },
+      { address: "old_hdd:", rule: "", code: "suspect", reason: "the marker is missing" },
     ],
     kept: [
-      { address: "primary:only/copy.jpg", rule: "old-videos", code: "S6", reason: "it is the last verified copy" },
+      {
+        address: "primary:only/copy.jpg",
+        rule: "old-videos",
+        code: "min-copies",
+        reason: "it is the last verified copy",
+      },
     ],
     conflicts: [
       {
@@ -190,7 +195,7 @@ describe("the plan as text (§5)", () => {
       "Plan: 2 to copy, 3 to move, 2 to delete, 1 to verify, 2 blocked. 1.2 TB to transfer.",
     );
     expect(last(planOf([]))).toBe("No changes. 48,211 files in 4 locations match storage.yaml.");
-    const blocked = [{ address: "a:x", rule: "r", code: "CONFLICT", reason: "taken" }];
+    const blocked = [{ address: "a:x", rule: "r", code: "conflict", reason: "taken" }];
     expect(last(planOf([], { blocked }))).toBe(
       "Plan: 0 to copy, 0 to move, 0 to delete, 0 to verify, 1 blocked. 0 B to transfer.",
     );
@@ -200,8 +205,8 @@ describe("the plan as text (§5)", () => {
     const evil = "a:\u001b[2Jx\u202egpj\nPlan: 0.jpg";
     const text = renderPlan(
       planOf([{ kind: "copy", rule: "r\u0007", from: evil, to: `b:${evil.slice(2)}` }], {
-        blocked: [{ address: evil, rule: "r\u0007", code: "CONFLICT", reason: `${evil} is taken` }],
-        kept: [{ address: evil, rule: "r", code: "S6", reason: evil }],
+        blocked: [{ address: evil, rule: "r\u0007", code: "conflict", reason: `${evil} is taken` }],
+        kept: [{ address: evil, rule: "r", code: "min-copies", reason: evil }],
         drift: [{ address: evil, kind: "missing", detail: evil }],
       }),
     );

@@ -31,4 +31,7 @@ const STEPS: Record<string, string> = {
 };
 
 /** The next step for a code, as a sentence; undefined where the reason says it all. */
-export const nextStep = (code: string): string | undefined => STEPS[code];
+export function nextStep(code: string): string | undefined {
+  const step = STEPS[code];
+  return step && step.charAt(0).toUpperCase() + step.slice(1);
+}

@@ -145,7 +145,7 @@ export function counterText(counters: Counters, rate: Rate = {}): string {
       ? plural(counters.files, "file")
       : `${count(counters.files)} of ${plural(counters.totalFiles, "file")}`,
   ];
-  if (counters.totalBytes !== undefined) parts.push(`${bytes(counters.bytes)} of ${bytes(counters.totalBytes)}`);
+  if (counters.totalBytes) parts.push(`${bytes(counters.bytes)} of ${bytes(counters.totalBytes)}`);
   else if (counters.bytes > 0) parts.push(bytes(counters.bytes));
   if (rate.perSecond) {
     parts.push(`${bytes(rate.perSecond)}/s`);

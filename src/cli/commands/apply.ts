@@ -137,7 +137,7 @@ function printEvent(event: ApplyEvent, output: Output): void {
 }
 
 function resultEvent(report: RunReport, plan: Plan): unknown {
-  const { outcomes: _outcomes, ...result } = report;
+  const { outcomes: _outcomes, present: _present, ...result } = report;
   return { type: "result", ...result, blocked: plan.footer.summary.blocked };
 }
 
