@@ -1,4 +1,5 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { contentsBelow, filesBelow, REPOSITORY, run, scratchFolder, stowage } from "./example-kit.js";
@@ -185,6 +186,22 @@ it("examples/api.js does through the API what npm start does", () => {
   expect(ran).toMatchObject({ code: 0 });
   expect(ran.out).toMatch(/\nThe second plan has 0 actions\.\n$/);
   expect(filesBelow(home)).toEqual(expect.arrayContaining(["archive/renders/2024/04/turntable-01.mp4"]));
+});
+
+it("rclone finds the same bytes, and mtimes are kept, where an example copies everything", ({ skip }) => {
+  skip(spawnSync("rclone", ["version"]).status !== 0, "rclone is not installed");
+  const home = join(scratchFolder(), "scratch");
+  expect(run(["examples/start.js", "examples/cloud-backup.yaml"], { env: { STOWAGE_HOME: home } })).toMatchObject({
+    code: 0,
+  });
+  const [original, copy] = [join(home, "pictures"), join(home, "backup")];
+  const own = ["--exclude", "/.stowage-*", "--exclude", "/.stowage-*/**"];
+  const check = spawnSync("rclone", ["check", "--download", ...own, original, copy], { encoding: "utf8" });
+  expect(check.stderr).toMatch(/ 0 differences found/);
+  expect(check.status).toBe(0);
+  const times = (root: string) =>
+    filesBelow(root).map((path) => `${path} ${statSync(join(root, path), { bigint: true }).mtimeNs}`);
+  expect(times(copy)).toEqual(times(original));
 });
 
 it("the library is small and of many kinds", () => {
