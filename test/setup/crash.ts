@@ -74,6 +74,18 @@ export const scenarios: Scenario[] = [
   },
 ];
 
+/** Small, for where each step costs two processes. */
+export const smallest: Scenario = {
+  name: "a move, and one of an empty file",
+  before: { "a:x": "1", "a:e": "" },
+  actions: [
+    { kind: "move", from: "a:x", to: "b:new/x", content: "1" },
+    { kind: "move", from: "a:e", to: "b:e", content: "" },
+  ],
+  after: { "b:new/x": "1", "b:e": "" },
+  trash: [],
+};
+
 export async function worldOf(scenario: Scenario): Promise<{ world: World; plan: Plan }> {
   const world = await localWorld(NAMES, scenario.before);
   for (const [from, to] of scenario.links ?? []) linkSync(join(world.root, from), join(world.root, to));

@@ -19,7 +19,7 @@ import {
   trashed,
   type World,
 } from "../setup/apply.js";
-import { NAMES, scenarios, worldOf } from "../setup/crash.js";
+import { NAMES, scenarios, smallest, worldOf } from "../setup/crash.js";
 
 afterEach(cleanup);
 
@@ -54,7 +54,7 @@ const applied = (world: World, plan: Plan, order: Order) => start(world, plan, o
 /** test/apply-crash.test.ts stops at every step inside one process; these are the same with a real kill. */
 describe.each([
   { hardLinks: true, scenario: scenarios[1]!, stride: 4 },
-  { hardLinks: false, scenario: scenarios[0]!, stride: 1 },
+  { hardLinks: false, scenario: smallest, stride: 1 },
 ])("kill -9 at step after step (hard links: $hardLinks)", ({ hardLinks, scenario, stride }) => {
   it(`loses nothing, and applying again ends in the same tree: ${scenario.name}`, async () => {
     let killed = 0;

@@ -15,8 +15,8 @@ import { taken } from "./read.js";
 export interface Claim {
   /** The note; with that of a dead process whose reservation was taken over. */
   notes: string[];
-  /** The inode of the empty file. */
-  ino: bigint;
+  /** The empty file. Its inode alone does not tell it from one that was made after it was deleted. */
+  file: { ino: bigint; ctimeNs: bigint };
 }
 
 interface Note {
@@ -44,15 +44,19 @@ export async function reserve(disk: Disk, key: string, final: string): Promise<C
     const { ino, ctimeNs } = await create(final, "");
     await disk.step("created");
     await writeFile(file, JSON.stringify({ ...note, reserved: { ino: String(ino), ctime: String(ctimeNs) } }));
-    return { notes, ino };
+    return { notes, file: { ino, ctimeNs } };
   } catch (error) {
     const left = codeOf(error) === "EEXIST" ? await leftReservation(disk, key, await look(final)) : undefined;
     // Of those who write their note and then look for others, at most one finds nobody alive.
-    if (left && (await others()).every(({ dead }) => dead)) return { notes, ino: left.ino };
+    if (left && (await others()).every(({ dead }) => dead)) return { notes, file: left.file };
     await unlink(file);
     throw codeOf(error) === "EEXIST" ? taken(disk, key, error) : error;
   }
 }
+
+/** True while the name still leads to the reserved file. */
+export const isHeld = ({ file }: Claim, there: BigIntStats | undefined): boolean =>
+  there?.isFile() === true && there.size === 0n && there.ino === file.ino && there.ctimeNs === file.ctimeNs;
 
 export async function release(claim: Claim): Promise<void> {
   for (const note of claim.notes) {
@@ -70,7 +74,7 @@ export async function leftReservation(
 ): Promise<Claim | undefined> {
   if (!there?.isFile() || there.size !== 0n) return undefined;
   for (const { file, note, written, dead } of await notesAbout(disk, key)) {
-    if (dead && isReservation(note, written, there)) return { notes: [file], ino: there.ino };
+    if (dead && isReservation(note, written, there)) return { notes: [file], file: there };
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { link, rename, unlink } from "node:fs/promises";
 import { codeOf } from "../../lib/error.js";
-import { release, reserve } from "./claim.js";
+import { isHeld, release, reserve } from "./claim.js";
 import { look, makeParents, syncParents } from "./directories.js";
 import type { Disk } from "./disk.js";
 import { taken } from "./read.js";
@@ -52,7 +52,7 @@ async function renamed(disk: Disk, path: string, key: string, final: string): Pr
   try {
     await disk.step("reserved");
     const there = await look(final);
-    if (!there?.isFile() || there.ino !== claim.ino || there.size !== 0n) throw taken(disk, key);
+    if (!isHeld(claim, there)) throw taken(disk, key);
     await disk.step("rename");
     await rename(path, final);
     await disk.step("renamed");
@@ -60,7 +60,7 @@ async function renamed(disk: Disk, path: string, key: string, final: string): Pr
     const there = await look(final);
     const done = own !== undefined && there?.ino === own.ino && there.dev === own.dev;
     if (!done) {
-      if (there?.ino === claim.ino && there.size === 0n) await unlink(final);
+      if (isHeld(claim, there)) await unlink(final);
       await release(claim);
       throw error;
     }
