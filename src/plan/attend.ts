@@ -100,23 +100,37 @@ export async function findUnidentified(catalog: Catalog, config: Config): Promis
  */
 export async function findWaiting(catalog: Catalog, config: Config, sites: readonly Site[]): Promise<Blocked[]> {
   const blocked: Blocked[] = [];
-  for (const site of sites) {
-    if (site.suspect !== undefined) continue;
-    for (const [index, rule] of config.rules.entries()) {
-      if (site.unavailable && rule.destination.includes(site.name)) {
-        const files = await countWaiting(catalog, site, sql`d."first" = ${index} OR list_contains(d.more, ${index})`);
-        if (files > 0) blocked.push(waiting(site, rule.name, site.unavailable, `${files} files wait for it`));
-      }
-      if (!site.removable && site.usable && rule.from?.includes(site.name)) {
-        const files = await countStuck(catalog, site, index);
-        const why = { code: "source-read-only", reason: `${site.name} is read_only` };
-        if (files > 0) blocked.push(waiting(site, rule.name, why, `${files} files stay there`));
-      }
-    }
-    if (site.unavailable && config.default?.location === site.name) {
-      const files = await countWaiting(catalog, site, sql`d."first" IS NULL`);
-      if (files > 0) blocked.push(waiting(site, "default", site.unavailable, `${files} files may wait for it`));
-    }
+  for (const site of sites.filter((each) => each.suspect === undefined)) {
+    if (site.unavailable) blocked.push(...(await waitingFor(catalog, config, site, site.unavailable)));
+    if (site.usable && !site.removable) blocked.push(...(await stuckIn(catalog, config, site)));
+  }
+  return blocked;
+}
+
+async function waitingFor(
+  catalog: Catalog,
+  config: Config,
+  site: Site,
+  why: { code: string; reason: string },
+): Promise<Blocked[]> {
+  const blocked: Blocked[] = [];
+  for (const [index, rule] of config.rules.entries()) {
+    if (!rule.destination.includes(site.name)) continue;
+    const files = await countWaiting(catalog, site, sql`d."first" = ${index} OR list_contains(d.more, ${index})`);
+    if (files > 0) blocked.push(waiting(site, rule.name, why, `${files} files wait for it`));
+  }
+  if (config.default?.location !== site.name) return blocked;
+  const files = await countWaiting(catalog, site, sql`d."first" IS NULL`);
+  return files > 0 ? [...blocked, waiting(site, "default", why, `${files} files may wait for it`)] : blocked;
+}
+
+async function stuckIn(catalog: Catalog, config: Config, site: Site): Promise<Blocked[]> {
+  const blocked: Blocked[] = [];
+  for (const [index, rule] of config.rules.entries()) {
+    if (!rule.from?.includes(site.name)) continue;
+    const files = await countStuck(catalog, site, index);
+    const why = { code: "source-read-only", reason: `${site.name} is read_only` };
+    if (files > 0) blocked.push(waiting(site, rule.name, why, `${files} files stay there`));
   }
   return blocked;
 }

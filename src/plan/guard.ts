@@ -2,8 +2,8 @@ import { address } from "../lib/key.js";
 import type { Content, Context } from "./model.js";
 import type { Step } from "./order.js";
 import type { CapacityForecast, Check, Proof } from "./plan.js";
-import { floorOf } from "./settle.js";
 import type { Site } from "./site.js";
+import { floorOf } from "./veto.js";
 import { fullMark } from "./wish.js";
 
 /** Bytes per location before, at the worst moment and after; and the contents that would not fit, in the order of the plan. */

@@ -1,33 +1,11 @@
-import { groupBy } from "../lib/iter.js";
 import { compareKeys } from "../lib/key.js";
-import {
-  byPriority,
-  type Content,
-  type Context,
-  countCopies,
-  type Instance,
-  type Placement,
-  type Unwanted,
-} from "./model.js";
-import type { Action, ActionKind, Reason, Source, Target, Witness } from "./plan.js";
-import { floorOf, type Settlement } from "./settle.js";
+import { type Draft, draftAll } from "./draft.js";
+import { byPriority, type Content, type Context, countCopies, type Instance, type Placement } from "./model.js";
+import type { Action, ActionKind, Source, Target, Witness } from "./plan.js";
+import type { Settlement } from "./settle.js";
 import type { Site } from "./site.js";
+import { floorOf } from "./veto.js";
 import { newPlace, type Place } from "./wish.js";
-
-/** An action before it has its place in the order. */
-interface Draft {
-  kind: ActionKind;
-  author: { name: string; line: number; rank: number };
-  reason: Reason;
-  from: Instance;
-  /** A key that this action fills. */
-  fills: Placement | undefined;
-  /** Where the content is (or will be) for a move that fills nothing. */
-  arrives: Instance | Placement | undefined;
-  /** The instance that this action takes away. */
-  removes: Instance | undefined;
-  after: Set<Draft>;
-}
 
 /** One entry of a plan's order: the action and what it does to the world. */
 export interface Step {
@@ -43,116 +21,8 @@ export interface Step {
  */
 export function orderActions(settlement: Settlement, context: Context): Step[] {
   const drafts = draftAll(settlement, context);
-  linkOccupants(drafts);
   const ordered = topological(drafts);
   return number(ordered, context, settlement);
-}
-
-function draftAll(settlement: Settlement, context: Context): Draft[] {
-  const carried = carriers(settlement, context);
-  const drafts = [
-    ...settlement.placements.filter((placement) => !carried.has(placement)).map(copyDraft),
-    ...[...settlement.removals].map(([instance, unwanted]) => removalDraft(instance, unwanted, carried)),
-    ...settlement.displaced.map((loser) => loserDraft(loser, settlement)),
-  ];
-  const fillers = groupBy(
-    drafts.filter((each) => each.fills),
-    (each) => each.from.content,
-  );
-  for (const each of drafts)
-    for (const filler of waitsFor(each, fillers.get(each.from.content) ?? [])) each.after.add(filler);
-  return drafts;
-}
-
-/** The move that carries a placement: the one whose file decided the key, if the placement is at its last destination. */
-function carriers(settlement: Settlement, context: Context): Map<Placement, Instance> {
-  const carried = new Map<Placement, Instance>();
-  for (const [instance, unwanted] of settlement.removals) {
-    const last = unwanted.wishes.at(-1);
-    if (unwanted.action !== "move" || last?.outcome?.kind !== "placed") continue;
-    const { placement } = last.outcome;
-    if (placement.wish.author !== unwanted.author) continue;
-    if (placement.wish.instance === instance && !needsOthersMoves(instance, placement, settlement, context))
-      carried.set(placement, instance);
-  }
-  return carried;
-}
-
-/** With min_copies above one, moves of one content may need each other's targets: then the transfers are copies of their own. */
-function needsOthersMoves(instance: Instance, placement: Placement, settlement: Settlement, context: Context): boolean {
-  const { content } = placement;
-  const floor = floorOf(content, context);
-  if (floor === 1) return false;
-  const own: Place[] = content.instances.filter(
-    (other) => other !== instance && !settlement.removals.has(other) && !settlement.displaced.includes(other),
-  );
-  return countCopies([...own, newPlace(placement.site)]) < floor;
-}
-
-/** A copy is read from the location with the highest priority; one that a move asks for, from the file that moves. */
-function copyDraft(placement: Placement): Draft {
-  const { content, wish } = placement;
-  const best = [...content.instances].sort(byPriority)[0] ?? wish.instance;
-  const from = wish.author.rule?.action === "move" ? wish.instance : best;
-  return draft("copy", wish.author, wish.author.reason, from, { fills: placement });
-}
-
-function removalDraft(instance: Instance, unwanted: Unwanted, carried: ReadonlyMap<Placement, Instance>): Draft {
-  if (unwanted.action === "delete") return draft("delete", unwanted.author, "rule", instance, { removes: instance });
-  const outcome = unwanted.wishes.at(-1)?.outcome;
-  const placement = outcome?.kind === "placed" ? outcome.placement : undefined;
-  const arrives = outcome?.kind === "held" ? outcome.instance : placement;
-  const fills = placement && carried.get(placement) === instance ? placement : undefined;
-  return draft("move", unwanted.author, "rule", instance, { fills, arrives, removes: instance });
-}
-
-function loserDraft(loser: Instance, settlement: Settlement): Draft {
-  const winner = settlement.placements.find((placement) => placement.displaces === loser);
-  const author = winner?.wish.author ?? { name: "conflict", line: 0, rank: 0 };
-  return draft("delete", author, "conflict", loser, { removes: loser });
-}
-
-function draft(
-  kind: ActionKind,
-  author: Draft["author"],
-  reason: Reason,
-  from: Instance,
-  rest: { fills?: Placement | undefined; arrives?: Instance | Placement | undefined; removes?: Instance },
-): Draft {
-  return {
-    kind,
-    author,
-    reason,
-    from,
-    fills: rest.fills,
-    arrives: rest.arrives,
-    removes: rest.removes,
-    after: new Set(),
-  };
-}
-
-/** A removal waits for every copy of its content that is made by an action of its own, and a move for the one its target comes from. */
-function waitsFor(each: Draft, fillers: readonly Draft[]): Draft[] {
-  if (!each.removes || each.reason === "conflict") return [];
-  return fillers.filter((filler) => {
-    if (filler === each) return false;
-    return (
-      filler.kind === "copy" || each.kind === "delete" || (each.arrives !== undefined && filler.fills === each.arrives)
-    );
-  });
-}
-
-/** Whoever fills a key waits until the one that is there has gone. */
-function linkOccupants(drafts: readonly Draft[]): void {
-  const removedBy = new Map(drafts.flatMap((each) => (each.removes ? [[each.removes, each] as const] : [])));
-  for (const each of drafts) {
-    if (!each.fills) continue;
-    const gone = each.fills.displaces ? [...each.fills.after, each.fills.displaces] : each.fills.after;
-    for (const instance of gone) {
-      const remover = removedBy.get(instance);
-      if (remover) each.after.add(remover);
-    }
-  }
 }
 
 const KIND_ORDER: Record<ActionKind, number> = { copy: 0, move: 1, delete: 2, verify: 3 };

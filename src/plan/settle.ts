@@ -1,19 +1,12 @@
 import { address } from "../lib/key.js";
-import {
-  byConfigOrder,
-  type Content,
-  type Context,
-  countCopies,
-  type Instance,
-  type Placement,
-  type Unwanted,
-  type Wish,
-} from "./model.js";
+import { decideGroup, type Stayer } from "./conflict.js";
+import type { Content, Context, Instance, Placement, Unwanted, Wish } from "./model.js";
 import type { Occupancy } from "./occupants.js";
-import { type Claim, claimKeys, decideGroup, type Group, isFree, type Stayer, settleClaim } from "./place.js";
+import { type Claim, claimKeys, type Group, isFree, settleClaim, slotId } from "./place.js";
 import type { Blocked, Conflict, Kept } from "./plan.js";
 import { type Site, slotOf } from "./site.js";
-import { byTargetKey, missingCopies, newPlace, type Place, placesWithWishes, type Shortfall } from "./wish.js";
+import { acceptRemovals } from "./veto.js";
+import { byTargetKey, missingCopies, placesWithWishes, type Shortfall } from "./wish.js";
 
 /** What is to happen: keys that are filled, instances that go, and all that stays as it is although a rule wants it otherwise. */
 export interface Settlement {
@@ -187,7 +180,7 @@ function freeName(content: Content, site: Site, groups: Map<string, Group>, occu
 function claimFor(groups: Map<string, Group>, wish: Wish, spot: { site: Site; key: string }): void {
   const slot = slotOf(spot.site, spot.key);
   const claim: Claim = { content: wish.content, site: spot.site, key: spot.key, wishes: [wish] };
-  groups.set(`${spot.site.order} ${slot}`, { site: spot.site, slot, claims: [claim], state: "done", swap: false });
+  groups.set(slotId(spot.site, slot), { site: spot.site, slot, claims: [claim], state: "done", swap: false });
 }
 
 /** Wishes for any key at a site where an exact wish was meant to fulfil them and did not, or did. */
@@ -218,114 +211,6 @@ function placeRest(content: Content, groups: Map<string, Group>, occupancy: Occu
     claimFor(groups, wish, { site: wish.site, key: free.key });
   }
 }
-
-/**
- * Which unwanted instances may go: those of moves whose wishes are fulfilled, and of deletes; less those that S3, S5
- * and S6 keep. Among equals the first in config order with the smallest key stays.
- */
-function acceptRemovals(
-  content: Content,
-  displaced: ReadonlySet<Instance>,
-  context: Context,
-  kept: Kept[],
-): Map<Instance, Unwanted> {
-  const going = new Map<Instance, Unwanted>();
-  for (const instance of [...content.unwanted.keys()].sort(byConfigOrder)) {
-    const unwanted = content.unwanted.get(instance);
-    if (unwanted?.wishes.every((wish) => wish.outcome?.kind === "held" || wish.outcome?.kind === "placed"))
-      going.set(instance, unwanted);
-  }
-  if (going.size === 0) return going;
-  const staying: Place[] = content.instances.filter((instance) => !going.has(instance) && !displaced.has(instance));
-  const filled = new Map<string, Place>();
-  for (const wish of content.wishes) {
-    if (wish.outcome?.kind === "placed")
-      filled.set(`${wish.site.order} ${wish.outcome.placement.key}`, newPlace(wish.site));
-  }
-  staying.push(...filled.values());
-  const keep = (instance: Instance, code: string, reason: string): void => {
-    const unwanted = going.get(instance);
-    if (!unwanted) return;
-    going.delete(instance);
-    staying.push(instance);
-    kept.push({ address: address(instance.site.name, instance.key), rule: unwanted.author.name, code, reason });
-  };
-  keepWanted(content, going, staying, keep);
-  keepFloor(content, going, staying, keep, context);
-  keepRequired(content, going, staying, keep, context);
-  return going;
-}
-
-type Keep = (instance: Instance, code: string, reason: string) => void;
-
-/** S3: a wanted location beats an unwanted instance. */
-function keepWanted(
-  content: Content,
-  going: ReadonlyMap<Instance, Unwanted>,
-  staying: readonly Place[],
-  keep: Keep,
-): void {
-  for (const wish of content.wishes) {
-    if (!wish.exact || wish.outcome?.kind !== "held" || !going.has(wish.outcome.instance)) continue;
-    keep(wish.outcome.instance, "wanted", `${wish.author.name} wants it at this key`);
-  }
-  for (const wish of content.wishes) {
-    if (staying.some((place) => place.site === wish.site)) continue;
-    const last = [...going.keys()].find((instance) => instance.site === wish.site);
-    if (last) keep(last, "wanted", `${wish.author.name} wants the content in ${wish.site.name}`);
-  }
-}
-
-/** S6: never below min(min_copies, what it had), and never below one but by allow_last_copy. */
-function keepFloor(
-  content: Content,
-  going: ReadonlyMap<Instance, Unwanted>,
-  staying: readonly Place[],
-  keep: Keep,
-  context: Context,
-): void {
-  const floor = floorOf(content, context);
-  for (const [instance, unwanted] of firstPerSite(going)) {
-    const count = countCopies(staying);
-    if (count >= floor) return;
-    if (countCopies([...staying, instance]) === count || (unwanted.action === "delete" && unwanted.allowLastCopy))
-      continue;
-    const why = floor === 1 ? "it is the last verified copy" : `min_copies: ${floor} verified copies must stay`;
-    keep(instance, "min-copies", why);
-  }
-}
-
-/** S5: what a requirement counts on stays. */
-function keepRequired(
-  content: Content,
-  going: ReadonlyMap<Instance, Unwanted>,
-  staying: readonly Place[],
-  keep: Keep,
-  context: Context,
-): void {
-  for (const index of content.needs) {
-    const author = context.authors.needs[index];
-    if (!author) continue;
-    for (const [instance] of firstPerSite(going)) {
-      const missing = missingCopies(content, author, staying);
-      if (missing === undefined) break;
-      const domains = new Set(staying.map((place) => place.site.location.domain));
-      if (missing === "domain" && domains.has(instance.site.location.domain)) continue;
-      if (countCopies([...staying, instance]) > countCopies(staying))
-        keep(instance, "require", `${author.name} requires it`);
-    }
-  }
-}
-
-/** The smallest key of every location, in config order. */
-function firstPerSite(going: ReadonlyMap<Instance, Unwanted>): [Instance, Unwanted][] {
-  const seen = new Set<Site>();
-  return [...going].filter(([instance]) => !seen.has(instance.site) && seen.add(instance.site));
-}
-
-/** How many verified copies the content must keep at every step. */
-export const floorOf = (content: Content, context: Context): number =>
-  Math.max(1, Math.min(context.config.safety.minCopies, countCopies(content.instances)));
 
 /** One line per matched file, location and reason; a copy speaks once for all names of a content. */
 function reportWishes(wishes: readonly Wish[], kept: Kept[]): { blocked: Blocked[]; kept: Kept[] } {

@@ -1,0 +1,113 @@
+import { address } from "../lib/key.js";
+import { byConfigOrder, type Content, type Context, countCopies, type Instance, type Unwanted } from "./model.js";
+import type { Kept } from "./plan.js";
+import type { Site } from "./site.js";
+import { missingCopies, newPlace, type Place } from "./wish.js";
+
+/**
+ * Which unwanted instances may go: those of moves whose wishes are fulfilled, and of deletes; less those that S3, S5
+ * and S6 keep. Among equals the first in config order with the smallest key stays.
+ */
+export function acceptRemovals(
+  content: Content,
+  displaced: ReadonlySet<Instance>,
+  context: Context,
+  kept: Kept[],
+): Map<Instance, Unwanted> {
+  const going = new Map<Instance, Unwanted>();
+  for (const instance of [...content.unwanted.keys()].sort(byConfigOrder)) {
+    const unwanted = content.unwanted.get(instance);
+    if (unwanted?.wishes.every((wish) => wish.outcome?.kind === "held" || wish.outcome?.kind === "placed"))
+      going.set(instance, unwanted);
+  }
+  if (going.size === 0) return going;
+  const staying: Place[] = content.instances.filter((instance) => !going.has(instance) && !displaced.has(instance));
+  const filled = new Map<string, Place>();
+  for (const wish of content.wishes) {
+    if (wish.outcome?.kind === "placed")
+      filled.set(`${wish.site.order} ${wish.outcome.placement.key}`, newPlace(wish.site));
+  }
+  staying.push(...filled.values());
+  const keep = (instance: Instance, code: string, reason: string): void => {
+    const unwanted = going.get(instance);
+    if (!unwanted) return;
+    going.delete(instance);
+    staying.push(instance);
+    kept.push({ address: address(instance.site.name, instance.key), rule: unwanted.author.name, code, reason });
+  };
+  keepWanted(content, going, staying, keep);
+  keepFloor(content, going, staying, keep, context);
+  keepRequired(content, going, staying, keep, context);
+  return going;
+}
+
+type Keep = (instance: Instance, code: string, reason: string) => void;
+
+/** S3: a wanted location beats an unwanted instance. */
+function keepWanted(
+  content: Content,
+  going: ReadonlyMap<Instance, Unwanted>,
+  staying: readonly Place[],
+  keep: Keep,
+): void {
+  for (const wish of content.wishes) {
+    if (!wish.exact || wish.outcome?.kind !== "held" || !going.has(wish.outcome.instance)) continue;
+    keep(wish.outcome.instance, "wanted", `${wish.author.name} wants it at this key`);
+  }
+  for (const wish of content.wishes) {
+    if (staying.some((place) => place.site === wish.site)) continue;
+    const last = [...going.keys()].find((instance) => instance.site === wish.site);
+    if (last) keep(last, "wanted", `${wish.author.name} wants the content in ${wish.site.name}`);
+  }
+}
+
+/** S6: never below min(min_copies, what it had), and never below one but by allow_last_copy. */
+function keepFloor(
+  content: Content,
+  going: ReadonlyMap<Instance, Unwanted>,
+  staying: readonly Place[],
+  keep: Keep,
+  context: Context,
+): void {
+  const floor = floorOf(content, context);
+  for (const [instance, unwanted] of firstPerSite(going)) {
+    const count = countCopies(staying);
+    if (count >= floor) return;
+    if (countCopies([...staying, instance]) === count || (unwanted.action === "delete" && unwanted.allowLastCopy))
+      continue;
+    const why = floor === 1 ? "it is the last verified copy" : `min_copies: ${floor} verified copies must stay`;
+    keep(instance, "min-copies", why);
+  }
+}
+
+/** S5: what a requirement counts on stays. */
+function keepRequired(
+  content: Content,
+  going: ReadonlyMap<Instance, Unwanted>,
+  staying: readonly Place[],
+  keep: Keep,
+  context: Context,
+): void {
+  for (const index of content.needs) {
+    const author = context.authors.needs[index];
+    if (!author) continue;
+    for (const [instance] of firstPerSite(going)) {
+      const missing = missingCopies(content, author, staying);
+      if (missing === undefined) break;
+      const domains = new Set(staying.map((place) => place.site.location.domain));
+      if (missing === "domain" && domains.has(instance.site.location.domain)) continue;
+      if (countCopies([...staying, instance]) > countCopies(staying))
+        keep(instance, "require", `${author.name} requires it`);
+    }
+  }
+}
+
+/** The smallest key of every location, in config order. */
+function firstPerSite(going: ReadonlyMap<Instance, Unwanted>): [Instance, Unwanted][] {
+  const seen = new Set<Site>();
+  return [...going].filter(([instance]) => !seen.has(instance.site) && seen.add(instance.site));
+}
+
+/** How many verified copies the content must keep at every step. */
+export const floorOf = (content: Content, context: Context): number =>
+  Math.max(1, Math.min(context.config.safety.minCopies, countCopies(content.instances)));
