@@ -1,11 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Config } from "../src/config/config.js";
 import { checkConfig, checkText, loadConfig } from "../src/config/load.js";
 import { compileMatch } from "../src/config/match.js";
+import { parseDuration, parsePercent, parseSize } from "../src/config/units.js";
 
 const ENV = { HOME: "/home/ada", NAS: "/mnt/nas", EMPTY: "", API_KEY: "s3cr3t-Value", PRIO: "7" };
 const check = (text: string, env: Record<string, string> = ENV) => checkText(text, "/etc/media/storage.yaml", { env });
@@ -348,6 +350,11 @@ rules:
       ['3:35 NESTED_ROOT "a" lies inside of "b"'],
     ],
     [
+      "a location in the state directory",
+      "settings: { state: /s }\nlocations:\n  - { name: a, type: local, path: /s/x }\n",
+      ['3:35 NESTED_ROOT "a" lies inside of the state directory'],
+    ],
+    [
       "path for a network location",
       "locations:\n  - { name: a, type: network, path: /a }\n",
       ['2:31 WRONG_KEY a network location has its directory in "mount_path"'],
@@ -469,6 +476,19 @@ rules:
       ['3:20 warning NOT_ACTIVE "a" is draining: nothing is put there'],
     ],
     [
+      "an attribute that no layout names",
+      "locations:\n  - { name: a, type: local, path: /a, layout: '{shot}/**' }\nrules: [{ match: { attr.shto: x, project: y }, action: keep }]\n",
+      [
+        "3:20 warning NEVER_KNOWN no location's layout names {shto}: attr.shto is never known",
+        "3:34 warning NEVER_KNOWN no location's layout names {project}: project is never known",
+      ],
+    ],
+    [
+      "a key that no file can have",
+      `${TWO}rules: [{ match: {}, action: move, destination: b, key: "{project}/{attr.x|none}/{filename}" }]\n`,
+      ["4:57 warning NEVER_KNOWN no location's layout names {project}: project is never known"],
+    ],
+    [
       "a set without use",
       `${TWO}sets: { big: { size: ">1GB" } }\n`,
       ['4:9 warning UNUSED_SET no rule uses the set "big"'],
@@ -500,6 +520,19 @@ rules:
 
   it("says what to do about ${…} between braces", () => {
     expect(hints("locations:\n  - { name: a, type: local, path: ${NAS} }\n")[0]).toContain("needs quotes");
+  });
+
+  it("takes a secret for a path only, because all else is shown", () => {
+    expect(found('locations:\n  - { name: "${API_KEY}", type: local, path: "/x/${API_KEY}" }\n')).toEqual([
+      "2:13 SECRET the variable API_KEY is named like a secret, and a value here would be shown in plans",
+      "2:46 warning SECRET the variable API_KEY is named like a secret, but paths are shown in plans",
+    ]);
+  });
+
+  it("shows a bounded number of findings, and says when there are more", () => {
+    const { diagnostics } = check(`${TWO}${Array.from({ length: 300 }, (_, index) => `x${index}: 1\n`).join("")}`);
+    expect(diagnostics).toHaveLength(200);
+    expect(diagnostics.at(-1)).toMatchObject({ code: "MORE", severity: "error" });
   });
 
   it("never shows the value of a secret", () => {
@@ -630,6 +663,23 @@ describe("the digest is of the meaning", () => {
   });
 });
 
+interface Schema {
+  description?: string;
+  $ref?: string;
+  pattern?: string;
+  properties?: Record<string, Schema>;
+  $defs: Record<string, Schema>;
+}
+
+function accepts(parse: (text: string) => number, text: string): boolean {
+  try {
+    parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 describe("files", () => {
   let folder: string;
   beforeAll(() => {
@@ -663,6 +713,52 @@ describe("files", () => {
       code: "CONFIG_INVALID",
       message: `${bad}:2:38: unknown key "colour"\n${bad}:3:1: unknown key "ruels". Did you mean "rules"?`,
     });
+  });
+
+  it("has a sound schema that describes everything", () => {
+    const schema = JSON.parse(readFileSync("schema/storage.schema.json", "utf8")) as Schema;
+    expect(() =>
+      new Ajv2020({ strict: true, strictTypes: false, strictRequired: false, allowUnionTypes: true }).compile(schema),
+    ).not.toThrow();
+    const silent = Object.values(schema.$defs).flatMap((definition) =>
+      Object.entries(definition.properties ?? {}).flatMap(([key, property]) => {
+        const description = property.description ?? schema.$defs[property.$ref?.split("/").at(-1) ?? ""]?.description;
+        return description ? [] : [key];
+      }),
+    );
+    expect(silent).toEqual([]);
+  });
+
+  it("teaches an editor no value that is refused, and refuses none that the schema allows", () => {
+    const schema = JSON.parse(readFileSync("schema/storage.schema.json", "utf8")) as Schema;
+    const samples = [
+      "1.5GB",
+      "1K",
+      "7",
+      "512MiB",
+      "2min",
+      "5m",
+      "30d",
+      "0",
+      "10%",
+      "110",
+      "x",
+      "",
+      "1 TB",
+      "1kb",
+      "3mo",
+      "${X}",
+    ];
+    for (const [name, parse] of [
+      ["size", parseSize],
+      ["duration", parseDuration],
+      ["percent", parsePercent],
+    ] as const) {
+      const pattern = new RegExp(schema.$defs[name]!.pattern!, "u");
+      for (const sample of samples.filter((each) => !each.includes("${")))
+        expect(`${name} ${sample} ${pattern.test(sample)}`).toBe(`${name} ${sample} ${accepts(parse, sample)}`);
+      expect(pattern.test("${X}")).toBe(true);
+    }
   });
 
   it("keeps the types and the schema together: `npm run types`", () => {

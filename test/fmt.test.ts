@@ -307,7 +307,7 @@ describe("fmt, for whatever is in the file", () => {
             meaning.rules.map((each) => each.name),
           );
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -383,7 +383,7 @@ describe("fmt, for whatever is in the file", () => {
           expectFaithful(text);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 600 },
     );
   });
 });

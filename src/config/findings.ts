@@ -43,20 +43,15 @@ const MAX_MESSAGE = 600;
 export function findings(file: string, text: string): Findings {
   const all: Diagnostic[] = [];
   const seen = new Set<string>();
-  const marks = new WeakMap<object, Marks>();
-  const secrets = new Map<string, string>();
+  const marks: Findings["marks"] = new WeakMap();
   const muted = new Set<number>();
-  const starts = [0];
-  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
-  let errors = 0;
+  const secrets = new Map<string, string>();
+  const position = positions(text);
+  let failed = false;
 
   const redact = (message: string): string => {
     const longestFirst = [...secrets].sort(([a], [b]) => b.length - a.length);
     return longestFirst.reduce((shown, [value, name]) => replaceAll(shown, value, `\${${name}}`), message);
-  };
-  const clean = (message: string): string => {
-    const shown = printable(redact(message));
-    return shown.length > MAX_MESSAGE ? `${shown.slice(0, MAX_MESSAGE)}…` : shown;
   };
   const offsetOf = (at: At): number => {
     if (typeof at === "number") return at;
@@ -65,8 +60,54 @@ export function findings(file: string, text: string): Findings {
     const known = marks.get(parent);
     return known?.of.get(key)?.[part] ?? known?.self ?? 0;
   };
-  const position = (at: At): { line: number; column: number } => {
-    const offset = offsetOf(at);
+  const add = (severity: Diagnostic["severity"], code: string, at: At, message: string, hint?: string): void => {
+    if (muted.has(offsetOf(at))) return;
+    failed ||= severity === "error";
+    if (all.length > MAX_FINDINGS * 10) return;
+    const found = { severity, code, message: shown(redact(message)), file, ...position(offsetOf(at)) };
+    const mark = `${found.line}:${found.column}:${found.message}`;
+    if (seen.has(mark)) return;
+    seen.add(mark);
+    all.push(hint === undefined ? found : { ...found, hint: shown(redact(hint)) });
+  };
+  return {
+    marks,
+    redact,
+    error: (code, at, message, hint) => add("error", code, at, message, hint),
+    warning: (code, at, message, hint) => add("warning", code, at, message, hint),
+    attempt: (at, body) => attempt(body, (error) => add("error", error.code, at, messageOf(error), error.hint)),
+    line: (at) => position(offsetOf(at)).line,
+    mute: (offset) => void muted.add(offset),
+    get failed() {
+      return failed;
+    },
+    keepSecret: (value, name) => {
+      if (value !== "") secrets.set(value, name);
+    },
+    list: () => bounded(all.sort((a, b) => a.line - b.line || a.column - b.column)),
+  };
+}
+
+function attempt<T>(body: () => T, failed: (error: StowageError) => void): T | undefined {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof StowageError)) throw error;
+    failed(error);
+    return undefined;
+  }
+}
+
+function shown(message: string): string {
+  const safe = printable(message);
+  return safe.length > MAX_MESSAGE ? `${safe.slice(0, MAX_MESSAGE)}…` : safe;
+}
+
+/** Line and column of an offset, from 1. */
+function positions(text: string): (offset: number) => { line: number; column: number } {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  return (offset) => {
     let low = 0;
     for (let high = starts.length; high - low > 1; ) {
       const middle = (low + high) >> 1;
@@ -75,44 +116,14 @@ export function findings(file: string, text: string): Findings {
     }
     return { line: low + 1, column: offset - starts[low]! + 1 };
   };
-  const add = (severity: Diagnostic["severity"], code: string, at: At, message: string, hint?: string): void => {
-    if (muted.has(offsetOf(at))) return;
-    if (severity === "error") errors += 1;
-    if (all.length > MAX_FINDINGS * 10) return;
-    const found = { severity, code, message: clean(message), file, ...position(at) };
-    const mark = `${found.line}:${found.column}:${found.message}`;
-    if (seen.has(mark)) return;
-    seen.add(mark);
-    all.push(hint === undefined ? found : { ...found, hint: clean(hint) });
-  };
+}
 
-  const self: Findings = {
-    marks,
-    error: (code, at, message, hint) => add("error", code, at, message, hint),
-    warning: (code, at, message, hint) => add("warning", code, at, message, hint),
-    attempt: (at, body) => {
-      try {
-        return body();
-      } catch (error) {
-        if (!(error instanceof StowageError)) throw error;
-        add("error", error.code, at, messageOf(error), error.hint);
-        return undefined;
-      }
-    },
-    line: (at) => position(at).line,
-    mute: (offset) => {
-      muted.add(offset);
-    },
-    get failed() {
-      return errors > 0;
-    },
-    keepSecret: (value, name) => {
-      if (value !== "") secrets.set(value, name);
-    },
-    redact,
-    list: () => all.sort((a, b) => a.line - b.line || a.column - b.column).slice(0, MAX_FINDINGS),
-  };
-  return self;
+function bounded(all: Diagnostic[]): Diagnostic[] {
+  const last = all[MAX_FINDINGS - 1];
+  if (!last || all.length === MAX_FINDINGS) return all;
+  const { hint: _, ...place } = last;
+  const rest = { ...place, severity: "error", code: "MORE", message: "there is more, which is not shown" } as const;
+  return [...all.slice(0, MAX_FINDINGS - 1), rest];
 }
 
 /** Case-insensitive, because a message may show a value in lower case. */

@@ -94,13 +94,9 @@ function step(scan: Scanner): void {
   const paths = scan.kind !== "text";
   scan.at += 1;
   switch (char) {
-    case "*": {
-      let stars = 1;
-      for (; scan.chars[scan.at] === "*"; scan.at += 1) stars += 1;
-      if (stars > 2) throw bad("too many stars");
-      special(scan, paths && stars === 1 ? "[^/]*" : ".*", 10);
+    case "*":
+      stars(scan, paths);
       break;
-    }
     case "?":
       special(scan, paths ? "[^/]" : ".", 10);
       break;
@@ -135,6 +131,13 @@ function step(scan: Scanner): void {
       literal(scan, char);
       break;
   }
+}
+
+function stars(scan: Scanner, paths: boolean): void {
+  let count = 1;
+  for (; scan.chars[scan.at] === "*"; scan.at += 1) count += 1;
+  if (count > 2) throw bad("too many stars");
+  special(scan, paths && count === 1 ? "[^/]*" : ".*", 10);
 }
 
 /** `{a,b}`, `{{regexp}}` and, in a layout, `{name}`. */

@@ -20,7 +20,7 @@ export interface Context {
 export function resolveLocations(entries: readonly (LocationEntry | undefined)[], context: Context): Location[] {
   const locations = entries.flatMap((entry, order) => (entry ? (locationOf(entry, order, context) ?? []) : []));
   checkNames(entries, context.found);
-  checkRoots(locations, entries, context.found);
+  checkRoots(locations, entries, context);
   return locations;
 }
 
@@ -178,12 +178,20 @@ export function checkName(entry: { name?: string }, what: string, found: Finding
 function checkRoots(
   locations: readonly Location[],
   entries: readonly (LocationEntry | undefined)[],
-  found: Findings,
+  { found, state }: Context,
 ): void {
   const live = locations.filter((location) => location.status !== "retired");
   for (const [index, location] of live.entries()) {
     const entry = entries[location.order]!;
     const at = [entry, entry.type === "network" ? "mount_path" : "path"] as const;
+    if (location.root === state || isInside(location.root, state)) {
+      found.error(
+        "NESTED_ROOT",
+        at,
+        `"${location.name}" lies inside of the state directory`,
+        "Write another `settings: { state: … }`.",
+      );
+    }
     for (const other of live.slice(0, index)) {
       if (location.root === other.root) {
         found.error(

@@ -3,7 +3,7 @@ import type { Matcher, Pattern, Range, TextField } from "./config.js";
 import type { At } from "./findings.js";
 import { compileGlob, type GlobKind, isLiteral } from "./glob.js";
 import { isMapping, MEDIA_TYPES } from "./sugar.js";
-import { didYouMean } from "./suggest.js";
+import { didYouMean, suggest } from "./suggest.js";
 import { parseRange, type Unit } from "./units.js";
 
 /** What a match may refer to, and where its problems go. */
@@ -12,6 +12,8 @@ export interface MatchScope {
   set: (name: string, at: At) => Matcher | undefined;
   /** Names of locations; undefined = not checked. */
   locations: readonly string[] | undefined;
+  /** What the layouts of the locations name: `project` and attributes; undefined = not checked. */
+  captures: ReadonlySet<string> | undefined;
   error: (code: string, at: At, message: string, hint?: string) => void;
   warning: (code: string, at: At, message: string, hint?: string) => void;
 }
@@ -33,7 +35,7 @@ export function compileMatch(
     if (!known) error("UNKNOWN_SET", at, `there is no set "${name}"`, didYouMean(name, sets.keys()));
     return known;
   };
-  const matcher = matcherOf(value, 0, { set, locations, error, warning: () => undefined });
+  const matcher = matcherOf(value, 0, { set, locations, captures: undefined, error, warning: () => undefined });
   if (problems.length > 0) throw new StowageError("BAD_MATCH", [...new Set(problems)].join("\n"));
   return matcher;
 }
@@ -110,6 +112,7 @@ function fieldLeaf(key: string, value: unknown, at: At, keyAt: At, scope: MatchS
     scope.error("WRONG_TYPE", at, `"${key}" must be a text or a number`);
     return NOTHING;
   }
+  warnUnnamed(attr ?? (key === "project" ? key : undefined), keyAt, scope);
   try {
     return compileLeaf(key, attr, value, at, scope);
   } catch (error) {
@@ -148,6 +151,23 @@ const isNumeric = (value: string | number): boolean =>
   typeof value === "number" ||
   /^\s*[<>=]/.test(value) ||
   /^\s*[+-]?\d+(\.\d+)?\s*\.\.\s*[+-]?\d+(\.\d+)?\s*$/.test(value);
+
+/** A field that no layout fills is never known, and what is not known never matches. */
+export function warnUnnamed(
+  name: string | undefined,
+  at: At,
+  { captures, warning }: Pick<MatchScope, "captures" | "warning">,
+): void {
+  if (name === undefined || captures === undefined || captures.has(name)) return;
+  const near = suggest(name, captures);
+  const shown = name === "project" ? name : `attr.${name}`;
+  warning(
+    "NEVER_KNOWN",
+    at,
+    `no location's layout names {${name}}: ${shown} is never known`,
+    near ? `Did you mean "${near}"?` : `Write layout: "{${name}}/**" for a location.`,
+  );
+}
 
 function warnEquality(key: string, source: string, range: Range, unit: Unit, at: At, scope: MatchScope): void {
   if (unit !== "duration" || range.min === undefined || range.min.value !== range.max?.value) return;

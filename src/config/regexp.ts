@@ -62,15 +62,9 @@ function token(chars: readonly string[], at: number, groups: Group[]): [string, 
   switch (char) {
     case "(":
       return open(chars, at, groups);
-    case ")": {
-      if (groups.length === 1) throw bad("mismatched ( and ) in the regular expression");
-      settle(group);
-      groups.pop();
-      const outer = groups.at(-1)!;
-      settle(outer);
-      outer.atom = { cost: group.cost + 2, repeat: group.repeat };
+    case ")":
+      close(groups);
       return [")", at + 1];
-    }
     case "|":
       settle(group);
       group.cost += 1;
@@ -80,13 +74,8 @@ function token(chars: readonly string[], at: number, groups: Group[]): [string, 
     case "?":
       return repeat(chars, at, group, char, 1, at + 1);
     case "{": {
-      const counts = /^\{(\d{1,6})(?:(,)(\d{0,6}))?\}/.exec(chars.slice(at, at + 16).join(""));
-      if (!counts) return atom("\\{", at + 1, 1);
-      const low = Number(counts[1]);
-      const high = counts[2] && counts[3] ? Number(counts[3]) : low;
-      if (low > high || high > MAX_REPEAT)
-        throw bad(`bad repetition ${counts[0]} in the regular expression`, `At most ${MAX_REPEAT}.`);
-      return repeat(chars, at, group, counts[0], Math.max(high, 1), at + counts[0].length);
+      const counts = countsAt(chars, at);
+      return counts ? repeat(chars, at, group, counts[0], counts[1], at + counts[0].length) : atom("\\{", at + 1, 1);
     }
     case "[": {
       const [text, next, cost] = charClass(chars, at + 1, "^");
@@ -102,6 +91,27 @@ function token(chars: readonly string[], at: number, groups: Group[]): [string, 
     default:
       return atom(quote(char), at + 1, 4);
   }
+}
+
+function close(groups: Group[]): void {
+  if (groups.length === 1) throw bad("mismatched ( and ) in the regular expression");
+  const inner = groups.pop()!;
+  settle(inner);
+  const outer = groups.at(-1)!;
+  settle(outer);
+  outer.atom = { cost: inner.cost + 2, repeat: inner.repeat };
+}
+
+/** `{2}` `{2,}` `{2,5}`: the text and the highest count; anything else is a literal brace. */
+function countsAt(chars: readonly string[], at: number): [text: string, times: number] | undefined {
+  const counts = /^\{(\d{1,6})(?:(,)(\d{0,6}))?\}/.exec(chars.slice(at, at + 16).join(""));
+  if (!counts) return undefined;
+  const low = Number(counts[1]);
+  const high = counts[2] && counts[3] ? Number(counts[3]) : low;
+  if (low > high || high > MAX_REPEAT) {
+    throw bad(`bad repetition ${counts[0]} in the regular expression`, `At most ${MAX_REPEAT}.`);
+  }
+  return [counts[0], Math.max(high, 1)];
 }
 
 /** What only a regular expression has behind a backslash: positions and code points. */

@@ -25,7 +25,8 @@ export function resolve(tree: StorageFile, { file, folder, home, names, found }:
   const context: Context = { found, folder, home, state: settings.state };
   const entries = tree.locations ?? [];
   const locations = resolveLocations(entries, context);
-  const { scope, sets, used } = resolveSets(tree, names, found);
+  const captures = new Set(locations.flatMap((location) => location.layout?.captures ?? []));
+  const { scope, sets, used } = resolveSets(tree, names, captures, found);
   const ruleContext: RuleContext = { found, scope, names, locations };
   const { rules, fallback } = resolveRules(tree.rules ?? [], ruleContext);
   const taken = rules.map((rule) => rule.name);
@@ -73,6 +74,7 @@ function resolveSettings(tree: StorageFile, paths: { folder: string; home: strin
 
 /** An IANA name; offsets such as +02:00 know no summer time and are refused. */
 function isTimezone(name: string): boolean {
+  if (name === "UTC") return true;
   if (!/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name)) return false;
   try {
     new Intl.DateTimeFormat("en-US", { timeZone: name });
@@ -101,13 +103,19 @@ interface Sets {
 }
 
 /** Compiles every set once, in the order in which they need each other. */
-function resolveSets(tree: StorageFile, locations: readonly string[], found: Findings): Sets {
+function resolveSets(
+  tree: StorageFile,
+  locations: readonly string[],
+  captures: ReadonlySet<string>,
+  found: Findings,
+): Sets {
   const written = (tree.sets ?? {}) as Record<string, Match | undefined>;
   const done = new Map<string, Matcher | undefined>();
   const path: string[] = [];
   const used = new Set<string>();
   const scope: MatchScope = {
     locations,
+    captures,
     error: found.error,
     warning: found.warning,
     set(name, at) {

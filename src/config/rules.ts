@@ -1,7 +1,7 @@
-import type { Location, Matcher, Requirement, Rule } from "./config.js";
+import type { Location, Matcher, Requirement, Rule, Template } from "./config.js";
 import type { At, Findings } from "./findings.js";
 import { checkName } from "./locations.js";
-import { type MatchScope, matcherOf } from "./match.js";
+import { type MatchScope, matcherOf, warnUnnamed } from "./match.js";
 import type { DefaultRule, LocationEntry, RequirementEntry, RuleEntry, RuleOrDefault } from "./schema.gen.js";
 import { placementMatch } from "./sugar.js";
 import { didYouMean } from "./suggest.js";
@@ -90,16 +90,7 @@ function ruleOf(entry: RuleEntry, name: string, context: RuleContext): Rule {
   for (const [location, at] of from) checkLocation(location, at, context);
   checkTwice(destination, found);
   checkTwice(from, found);
-  const text = entry.key ?? "{path}";
-  const key = found.attempt([entry, "key"], () => parseTemplate(text)) ?? { text, parts: [] };
-  if (key.parts.length > 0 && !key.parts.some((part) => "field" in part && DISTINCT.has(part.field.name))) {
-    found.warning(
-      "ONE_KEY",
-      [entry, "key"],
-      "this key is the same for many files: they will be in conflict",
-      "Add {filename} or {sha256}.",
-    );
-  }
+  const key = keyOf(entry, context);
   return {
     name,
     line: found.line(entry),
@@ -113,6 +104,30 @@ function ruleOf(entry: RuleEntry, name: string, context: RuleContext): Rule {
     continue: entry.continue ?? false,
     allowLastCopy: entry.allow_last_copy ?? false,
   };
+}
+
+function keyOf(entry: RuleEntry, { found, scope }: RuleContext): Template {
+  const text = entry.key ?? "{path}";
+  const key = found.attempt([entry, "key"], () => parseTemplate(text));
+  if (!key) return { text, parts: [] };
+  for (const part of key.parts) {
+    if (!("field" in part) || part.fallback !== undefined) continue;
+    const { field } = part;
+    warnUnnamed(
+      field.name === "attr" ? field.attr : field.name === "project" ? field.name : undefined,
+      [entry, "key"],
+      scope,
+    );
+  }
+  if (!key.parts.some((part) => "field" in part && DISTINCT.has(part.field.name))) {
+    found.warning(
+      "ONE_KEY",
+      [entry, "key"],
+      "this key is the same for many files: they will be in conflict",
+      "Add {filename} or {sha256}.",
+    );
+  }
+  return key;
 }
 
 /** Fields that tell files apart. */

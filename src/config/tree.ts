@@ -70,7 +70,7 @@ export interface TreeOptions {
  * `undefined` = aliases lead nowhere or too far, which is reported.
  */
 export function treeOf(document: Document.Parsed, options: TreeOptions): unknown {
-  const walk: Walk = { ...options, nodes: 0, broken: false, anchors: new Map(), aliased: false };
+  const walk: Walk = { ...options, nodes: 0, broken: false, anchors: new Map(), aliased: false, inPath: false };
   const tree = convert(document.contents, 0, walk);
   return walk.broken ? undefined : tree;
 }
@@ -80,6 +80,8 @@ interface Walk extends TreeOptions {
   broken: boolean;
   /** What each anchor means here: the library searches the document for every alias. */
   anchors: Map<string, Node>;
+  /** Inside of a key whose value is a path. */
+  inPath: boolean;
   /** Inside of what an alias stands for, anchors have been seen before. */
   aliased: boolean;
 }
@@ -145,7 +147,9 @@ function convertMap(node: YAMLMap<Node, Node | null>, depth: number, walk: Walk)
     const value = pair.value;
     const mark: Mark = { key: start, value: value?.range && value.range[1] > value.range[0] ? startOf(value) : start };
     marks.of.set(key, mark);
+    walk.inPath = PATHS.has(key);
     mapping[key] = convert(value, depth + 1, walk);
+    walk.inPath = false;
   }
   return mapping;
 }
@@ -169,7 +173,7 @@ function convertScalar(node: Scalar, walk: Walk): unknown {
   if (typeof value !== "string") return value;
   if (walk.env === undefined || !value.includes("$")) return value;
   const result = interpolate(value, walk.env);
-  for (const { name, value: secret } of result.used) if (isSecret(name)) walk.found.keepSecret(secret, name);
+  for (const { name, value: secret } of result.used) if (isSecret(name)) checkSecret(name, secret, node, walk);
   const [start, end] = [startOf(node), node.range?.[1] ?? startOf(node)];
   let from = start;
   for (const problem of result.problems) {
@@ -182,4 +186,26 @@ function convertScalar(node: Scalar, walk: Walk): unknown {
   if (result.problems.length === 0) return result.text;
   walk.found.mute(start);
   return value;
+}
+
+/** Where a directory is has to be known to plans; everything else would only be shown. */
+const PATHS = new Set(["path", "mount_path", "state"]);
+
+function checkSecret(name: string, value: string, node: Scalar, { found, inPath }: Walk): void {
+  found.keepSecret(value, name);
+  const fact = `the variable ${name} is named like a secret`;
+  if (inPath)
+    found.warning(
+      "SECRET",
+      startOf(node),
+      `${fact}, but paths are shown in plans`,
+      "Give it another name, if it is none.",
+    );
+  else
+    found.error(
+      "SECRET",
+      startOf(node),
+      `${fact}, and a value here would be shown in plans`,
+      "Give it another name, if it is none.",
+    );
 }

@@ -28,9 +28,7 @@ const LATER_TYPES = ["s3", "gcs", "azure", "supabase", "plugin"];
  * they will be is not judged.
  */
 export function validate(tree: unknown, found: Findings, options: { variables?: boolean } = {}): void {
-  validator ??= new Ajv2020({ allErrors: true, strict: false, verbose: true }).compile(
-    JSON.parse(schemaText()) as object,
-  );
+  validator ??= compileSchema();
   if (validator(tree)) return;
   const errors = (validator.errors ?? []).filter(
     (error) => isOwn(error) && !(options.variables && typeof error.data === "string" && error.data.includes("${")),
@@ -44,6 +42,13 @@ export function validate(tree: unknown, found: Findings, options: { variables?: 
     found.error(code, placeOf(error, path), message, hint);
   }
   for (const { error, path } of broken) prune(error, path);
+}
+
+/** That the schema itself is sound is a matter for the tests; here it would double the time that every command starts with. */
+function compileSchema(): ValidateFunction {
+  const quick = { validateSchema: false, meta: false, inlineRefs: false, code: { optimize: false } } as const;
+  const ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true, ...quick });
+  return ajv.compile(JSON.parse(schemaText()) as object);
 }
 
 /** Of a choice only its own error is told, not those of the alternatives. */
