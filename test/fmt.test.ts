@@ -307,7 +307,7 @@ describe("fmt, for whatever is in the file", () => {
             meaning.rules.map((each) => each.name),
           );
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
