@@ -254,7 +254,8 @@ describe("numbers", () => {
   ])("%d ms last %s", (value, text) => expect(duration(value)).toBe(text));
 
   it("tells the distance of an instant", () => {
-    expect(relative(0, 7_200_000)).toBe("2h ago");
+    expect(relative(0, 7_800_000)).toBe("2h ago");
+    expect(relative(0, 4_290)).toBe("4s ago");
     expect(relative(7_200_000, 0)).toBe("in 2h");
     expect(relative(5, 10)).toBe("just now");
   });

@@ -23,7 +23,7 @@ export async function interruptible<T>(output: Output, body: (interrupt: Interru
       return;
     }
     stop.abort();
-    output.progress.note("Interrupted: finishing the current files. Press Ctrl-C again to leave them.");
+    output.progress.note("Interrupted: finishing these files; Ctrl-C again leaves them.");
   };
   process.on("SIGINT", handle);
   process.on("SIGTERM", handle);

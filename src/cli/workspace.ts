@@ -5,8 +5,9 @@ import { promisify } from "node:util";
 import type { Backend } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import type { Config } from "../config/config.js";
-import { codeOf } from "../lib/error.js";
+import { codeOf, StowageError } from "../lib/error.js";
 import { openClock } from "./clock.js";
+import { failOnErrors } from "./diagnostics.js";
 import type { Output } from "./output.js";
 
 /** What a command works on. What it opens is closed when the command ends, however it ends. */
@@ -30,8 +31,10 @@ export async function withWorkspace<T>(
   body: (workspace: Workspace) => Promise<T>,
 ): Promise<T> {
   const clock = openClock(process.env["STOWAGE_NOW"]);
-  const { loadConfig } = await import("../config/load.js");
-  const config = await loadConfig(resolve(flags.config), { env: process.env });
+  const { checkConfig } = await import("../config/load.js");
+  const { config, diagnostics } = await checkConfig(resolve(flags.config), { env: process.env });
+  failOnErrors(diagnostics);
+  if (!config) throw new StowageError("CONFIG_INVALID", `${flags.config} can not be used`);
   const closers: (() => Promise<void>)[] = [];
   let opened: Promise<Map<string, Backend>> | undefined;
   try {

@@ -90,7 +90,11 @@ export function viewApply(progress: Progress, plan: Plan): ApplyView {
       }
     },
     async end() {
-      await (await opening)?.end();
+      const opened = await opening;
+      for (const [name, row] of rows) {
+        if (row.files < row.totalFiles) opened?.fail(name, `${row.files} of ${plural(row.totalFiles, "action")}`);
+      }
+      await opened?.end();
     },
   };
 }

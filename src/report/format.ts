@@ -72,11 +72,12 @@ function pair(ms: number, large: number, largeName: string, small: number, small
   return `${count(Math.floor(ms / large))}${largeName}${rest > 0 ? ` ${rest}${smallName}` : ""}`;
 }
 
-/** `3d 4h ago`, `in 2h`, `just now`. */
+/** `3d ago`, `in 2h`, `just now`: the largest unit only. */
 export function relative(at: number, now: number): string {
   const distance = now - at;
   if (Math.abs(distance) < SECOND) return "just now";
-  return distance > 0 ? `${duration(distance)} ago` : `in ${duration(-distance)}`;
+  const coarse = duration(Math.abs(distance)).replace(/ .*|\.\d/, "");
+  return distance > 0 ? `${coarse} ago` : `in ${coarse}`;
 }
 
 /** `2026-03-01 12:00:00Z` */

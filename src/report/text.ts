@@ -5,6 +5,7 @@ import {
   bytes,
   count,
   displayWidth,
+  duration,
   middle,
   type Paint,
   padStart,
@@ -53,7 +54,7 @@ export function* planLines(plan: Plan, options: PlanTextOptions = {}): Generator
     file: options.file ?? "storage.yaml",
   };
   for (const group of ruleGroups(plan.actions)) {
-    yield* ruleLines(group, style);
+    yield* ruleLines(group, plan.header.safety.trash, style);
     yield "";
   }
   yield* notes(plan, options);
@@ -82,11 +83,11 @@ function ruleGroups(actions: readonly Action[]): Action[][] {
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-function* ruleLines(actions: readonly Action[], style: Style80): Generator<string> {
+function* ruleLines(actions: readonly Action[], trash: number, style: Style80): Generator<string> {
   const first = actions[0];
   if (!first) return;
   const place = first.rule.line > 0 ? ` (${style.file}:${first.rule.line})` : "";
-  yield `${style.paint("bold", printable(first.rule.name))}${style.paint("dim", place)}: ${tally(actions)}`;
+  yield `${style.paint("bold", printable(first.rule.name))}${style.paint("dim", place)}: ${tally(actions, trash)}`;
   const routes = groupBy(actions, route);
   const share = style.verbose ? Number.POSITIVE_INFINITY : Math.max(3, Math.floor(GROUP_LINES / routes.size));
   for (const [name, group] of routes) {
@@ -98,10 +99,12 @@ function* ruleLines(actions: readonly Action[], style: Style80): Generator<strin
   }
 }
 
-function tally(actions: readonly Action[]): string {
+/** `3 to move, 1.2 GB`; of deletes also how long they can be undone. */
+function tally(actions: readonly Action[], trash: number): string {
   const parts = KINDS.flatMap((kind) => {
     const number = actions.filter((action) => action.kind === kind).length;
-    return number > 0 ? [`${count(number)} ${MARKS[kind].verb}`] : [];
+    const stay = kind === "delete" ? (trash > 0 ? ` (in trash for ${duration(trash)})` : " (for good)") : "";
+    return number > 0 ? [`${count(number)} ${MARKS[kind].verb}${stay}`] : [];
   });
   const total = sum(actions);
   return parts.join(", ") + (total > 0 ? `, ${bytes(total)}` : "");

@@ -197,7 +197,7 @@ describe("Ctrl-C (exit 130)", () => {
       ...["apply", "plan.ndjson", "--concurrency", "1", "--json"],
     );
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain("Interrupted: finishing the current files.");
+    expect(stopped.stderr).toContain("Interrupted: finishing these files");
     const result = JSON.parse(stopped.stdout.trimEnd().split("\n").at(-1) ?? "");
     expect(result).toMatchObject({ type: "result", status: "interrupted", failed: 0, exit: 130 });
     expect(result.remaining).toBeGreaterThan(0);

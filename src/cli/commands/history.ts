@@ -9,6 +9,7 @@ import type { Output } from "../output.js";
 import { withWorkspace } from "../workspace.js";
 
 const SHOWN = 20;
+const COUNTS = ["copied", "moved", "deleted", "verified", "failed", "skipped"] as const;
 
 export default class History extends BaseCommand {
   static override summary = "List the runs of apply, or all that one run did";
@@ -65,7 +66,7 @@ async function listRuns(runs: readonly RunSummary[], output: Output): Promise<vo
     return;
   }
   const shown = output.verbose ? runs : runs.slice(-SHOWN);
-  const numbers = ["copied", "moved", "deleted", "verified", "failed"] as const;
+  const numbers = COUNTS.filter((name) => shown.some(({ report }) => (report?.[name] ?? 0) > 0));
   const columns = [
     { title: "Run" },
     { title: "status" },

@@ -6,6 +6,7 @@ import type { Location } from "../../config/config.js";
 import { didYouMean } from "../../config/suggest.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../../lib/error.js";
 import { printable } from "../../lib/key.js";
+import { wrap } from "../../report/format.js";
 import { featureText } from "../../report/location-text.js";
 import type { InitResult } from "../../scan/init.js";
 import { BaseCommand } from "../base-command.js";
@@ -131,7 +132,8 @@ function printResult(result: InitResult | Failure, location: Location, output: O
   }[result.outcome];
   output.line(`${paint("green", "✓")} ${location.name}: ${what}, ${printable(location.root)}`);
   if (output.verbose) output.line(`  ${result.uuid}`);
-  if (result.features) output.line(paint("dim", `  ${featureText(result.features)}`));
+  const features = result.features ? wrap(featureText(result.features), output.text.width ?? 80, "  ") : [];
+  for (const line of features) output.line(paint("dim", line));
 }
 
 const unknownLocation = (name: string, names: readonly string[]): StowageError => {

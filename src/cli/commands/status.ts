@@ -54,12 +54,13 @@ async function printJson(report: StatusReport, files: AsyncIterable<FileStatus>,
 
 async function printText(report: StatusReport, files: AsyncIterable<FileStatus>, output: Output): Promise<void> {
   const right = (title: string) => ({ title, align: "right" as const });
-  const columns = [{ title: "Location", flexible: true }, right("files"), right("bytes"), ...STATES.map(right)];
+  const states = STATES.filter((state) => report.summary[state] > 0);
+  const columns = [{ title: "Location", flexible: true }, right("files"), right("bytes"), ...states.map(right)];
   const cells = report.locations.map((each) => [
     each.location,
     count(each.files),
     bytes(each.bytes),
-    ...STATES.map((state) => (each.states[state] ? count(each.states[state]) : "")),
+    ...states.map((state) => (each.states[state] ? count(each.states[state]) : "")),
   ]);
   await output.lines(table(columns, cells, output.text));
   for (const { location, suspect } of report.locations) {
@@ -80,9 +81,7 @@ async function printText(report: StatusReport, files: AsyncIterable<FileStatus>,
     );
   }
   if (hidden > 0) output.line(`… and ${count(hidden)} more (show with -v or --json)`);
-  const total = STATES.reduce((sum, state) => sum + report.summary[state], 0);
-  const sums = STATES.filter((state) => report.summary[state] > 0).map(
-    (state) => `${count(report.summary[state])} ${state}`,
-  );
+  const total = states.reduce((sum, state) => sum + report.summary[state], 0);
+  const sums = states.map((state) => `${count(report.summary[state])} ${state}`);
   output.line(`\n${plural(total, "file")}${sums.length > 0 ? `: ${sums.join(", ")}` : ""}.`);
 }
