@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Catalog } from "../src/catalog/catalog.js";
+import { recordGone, recordPresent } from "../src/catalog/entries.js";
 import { sql } from "../src/catalog/sql.js";
 import { sha256Hex } from "../src/lib/json.js";
 import { CLOCK, DAY, openPlaces, type Places, type Setting, scanAsNobody, type Way } from "./support/places.js";
@@ -328,6 +329,144 @@ describe.each<Way>(["threads", "backend"])("scan through %s", (way) => {
     // utimes also moves ctime, so the token is new; the content is the same.
     await places.scan();
     expect(await places.rows("accessed")).toEqual([{ at: "a:x", accessed: CLOCK - DAY }]);
+  });
+});
+
+describe("a directory that looks as it did is passed over, and everything else is looked at (S13)", () => {
+  const spied = { same: 0, digests: 0 };
+  /** The stage is gone after a scan: look at it in the last transaction. */
+  const spy = () => {
+    const { catalog } = places;
+    const transaction: Catalog["transaction"] = async (body) => {
+      const count = async (table: string) =>
+        (await catalog.rows(sql`SELECT 1 FROM duckdb_tables() WHERE table_name = ${table}`)).length > 0
+          ? (await catalog.rows({ text: `SELECT * FROM work.${table}`, values: [] })).length
+          : 0;
+      spied.same = await count("same");
+      spied.digests = await count("digests");
+      return catalog.transaction(body);
+    };
+    const seen: Catalog = { ...catalog, transaction };
+    return (options = {}) => places.scan({ now: CLOCK + 10 * DAY, ...options }, seen);
+  };
+
+  beforeEach(async () => {
+    places = await openPlaces();
+    for (const key of ["x", "one/a", "one/b", "two/c", "two/deep/d"]) places.put(`a:${key}`, key);
+    await places.scan();
+  });
+
+  it("all of them", async () => {
+    const before = await places.rows("*");
+    expect((await spy()()).locations).toMatchObject([{ status: "complete", files: 5, hashed: 0, missing: 0 }]);
+    expect(spied).toEqual({ same: 4, digests: 0 });
+    expect(await places.rows("*")).toEqual(before);
+  });
+
+  it.each([
+    { name: "a new file", harm: () => places.put("a:one/new", "1"), expected: { added: 1, hashed: 1 }, same: 3 },
+    { name: "a changed file", harm: () => places.put("a:two/c", "2"), expected: { changed: 1, hashed: 1 }, same: 3 },
+    { name: "a file that is gone", harm: () => places.remove("a:one/a"), expected: { missing: 1 }, same: 3 },
+    { name: "a directory that is gone", harm: () => places.remove("a:two/deep"), expected: { missing: 1 }, same: 3 },
+    { name: "a new directory", harm: () => places.put("a:three/e", "3"), expected: { added: 1 }, same: 4 },
+    {
+      name: "a symlink in a file's place",
+      harm: () => {
+        places.remove("a:x");
+        places.symlink("a:x", "one");
+      },
+      expected: { missing: 1, symlinks: 1 },
+      same: 3,
+    },
+  ])("but $name", async ({ harm, expected, same }) => {
+    harm();
+    expect((await spy()()).locations).toMatchObject([{ status: "complete", ...expected }]);
+    expect(spied.same).toBe(same);
+    expect((await spy()()).locations).toMatchObject([{ added: 0, changed: 0, missing: 0, hashed: 0 }]);
+  });
+
+  it.each([
+    {
+      name: "somebody else changed the rows",
+      change: () => recordGone(places.catalog, [{ location: "a", key: "x" }]),
+      expected: { added: 1 },
+    },
+    {
+      name: "a row came that no file belongs to any more",
+      change: () =>
+        recordPresent(
+          places.catalog,
+          [{ location: "a", key: "one/ghost", sha256: "0".repeat(64), size: 1, mtime: 0n, version: "1-0-0-1" }],
+          CLOCK,
+        ),
+      expected: { missing: 1 },
+    },
+    {
+      name: "every file is to be read",
+      change: () => undefined,
+      options: { hash: "all" as const },
+      expected: { hashed: 5 },
+    },
+    { name: "the clock went back", change: () => undefined, options: { now: CLOCK - 200 * DAY }, expected: {} },
+    {
+      name: "more is excluded",
+      change: () => {
+        const [first] = places.config.locations;
+        if (first) first.exclude = [{ glob: "/one/**", re2: "one/.*" }];
+      },
+      expected: { files: 3, missing: 0 },
+    },
+  ])("none when $name", async ({ change, options = {}, expected }) => {
+    await change();
+    expect((await spy()(options)).locations).toMatchObject([{ status: "complete", ...expected }]);
+    expect(spied.same).toBe(0);
+  });
+
+  it.each([
+    {
+      name: "settling",
+      setting: { settle: 3_600_000 },
+      age: 60_000,
+      later: CLOCK + 7_200_000,
+      expected: { hashed: 1, settling: 0 },
+    },
+    { name: "racily clean", setting: {}, age: 1_000, later: CLOCK + DAY, expected: { hashed: 1 } },
+    {
+      name: "from the future",
+      setting: { settle: 3_600_000 },
+      age: -7_200_000,
+      later: CLOCK + 7_200_000,
+      expected: { settling: 1 },
+    },
+  ])("not one with a file that is $name", async ({ setting, age, later, expected }) => {
+    await places.close();
+    places = await openPlaces({ a: {} }, setting);
+    places.put("a:dir/x", "x", CLOCK - age);
+    places.put("a:y", "y");
+    await places.scan();
+    expect((await spy()({ now: later })).locations).toMatchObject([expected]);
+    expect(spied).toEqual({ same: 1, digests: 1 });
+  });
+
+  it("not one of a scan that read nothing", async () => {
+    await places.close();
+    places = await openPlaces();
+    places.put("a:x", "x");
+    await places.scan({ hash: "none" });
+    expect((await spy()()).locations).toMatchObject([{ hashed: 1 }]);
+  });
+
+  it("a directory that vanished is found though it was never at rest", async () => {
+    places.put("a:restless/new", "1", CLOCK + 10 * DAY - 1_000);
+    await spy()();
+    places.remove("a:restless");
+    expect((await spy()({ now: CLOCK + 20 * DAY })).locations).toMatchObject([{ missing: 1 }]);
+  });
+
+  it("names that are not valid UTF-8 are reported every time", async () => {
+    writeFileSync(Buffer.concat([Buffer.from(`${places.root("a")}/one/`), Buffer.from([0xff])]), "");
+    expect((await spy()()).locations).toMatchObject([{ problemCount: 1 }]);
+    expect((await spy()()).locations).toMatchObject([{ problemCount: 1 }]);
   });
 });
 

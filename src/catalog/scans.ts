@@ -13,6 +13,8 @@ export interface KnownLocation {
   /** JSON of the layout that the rows were read with. */
   layout: string | null;
   features: string | null;
+  /** What the digests in `directories` hold for. */
+  listing: string | null;
   last_complete_scan: number | null;
 }
 
@@ -48,7 +50,7 @@ export async function syncLocations(catalog: Catalog, config: Config): Promise<v
     await catalog.run(
       sql`DELETE FROM storage_locations WHERE name NOT IN (SELECT unnest(from_json(${names}, '["VARCHAR"]')))`,
     );
-    for (const table of ["file_locations", "scans", "scan_problems"]) {
+    for (const table of ["file_locations", "directories", "scans", "scan_problems"]) {
       await catalog.run(
         sql`DELETE FROM ${raw(table)} WHERE location NOT IN (SELECT unnest(from_json(${held}, '["VARCHAR"]')))`,
       );
@@ -69,7 +71,7 @@ function mergeLocation(location: Location): Sql {
 
 export async function knownLocations(catalog: Catalog): Promise<Map<string, KnownLocation>> {
   const rows = await catalog.rows(sql<KnownLocation>`
-    SELECT name, root, uuid, suspect, accepted, layout, features, last_complete_scan FROM storage_locations`);
+    SELECT name, root, uuid, suspect, accepted, layout, features, listing, last_complete_scan FROM storage_locations`);
   return new Map(rows.map((row) => [row.name, row]));
 }
 

@@ -8,7 +8,7 @@
  * - `rot`       same version token, other bytes: quarantined until repaired
  * An unchanged row is not rewritten: `last_seen` of a present row is when it was last written, and its location's last complete
  * scan saw it too. `storage_locations.suspect` says why nothing may rely on a location (NULL = it is fine); `accepted` lets
- * the next complete scan shrink it.
+ * the next complete scan shrink it. `directories` lets a scan pass over directories that look as they did.
  */
 export const SCHEMA_VERSION = 1;
 
@@ -21,8 +21,9 @@ CREATE TABLE storage_locations (
   read_only BOOLEAN NOT NULL, layout VARCHAR, features VARCHAR,
   total_bytes BIGINT, free_bytes BIGINT,
   suspect VARCHAR, accepted BOOLEAN NOT NULL DEFAULT false,
-  last_scan BIGINT, last_complete_scan BIGINT
+  last_scan BIGINT, last_complete_scan BIGINT, listing VARCHAR
 );
+CREATE TABLE directories (location VARCHAR NOT NULL, dir VARCHAR NOT NULL, digest VARCHAR NOT NULL);
 CREATE TABLE file_locations (
   location VARCHAR NOT NULL, key VARCHAR NOT NULL, norm_key VARCHAR NOT NULL,
   sha256 VARCHAR, size BIGINT NOT NULL, mtime TIMESTAMP_NS NOT NULL, accessed TIMESTAMP, version VARCHAR NOT NULL,

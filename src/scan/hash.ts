@@ -2,8 +2,8 @@ import { createHash, hash } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { localVersion } from "../backend/local-version.js";
 import { codeOf } from "../lib/error.js";
+import { reasonOf } from "./directory.js";
 import { mimeOf } from "./media.js";
-import { reasonOf } from "./walk.js";
 
 /** What came of reading one file. Only `hashed` says anything about its bytes. */
 export type Hashed =

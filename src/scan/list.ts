@@ -1,4 +1,5 @@
 import { existsSync, realpathSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import type { Backend } from "../backend/backend.js";
 import { MARKER, TEMPORARY, TRASH } from "../backend/local/disk.js";
@@ -6,10 +7,11 @@ import type { Catalog } from "../catalog/catalog.js";
 import { column } from "../catalog/sql.js";
 import { messageOf } from "../lib/error.js";
 import { batch } from "../lib/iter.js";
+import { stageDigests } from "./digests.js";
 import type { Meter } from "./meter.js";
 import type { Pool } from "./pool.js";
 import { stageFiles, stageProblems } from "./stage.js";
-import type { WalkChunk } from "./walk.js";
+import type { KnownDigests, WalkChunk } from "./walk.js";
 
 /** What a listing came to. It is not complete when there are staged problems with the code `listing`. */
 export interface Listing {
@@ -33,6 +35,11 @@ function stager(catalog: Catalog) {
     chunks = [];
     rows = 0;
     await stageFiles(catalog, group);
+    await stageDigests(
+      catalog,
+      group.flatMap((chunk) => chunk.same),
+      group.flatMap((chunk) => chunk.digests),
+    );
     await stageProblems(
       catalog,
       group.flatMap((chunk) => chunk.problems),
@@ -45,33 +52,43 @@ function stager(catalog: Catalog) {
     listing.special += chunk.special;
     listing.unnamed += chunk.problems.filter((problem) => problem.code === "name").length;
     chunks.push(chunk);
-    rows += chunk.files + 1;
+    rows += chunk.rows + chunk.digests.length + 1;
     if (rows >= ROWS) await flush();
   };
   return { listing, add, flush };
 }
 
-/** Lists a directory tree with all threads of the pool: each is given directories, and hands back what it finds and what another could list. */
-export async function listLocal(
-  catalog: Catalog,
-  pool: Pool,
-  root: string,
-  state: string,
-  signal?: AbortSignal,
-): Promise<Listing> {
+export interface TreeListing {
+  root: string;
+  /** The state directory, which is left out where it lies in the tree. */
+  state: string;
+  known?: KnownDigests;
+  signal?: AbortSignal;
+}
+
+/** With two threads a listing from memory keeps two cores busy; one that takes longer waits for a disk, and more threads wait better. */
+const PATIENCE_MS = 1_000;
+
+/** Lists a directory tree with the threads of the pool: each is given directories, and hands back what it finds and what another could list. */
+export async function listTree(catalog: Catalog, pool: Pool, tree: TreeListing): Promise<Listing> {
   const sink = stager(catalog);
-  const skip = [MARKER, TEMPORARY, TRASH, ...stateBelow(root, state)];
+  const { root, known, signal } = tree;
+  const skip = [MARKER, TEMPORARY, TRASH, ...stateBelow(root, tree.state)];
   const queue = [""];
   const running = new Set<Promise<void>>();
   const step = async (dirs: string[]) => {
-    const chunk = await pool.walk({ kind: "walk", root, dirs, skip });
+    const chunk = await pool.walk({ kind: "walk", root, dirs, skip, ...(known && { known }) });
     queue.push(...chunk.dirs);
     await sink.add(chunk);
   };
+  const started = performance.now();
+  const threads = () =>
+    performance.now() - started < PATIENCE_MS ? Math.min(pool.size, availableParallelism()) : pool.size;
   let broken: unknown;
-  while (running.size > 0 || (queue.length > 0 && broken === undefined && !signal?.aborted)) {
-    while (queue.length > 0 && running.size < pool.size && broken === undefined && !signal?.aborted) {
-      const share = Math.ceil(queue.length / (pool.size - running.size));
+  const more = () => queue.length > 0 && broken === undefined && !signal?.aborted;
+  while (running.size > 0 || more()) {
+    while (more() && running.size < threads()) {
+      const share = Math.ceil(queue.length / (threads() - running.size));
       const task: Promise<void> = step(queue.splice(-share))
         .catch((error: unknown) => {
           broken ??= error;
@@ -79,7 +96,7 @@ export async function listLocal(
         .finally(() => running.delete(task));
       running.add(task);
     }
-    pool.want(running.size < pool.size);
+    pool.want(running.size < threads());
     await Promise.race(running);
   }
   if (broken !== undefined) throw broken;
@@ -115,6 +132,7 @@ export async function listBackend(
       await sink.add({
         ...emptyChunk(),
         files: entries.length,
+        rows: entries.length,
         bytes,
         keys: column(entries.map((entry) => entry.key)).text,
         sizes: column(entries.map((entry) => entry.size)).text,
@@ -134,6 +152,6 @@ export async function listBackend(
 }
 
 const emptyChunk = (): WalkChunk => ({
-  ...{ files: 0, bytes: 0, keys: "", sizes: "", mtimes: "", accessed: "", versions: "", physicals: "" },
-  ...{ dirs: [], symlinks: 0, special: 0, problems: [] },
+  ...{ files: 0, bytes: 0, rows: 0, keys: "", sizes: "", mtimes: "", accessed: "", versions: "", physicals: "" },
+  ...{ same: [], digests: [], dirs: [], symlinks: 0, special: 0, problems: [] },
 });

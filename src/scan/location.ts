@@ -1,7 +1,8 @@
 import { layoutText } from "../catalog/scans.js";
 import { sql } from "../catalog/sql.js";
+import { knownDigests, untouched, writeDigests } from "./digests.js";
 import { examine } from "./health.js";
-import { type Listing, listBackend, listLocal } from "./list.js";
+import { type Listing, listBackend, listTree } from "./list.js";
 import { backendReader, localReader, readAll } from "./read.js";
 import { type Found, type LocationScan, type LocationTask, record } from "./record.js";
 import { decide, findGone, keepNew, noteRot, shrink, writeGone, writeRows } from "./settle.js";
@@ -32,21 +33,26 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
       hint: "Make it readable, or `exclude` it in storage.yaml, then scan again.",
     });
   }
+  const asBefore = await untouched(catalog, location.name);
   await compare(catalog, {
     ...{ location: location.name, now: task.now, settle: task.config.settings.settle, hash: task.hash },
+    untouched: asBefore,
     relayout: (task.known?.layout ?? null) !== layoutText(location),
   });
   const read = await readTodo(task);
   meter.stop(listing);
   await decide(catalog, location, task.now);
   await noteRot(catalog);
-  return conclude(task, { ...listing, ...read });
+  return conclude(task, { ...listing, ...read }, asBefore);
 }
 
 async function list(task: LocationTask): Promise<Listing> {
+  const { catalog, signal } = task;
   const { root } = task.health;
-  if (root === undefined) return listBackend(task.catalog, task.backend, task.meter, task.signal);
-  return listLocal(task.catalog, task.pool, root, task.config.settings.state, task.signal);
+  if (root === undefined) return listBackend(catalog, task.backend, task.meter, signal);
+  const known = await knownDigests(task);
+  const { state } = task.config.settings;
+  return listTree(catalog, task.pool, { root, state, ...(known && { known }), ...(signal && { signal }) });
 }
 
 const nothing: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0 };
@@ -74,7 +80,7 @@ async function keepSoFar({ catalog, location, now }: LocationTask): Promise<void
 }
 
 /** Decides whether the scan is believed. */
-async function conclude(task: LocationTask, found: Found): Promise<LocationScan> {
+async function conclude(task: LocationTask, found: Found, asBefore: boolean): Promise<LocationScan> {
   const { catalog, location, config } = task;
   // A storage that was taken away while we read looks like one whose files vanished: look at the marker once more.
   const after = await examine(location.name, task.backend, task.health.uuid);
@@ -97,5 +103,6 @@ async function conclude(task: LocationTask, found: Found): Promise<LocationScan>
   return record(task, found, { status: "complete" }, async () => {
     await writeRows(catalog, location.name);
     await writeGone(catalog, location.name);
+    if (!asBefore) await writeDigests(task);
   });
 }

@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { StowageError } from "../lib/error.js";
-import type { Problem, WalkChunk, WalkTask } from "./walk.js";
+import type { Problem } from "./directory.js";
+import type { WalkChunk, WalkTask } from "./walk.js";
 
 /** Files to hash; `files` has their keys and versions in turn, NUL-separated. */
 export interface HashTask {

@@ -3,11 +3,11 @@ import type { Backend } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import type { Sql } from "../catalog/sql.js";
 import { codeOf, messageOf } from "../lib/error.js";
+import type { Problem } from "./directory.js";
 import { mediaTypeOf, mimeOf } from "./media.js";
 import type { Meter } from "./meter.js";
 import type { HashChunk, Pool } from "./pool.js";
 import { type Batch, stageHashes, stageProblems } from "./stage.js";
-import type { Problem } from "./walk.js";
 
 const HEAD = 4_096;
 const ROWS = 10_000;

@@ -4,13 +4,13 @@ import { type KnownLocation, layoutText, recordScan, type ScanRow } from "../cat
 import { sql } from "../catalog/sql.js";
 import type { Config, Location } from "../config/config.js";
 import { messageOf } from "../lib/error.js";
+import type { Problem } from "./directory.js";
 import type { Health } from "./health.js";
 import type { Listing } from "./list.js";
 import type { Meter } from "./meter.js";
 import type { Pool } from "./pool.js";
 import { counts } from "./settle.js";
 import { type HashMode, stageProblems } from "./stage.js";
-import type { Problem } from "./walk.js";
 
 export interface LocationTask {
   config: Config;
@@ -82,23 +82,16 @@ export async function record(
   write?: () => Promise<void>,
 ): Promise<LocationScan> {
   const { catalog, location, now } = task;
-  const { files, bytes, symlinks, special, unnamed, hashed = 0, hashedBytes = 0 } = found;
+  const { symlinks, special, unnamed, hashed = 0, hashedBytes = 0 } = found;
   const space = outcome.status === "complete" ? await spaceOf(task) : undefined;
   const { added = 0, changed = 0, missing = 0 } = (write && (await catalog.row(counts()))) ?? {};
   const row = await catalog.transaction(async () => {
     await write?.();
+    const there = await totals(catalog, location.name);
+    const { files, bytes } = outcome.status === "complete" ? there : found;
     const row: ScanRow = {
       ...{ location: location.name, startedAt: now, finishedAt: now + task.elapsed(), status: outcome.status },
-      ...{
-        files,
-        bytes,
-        hashed,
-        hashedBytes,
-        added,
-        changed,
-        missing,
-        settling: await settlingIn(catalog, location.name),
-      },
+      ...{ files, bytes, hashed, hashedBytes, added, changed, missing, settling: there.settling },
       skipped: symlinks + special + unnamed,
     };
     const scan = await recordScan(catalog, row);
@@ -145,10 +138,12 @@ async function spaceOf(task: LocationTask): Promise<Space> {
   }
 }
 
-async function settlingIn(catalog: Catalog, location: string): Promise<number> {
-  const row = await catalog.row(sql<{ files: number }>`
-    SELECT count(*) AS files FROM file_locations WHERE location = ${location} AND state = 'settling'`);
-  return row?.files ?? 0;
+/** What the location holds by now, without what its `exclude` takes out. */
+async function totals(catalog: Catalog, location: string): Promise<{ files: number; bytes: number; settling: number }> {
+  const row = await catalog.row(sql<{ files: number; bytes: number; settling: number }>`
+    SELECT count(*) AS files, CAST(coalesce(sum(size), 0) AS BIGINT) AS bytes, count(*) FILTER (WHERE state = 'settling') AS settling
+    FROM file_locations WHERE location = ${location} AND state <> 'missing'`);
+  return row ?? { files: 0, bytes: 0, settling: 0 };
 }
 
 async function problemsOf(catalog: Catalog): Promise<Pick<LocationScan, "rot" | "problemCount" | "problems">> {

@@ -1,12 +1,14 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { column, instant, join, PACKED, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Pattern } from "../config/config.js";
+import type { Problem } from "./directory.js";
 import { extensions } from "./media.js";
 import type { HashChunk } from "./pool.js";
-import type { Problem, WalkChunk } from "./walk.js";
+import type { WalkChunk } from "./walk.js";
 
 // The scan of one location lies in `work` tables until it is known whether it may be believed:
 //   walk     what was listed                                problems  what could not be read, listed or named
+//   same     directories that look as they did              digests   how the others look
 //   next     what differs from the catalog, and whether its bytes are to be read (`todo`)
 //   hashed   what was read                                  rows, gone  what will be written, what is not there any more
 
@@ -24,6 +26,8 @@ export async function openStage(catalog: Catalog): Promise<void> {
   );
   await catalog.run(sql`CREATE OR REPLACE TABLE work.problems (key VARCHAR, code VARCHAR, message VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.removed (key VARCHAR)`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.same (dir VARCHAR)`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.digests (dir VARCHAR, digest VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.next (key VARCHAR, old_sha256 VARCHAR, listed BOOLEAN)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.gone (key VARCHAR, sha256 VARCHAR, state VARCHAR, ours BOOLEAN)`);
   const known = extensions();
@@ -36,18 +40,20 @@ export async function openStage(catalog: Catalog): Promise<void> {
   );
 }
 
+const TABLES = ["walk", "same", "digests", "next", "hashed", "problems", "removed", "rows", "gone", "extensions"];
+
 export async function closeStage(catalog: Catalog): Promise<void> {
-  for (const table of ["walk", "next", "hashed", "problems", "removed", "rows", "gone", "extensions"]) {
+  for (const table of TABLES) {
     await catalog.run({ text: `DROP TABLE IF EXISTS work.${table}`, values: [] });
   }
 }
 
 /** Adds listed files. The columns of several chunks go in together, for one statement costs as much as a thousand rows. */
 export async function stageFiles(catalog: Catalog, chunks: readonly WalkChunk[]): Promise<void> {
-  const full = chunks.filter((chunk) => chunk.files > 0);
+  const full = chunks.filter((chunk) => chunk.rows > 0);
   if (full.length === 0) return;
   const text = (field: "keys" | "sizes" | "mtimes" | "accessed" | "versions" | "physicals" | "hashes") =>
-    full.map((chunk) => chunk[field] ?? PACKED.repeat(chunk.files - 1)).join(PACKED);
+    full.map((chunk) => chunk[field] ?? PACKED.repeat(chunk.rows - 1)).join(PACKED);
   await catalog.run(
     sql`INSERT INTO work.walk SELECT key, size, mtime, accessed, version, physical, sha256 FROM ${packed({
       key: { text: text("keys") },
@@ -124,6 +130,9 @@ export async function unlisted(catalog: Catalog, exclude: readonly Pattern[]): P
   );
 }
 
+/** The directory of a key, "" for the root. */
+export const dirOf = (key: Sql): Sql => sql`regexp_extract(${key}, '^(?s:(.*))/[^/]*$', 1)`;
+
 export interface CompareOptions {
   location: string;
   now: number;
@@ -131,6 +140,8 @@ export interface CompareOptions {
   hash: HashMode;
   /** The catalog's rows were read with another layout: all are written anew. */
   relayout: boolean;
+  /** All directories look as they did. */
+  untouched: boolean;
 }
 
 /**
@@ -139,6 +150,10 @@ export interface CompareOptions {
  */
 export async function compare(catalog: Catalog, options: CompareOptions): Promise<void> {
   const { location, now, settle, hash, relayout } = options;
+  // Rows in a directory that looks as it did are as they should be.
+  const others = options.untouched
+    ? sql`false`
+    : sql`(NOT EXISTS (SELECT 1 FROM work.same) OR ${dirOf(raw("key"))} NOT IN (SELECT dir FROM work.same))`;
   const wanted = {
     all: sql`true`,
     none: sql`false`,
@@ -152,7 +167,7 @@ export async function compare(catalog: Catalog, options: CompareOptions): Promis
         w.accessed, w.version, w.physical, w.sha256,
         f.sha256 AS old_sha256, f.state AS old_state, f.accessed AS old_accessed, f.first_seen, f.last_verified,
         f.media_type AS old_media_type, f.mime AS old_mime
-      FROM work.walk w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location}) f ON f.key = w.key
+      FROM work.walk w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location} AND ${others}) f ON f.key = w.key
     ), aged AS (
       SELECT *, (epoch_ns(${instant(now)}) - epoch_ns(mtime)) // 1000000 AS age,
         same AND coalesce(abs(epoch_ns(last_verified) - epoch_ns(mtime)) < ${RACE_NS}, false) AS racy

@@ -1,0 +1,159 @@
+import { createHash } from "node:crypto";
+import { type BigIntStats, type Dirent, lstatSync, readdirSync } from "node:fs";
+import { localPhysical, localVersion } from "../backend/local-version.js";
+import { codeOf, messageOf } from "../lib/error.js";
+
+export interface Problem {
+  key: string;
+  code: string;
+  message: string;
+}
+
+/** One directory, listed. */
+export interface Directory {
+  /** Keys of its subdirectories. */
+  dirs: string[];
+  files: FileFacts;
+  symlinks: number;
+  special: number;
+  problems: Problem[];
+  /** How many names it has. */
+  names: number;
+}
+
+/** The files of a directory. Numbers lie in one array until it is known whether anybody wants them as text. */
+export interface FileFacts {
+  count: number;
+  bytes: number;
+  key(index: number): string;
+  version(index: number): string;
+  /** Microseconds since the epoch. */
+  accessed(index: number): string;
+  physical(index: number): string | undefined;
+  /** Equal for two listings with the same names, versions and times of access in the same order. */
+  digest(): string;
+}
+
+/** Lists one directory without following symlinks. What can not be listed is a problem with the code `listing`. */
+export function listDirectory(root: string, dir: string, skip: ReadonlySet<string>): Directory {
+  const path = dir === "" ? root : `${root}/${dir}`;
+  const base = dir === "" ? "" : `${dir}/`;
+  const files = openFacts(base);
+  const found: Directory = { dirs: [], files, symlinks: 0, special: 0, problems: [], names: 0 };
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(path, { withFileTypes: true });
+  } catch (error) {
+    found.problems.push(notListed(dir, error));
+    return found;
+  }
+  found.names = entries.length;
+  const garbled = entries.some((entry) => entry.name.includes("\ufffd")) ? undecodable(path) : undefined;
+  for (const entry of entries) {
+    const { name } = entry;
+    if (skip.has(base + name) || garbled?.has(name)) continue;
+    if (entry.isFile()) addFile(`${path}/${name}`, name, found, files);
+    else if (entry.isDirectory()) found.dirs.push(base + name);
+    else if (entry.isSymbolicLink()) found.symlinks++;
+    else found.special++;
+  }
+  for (const [name, bytes] of garbled ?? []) found.problems.push(misnamed(base + name, bytes));
+  return found;
+}
+
+type OpenFacts = FileFacts & { add(name: string, stat: BigIntStats): void };
+
+function addFile(path: string, name: string, found: Directory, files: OpenFacts): void {
+  let stat: BigIntStats | undefined;
+  try {
+    stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    if (!isGone(error)) found.problems.push(notListed(files.key(files.count), error));
+    return;
+  }
+  if (stat?.isFile()) files.add(name, stat);
+  else if (stat) found.special++;
+}
+
+const WIDTH = 7;
+const [SIZE, MTIME, CTIME, INO, ATIME, DEV, NLINK] = [0, 1, 2, 3, 4, 5, 6] as const;
+
+function openFacts(base: string): OpenFacts {
+  const names: string[] = [];
+  let facts = new BigInt64Array(64 * WIDTH);
+  /** Versions with times that 64 bits can not hold. */
+  const odd = new Map<number, string>();
+  const at = (index: number, field: number) => facts[index * WIDTH + field] ?? 0n;
+  return {
+    count: 0,
+    bytes: 0,
+    add(name, stat) {
+      const start = this.count * WIDTH;
+      if (start === facts.length) facts = grown(facts);
+      facts[start + SIZE] = stat.size;
+      facts[start + MTIME] = stat.mtimeNs;
+      facts[start + CTIME] = stat.ctimeNs;
+      facts[start + INO] = stat.ino;
+      facts[start + ATIME] = stat.atimeMs;
+      facts[start + DEV] = stat.dev;
+      facts[start + NLINK] = stat.nlink;
+      if (facts[start + MTIME] !== stat.mtimeNs || facts[start + CTIME] !== stat.ctimeNs)
+        odd.set(this.count, localVersion(stat));
+      names.push(name);
+      this.count++;
+      this.bytes += Number(stat.size);
+    },
+    key: (index) => base + names[index],
+    version: (index) =>
+      odd.get(index) ??
+      localVersion({
+        size: at(index, SIZE),
+        mtimeNs: at(index, MTIME),
+        ctimeNs: at(index, CTIME),
+        ino: at(index, INO),
+      }),
+    accessed: (index) => `${at(index, ATIME)}000`,
+    physical: (index) => localPhysical({ dev: at(index, DEV), ino: at(index, INO), nlink: at(index, NLINK) }),
+    digest() {
+      const numbers = new Uint8Array(facts.buffer, 0, this.count * WIDTH * 8);
+      const digest = createHash("sha256").update(names.join("\0")).update("\0").update(numbers);
+      return digest.digest("base64").slice(0, 24);
+    },
+  };
+}
+
+function grown(facts: BigInt64Array<ArrayBuffer>): BigInt64Array<ArrayBuffer> {
+  const larger = new BigInt64Array(facts.length * 2);
+  larger.set(facts);
+  return larger;
+}
+
+/** The names in a directory that are not valid UTF-8, as Node shows them, with their bytes. */
+function undecodable(path: string): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const bytes of readdirSync(path, { encoding: "buffer" })) {
+    const shown = bytes.toString("utf8");
+    if (!Buffer.from(shown).equals(bytes)) names.set(shown, bytes.toString("hex"));
+  }
+  return names;
+}
+
+const misnamed = (key: string, bytes: string): Problem => ({
+  ...{ key, code: "name" },
+  message: `the name is not valid UTF-8 (bytes ${bytes}) and is left alone`,
+});
+
+/** A directory that went away meanwhile has no files. A root that went away is found by the look at the marker afterwards. */
+function notListed(key: string, error: unknown): Problem {
+  if (key !== "" && isGone(error)) return { key, code: "vanished", message: "went away while it was scanned" };
+  return { key, code: "listing", message: reasonOf(error) };
+}
+
+/** A system error without the path, which the reader knows. */
+export function reasonOf(error: unknown): string {
+  const message = messageOf(error);
+  const call = message.indexOf(", ");
+  return codeOf(error) !== undefined && call > 0 ? message.slice(0, call) : message;
+}
+
+const isGone = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(error) ?? "");
