@@ -433,11 +433,6 @@ rules:
     ],
     ["an empty list", `${TWO}rules: [{ match: { path: [] }, action: delete }]\n`, ['4:26 WRONG_VALUE "path" is empty']],
     [
-      "more copies than locations",
-      `${TWO}require: [{ match: {}, copies: 3 }]\n`,
-      ["4:32 IMPOSSIBLE 3 copies are required, but there are 2 active locations"],
-    ],
-    [
       "a requirement of nothing",
       `${TWO}require: [{ match: {} }]\n`,
       ['4:11 MISSING_KEY the requirement needs "copies" or "domains"'],
@@ -512,6 +507,11 @@ rules:
       "copies that can not be now",
       "locations:\n  - { name: a, type: local, path: /a }\n  - { name: b, type: local, path: /b, status: offline }\nrequire: [{ match: {}, domains: 2 }]\n",
       ["4:33 warning IMPOSSIBLE_NOW 2 domains are required, but there is 1 active domain"],
+    ],
+    [
+      "more copies than locations",
+      `${TWO}require: [{ match: {}, copies: 3 }]\n`,
+      ["4:32 warning IMPOSSIBLE 3 copies are required, but there are 2 active locations"],
     ],
   ])("warns of %s, and goes on", (_name, text, expected) => {
     expect(found(text)).toEqual(expected);

@@ -196,7 +196,7 @@ function checkUnique(entries: readonly { name?: string }[], what: string, found:
   }
 }
 
-/** The requirements, in order; what can never hold is an error, what can not hold now a warning. */
+/** The requirements, in order. What can not hold is a warning: the plan says so for each file and goes on with the rest. */
 export function resolveRequire(
   entries: readonly (RequirementEntry | undefined)[],
   context: RuleContext,
@@ -217,8 +217,7 @@ export function resolveRequire(
       const wanted = entry[key] ?? 1;
       if (locations.length < names.length || wanted <= now[key]) continue;
       const message = `${wanted} ${key} are required, but there ${now[key] === 1 ? "is" : "are"} ${now[key]} active ${key === "copies" ? "location" : "domain"}${now[key] === 1 ? "" : "s"}`;
-      if (wanted > possible[key]) found.error("IMPOSSIBLE", [entry, key], message);
-      else found.warning("IMPOSSIBLE_NOW", [entry, key], message);
+      found.warning(wanted > possible[key] ? "IMPOSSIBLE" : "IMPOSSIBLE_NOW", [entry, key], message);
     }
     const match: Matcher = matcherOf(entry.match, [entry, "match"], context.scope);
     const name = entry.name ?? freeName(`require-${index + 1}`, taken);

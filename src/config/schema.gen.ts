@@ -9,10 +9,6 @@
 export type Duration = string | number;
 export type Percent = string;
 /**
- * One name, or a list of names.
- */
-export type Names = string | string[];
-/**
  * Bytes as an integer, or a number with a unit: KB MB GB TB PB are powers of 1000, KiB MiB GiB TiB PiB powers of 1024. `1.5GB`
  */
 export type Size = string | number;
@@ -39,6 +35,10 @@ export type Locations = LocationEntry[];
  * via the `patternProperty` "^attr\.[A-Za-z_][A-Za-z0-9_]*$".
  */
 export type Comparisons = string | number | (string | number)[];
+/**
+ * One name, or a list of names.
+ */
+export type Names = string | string[];
 export type MatchOrList = Match[] | Match;
 export type RuleOrDefault = DefaultRule | RuleEntry;
 /**
@@ -155,7 +155,10 @@ export interface LocationEntry {
    * Higher is read from first, and is `primary` in conflicts. Default: 0.
    */
   priority?: number;
-  purpose?: Names;
+  /**
+   * What the location is for: inbox organized archive backup overflow, or words of your own. Moves and deletes take nothing from a backup or an archive unless `from` names it.
+   */
+  purpose?: string | string[];
   /**
    * Names parts of the path, for use as `project` and `attr.<name>` in matchers and key templates: `{project}/{shot}/**`
    */

@@ -107,13 +107,13 @@ function nameTarget(wish: Wish, context: Context): void {
     location: instance.site.name,
     timezone: context.config.settings.timezone,
   });
-  if ("key" in rendered) wish.key = rendered.key;
-  else
-    wish.outcome = {
-      kind: "blocked",
-      code: "unresolved",
-      reason: `the key template has no value for {${rendered.unresolved}}`,
-    };
+  if ("key" in rendered) {
+    wish.key = rendered.key;
+    return;
+  }
+  const reason =
+    rendered.invalid === undefined ? `the key template has no value for {${rendered.unresolved}}` : rendered.invalid;
+  wish.outcome = { kind: "blocked", code: "unresolved", reason };
 }
 
 /** A requirement that does not hold, with the locations that could help, best first (S5). */
