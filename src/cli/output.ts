@@ -73,7 +73,6 @@ export function openOutput(flags: OutputFlags): Output {
   const write = (text: string): void => {
     if (!stdoutClosed) process.stdout.write(text);
   };
-  const told = new Map<string, { at: number; phase?: string }>();
   const live = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
   const progress = openProgress({
     style: flags["no-progress"] || flags.quiet ? "none" : live ? "live" : "lines",
@@ -101,18 +100,24 @@ export function openOutput(flags: OutputFlags): Output {
     },
     document: (value) => write(`${jsonDocument(value)}\n`),
     event: (value) => write(`${jsonLine(value)}\n`),
-    progressEvent(about, value) {
-      const now = Date.now();
-      const last = told.get(about);
-      if (last && last.phase === value.phase && value.phase !== "done" && now - last.at < EVENT_INTERVAL) return;
-      told.set(about, { at: now, ...(value.phase === undefined ? {} : { phase: value.phase }) });
-      write(`${jsonLine(value)}\n`);
-    },
+    progressEvent: throttled((value) => write(`${jsonLine(value)}\n`)),
     note(text) {
       if (!flags.quiet) progress.note(text);
     },
     warn: (text) => progress.note(`Warning: ${text}`),
     ask,
+  };
+}
+
+/** At most one event a second about one thing, but every beginning of a phase and every end. */
+function throttled(print: (value: unknown) => void): Output["progressEvent"] {
+  const told = new Map<string, { at: number; phase: string | undefined }>();
+  return (about, value) => {
+    const now = Date.now();
+    const last = told.get(about);
+    if (last && last.phase === value.phase && value.phase !== "done" && now - last.at < EVENT_INTERVAL) return;
+    told.set(about, { at: now, phase: value.phase });
+    print(value);
   };
 }
 

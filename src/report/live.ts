@@ -1,4 +1,4 @@
-import { Listr, ListrLogger, ProcessOutput } from "listr2";
+import { Listr, ListrLogger, type ListrTask, ProcessOutput } from "listr2";
 import type { Display, ProgressOptions } from "./progress.js";
 
 /** The spinner redraws ten times a second; titles need not change more often. */
@@ -6,7 +6,7 @@ const REDRAW = 100;
 
 interface Row {
   /** The listr2 task, once it runs. */
-  task?: { title: string; output: string };
+  task?: { title: string };
   title: string;
   resolve(): void;
   reject(error: Error): void;
@@ -19,50 +19,11 @@ export function livePhase(title: string, names: readonly string[], options: Prog
   const whole = openRow(title);
   // listr2 asks for a real WriteStream; the command line hands stderr through.
   const stream = options.stream as NodeJS.WriteStream;
-  const list = new Listr(
-    [
-      {
-        title,
-        task: (_context, task) => {
-          whole.task = task;
-          return task.newListr(
-            [...rows.values()].map((row) => ({
-              title: row.title,
-              task: (_inner, inner) => {
-                row.task = inner;
-                inner.title = row.title;
-                return row.done;
-              },
-            })),
-            { concurrent: true, exitOnError: false },
-          );
-        },
-      },
-    ],
-    {
-      exitOnError: false,
-      registerSignalListeners: false,
-      renderer: "default",
-      fallbackRendererCondition: false,
-      rendererOptions: {
-        logger: new ListrLogger({
-          useIcons: true,
-          processOutput: new ProcessOutput(stream, stream, { leaveEmptyLine: false }),
-        }),
-        collapseSubtasks: false,
-        collapseErrors: false,
-        showErrorMessage: false,
-        formatOutput: "truncate",
-      },
-    },
-  );
-  const running = list.run();
+  const running = listOf(whole, [...rows.values()], stream).run();
   const drawn = new Map<string, number>();
-  const retitle = (name: string, text: string): Row | undefined => {
-    const row = rows.get(name);
-    if (!row) return undefined;
-    row.title = text;
-    if (row.task) row.task.title = text;
+  const retitle = (row: Row | undefined, text: string): Row | undefined => {
+    if (row) row.title = text;
+    if (row?.task) row.task.title = text;
     return row;
   };
   return {
@@ -70,14 +31,11 @@ export function livePhase(title: string, names: readonly string[], options: Prog
       const now = options.clock();
       if (now - (drawn.get(name) ?? 0) < REDRAW) return;
       drawn.set(name, now);
-      retitle(name, text());
+      retitle(rows.get(name), text());
     },
-    finish: (name, text) => retitle(name, text)?.resolve(),
-    fail: (name, text) => retitle(name, text)?.reject(new Error(text)),
-    note(text) {
-      whole.title = `${title} – ${text}`;
-      if (whole.task) whole.task.title = whole.title;
-    },
+    finish: (name, text) => retitle(rows.get(name), text)?.resolve(),
+    fail: (name, text) => retitle(rows.get(name), text)?.reject(new Error(text)),
+    note: (text) => void retitle(whole, `${title} – ${text}`),
     async end() {
       for (const row of rows.values()) row.resolve();
       await running;
@@ -85,6 +43,39 @@ export function livePhase(title: string, names: readonly string[], options: Prog
     },
   };
 }
+
+function listOf(whole: Row, rows: readonly Row[], stream: NodeJS.WriteStream): { run(): Promise<unknown> } {
+  const processOutput = new ProcessOutput(stream, stream, { leaveEmptyLine: false });
+  const task: ListrTask = {
+    title: whole.title,
+    task: (_context, own) => {
+      whole.task = own;
+      return own.newListr(rows.map(taskOf), { concurrent: true, exitOnError: false });
+    },
+  };
+  return new Listr([task], {
+    exitOnError: false,
+    registerSignalListeners: false,
+    renderer: "default",
+    fallbackRendererCondition: false,
+    rendererOptions: {
+      logger: new ListrLogger({ useIcons: true, processOutput }),
+      collapseSubtasks: false,
+      collapseErrors: false,
+      showErrorMessage: false,
+      formatOutput: "truncate",
+    },
+  });
+}
+
+const taskOf = (row: Row): ListrTask => ({
+  title: row.title,
+  task: (_context, own) => {
+    row.task = own;
+    own.title = row.title;
+    return row.done;
+  },
+});
 
 function openRow(title: string): Row {
   let resolve = (): void => undefined;

@@ -132,7 +132,9 @@ function printResult(result: InitResult | Failure, location: Location, output: O
   }[result.outcome];
   output.line(`${paint("green", "✓")} ${location.name}: ${what}, ${printable(location.root)}`);
   if (output.verbose) output.line(`  ${result.uuid}`);
-  const features = result.features ? wrap(featureText(result.features), output.text.width ?? 80, "  ") : [];
+  const features = result.features
+    ? wrap(featureText(result.features), output.text.width ?? Number.POSITIVE_INFINITY, "  ")
+    : [];
   for (const line of features) output.line(paint("dim", line));
 }
 
