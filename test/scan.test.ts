@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Backend } from "../src/backend/backend.js";
 import type { Catalog } from "../src/catalog/catalog.js";
 import { recordGone, recordPresent } from "../src/catalog/entries.js";
 import { sql } from "../src/catalog/sql.js";
@@ -511,6 +512,18 @@ describe("scan", () => {
     await places.forget();
     await places.scan();
     expect(await places.rows("*")).toEqual(before);
+  });
+
+  it("sees the same versions through worker threads and through the backend (S13)", async () => {
+    places = await openPlaces();
+    for (const key of ["x", "sub/y"]) places.put(`a:${key}`, key);
+    places.put("a:before 1970", "z", -1_234.5);
+    await places.scan();
+    const { root: _, ...plain } = places.backends.get("a") as Backend;
+    places.backends.set("a", plain);
+    expect((await places.scan()).locations).toMatchObject([
+      { status: "complete", hashed: 0, added: 0, changed: 0, missing: 0 },
+    ]);
   });
 
   it("lists a wide and deep tree completely with several threads", async () => {
