@@ -21,6 +21,8 @@ export interface ApplyOptions {
   concurrency: number;
   /** Attempts after the first, for transient errors. */
   retries: number;
+  /** Longest pause before the second attempt, in milliseconds. */
+  pause?: number;
   /** Finish what is running, start nothing more. */
   signal?: AbortSignal;
   /** Break off what is running too; its temporaries are removed. */
@@ -93,6 +95,7 @@ async function prepare(
   const abort = options.abort ?? new AbortController().signal;
   const retries = {
     retries: options.retries,
+    ...(options.pause !== undefined && { base: options.pause }),
     signal: abort,
     onRetry: (retry: Omit<Extract<ApplyEvent, { type: "retry" }>, "type">) => emit({ type: "retry", ...retry }),
   };
