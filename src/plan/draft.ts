@@ -67,8 +67,9 @@ function needsOthersMoves(instance: Instance, placement: Placement, settlement: 
 function copyDraft(placement: Placement): Draft {
   const { content, wish } = placement;
   const best = [...content.instances].sort(byPriority)[0] ?? wish.instance;
-  const from = wish.author.rule?.action === "move" ? wish.instance : best;
-  return draft("copy", wish.author, wish.author.reason, from, { fills: placement });
+  const matched =
+    wish.author.rule?.action === "move" || best.site.location.priority <= wish.instance.site.location.priority;
+  return draft("copy", wish.author, wish.author.reason, matched ? wish.instance : best, { fills: placement });
 }
 
 function removalDraft(instance: Instance, unwanted: Unwanted, carried: ReadonlyMap<Placement, Instance>): Draft {
