@@ -63,7 +63,7 @@ function needsOthersMoves(instance: Instance, placement: Placement, settlement: 
   return countCopies([...own, newPlace(placement.site)]) < floor;
 }
 
-/** A copy is read from the location with the highest priority; one that a move asks for, from the file that moves. */
+/** A copy is read from the location with the highest priority; one that keeps a name, from the file of that name, whose mtime it gets. */
 function copyDraft(placement: Placement): Draft {
   const { content, wish } = placement;
   const best = [...content.instances].sort(byPriority)[0] ?? wish.instance;
