@@ -6,7 +6,7 @@ import { type Listing, listBackend, listTree } from "./list.js";
 import { backendReader, localReader, readAll } from "./read.js";
 import { type Found, type LocationScan, type LocationTask, record } from "./record.js";
 import { decide, findGone, keepNew, noteRot, shrink, writeGone, writeRows } from "./settle.js";
-import { batches, compare, dropExcluded, openStage, stageRemoved, todo, unlisted } from "./stage.js";
+import { compare, dropExcluded, openStage, stageRemoved, todo, unlisted } from "./stage.js";
 
 /** Records that the location can not be believed, and nothing else. */
 export async function suspectScan(task: LocationTask, reason: string, hint?: string): Promise<LocationScan> {
@@ -66,7 +66,7 @@ async function readTodo(task: LocationTask): Promise<{ hashed: number; hashedByt
   const reader =
     health.root === undefined ? backendReader(task.backend, task.meter, signal) : localReader(pool, health.root);
   const checkpoint = { every: task.checkpoint, keep: () => keepSoFar(task) };
-  await readAll(catalog, batches(), reader, pool.size, signal, checkpoint);
+  await readAll(catalog, reader, pool.size, signal, checkpoint);
   const read = await catalog.row(sql<{ hashed: number; hashedBytes: number }>`
     SELECT count(*) AS hashed, CAST(coalesce(sum(w.size), 0) AS BIGINT) AS "hashedBytes"
     FROM work.hashed h JOIN work.next w ON w.key = h.key`);

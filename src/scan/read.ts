@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
 import type { Backend } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
-import type { Sql } from "../catalog/sql.js";
 import { codeOf, messageOf } from "../lib/error.js";
 import type { Problem } from "./directory.js";
 import { mediaTypeOf, mimeOf } from "./media.js";
 import type { Meter } from "./meter.js";
 import type { HashChunk, Pool } from "./pool.js";
-import { type Batch, stageHashes, stageProblems } from "./stage.js";
+import { type Batch, batches, stageHashes, stageProblems } from "./stage.js";
 
 const HEAD = 4_096;
 const ROWS = 10_000;
@@ -74,12 +73,11 @@ export interface Checkpoint {
 }
 
 /**
- * Reads every file of `batches` with `threads` groups under way at a time, and stages the hashes and the problems as they
+ * Reads every file of `work.next` that is to be read, with `threads` groups under way at a time, and stages the hashes and the problems as they
  * come. After an abort the files that were not reached have neither.
  */
 export async function readAll(
   catalog: Catalog,
-  batches: Sql<Batch>,
   read: Reader,
   threads: number,
   signal?: AbortSignal,
@@ -99,7 +97,7 @@ export async function readAll(
     );
   };
   // An async generator answers one `next` after the other, so the workers can share it.
-  const source = catalog.stream(batches)[Symbol.asyncIterator]();
+  const source = batches(catalog);
   const work = async () => {
     for (let item = await source.next(); !item.done && !signal?.aborted; item = await source.next()) {
       const chunk = await read(item.value);
@@ -115,7 +113,7 @@ export async function readAll(
   try {
     await Promise.all(Array.from({ length: threads }, work));
   } finally {
-    await source.return?.(undefined);
+    await source.return(undefined);
   }
   await flush();
 }

@@ -157,7 +157,7 @@ export async function compare(catalog: Catalog, options: CompareOptions): Promis
   const wanted = {
     all: sql`true`,
     none: sql`false`,
-    auto: sql`(NOT same OR coalesce(old_sha256, sha256) IS NULL OR racy)`,
+    auto: sql`(sha256 IS NULL AND (NOT same OR old_sha256 IS NULL OR racy))`,
   }[hash];
   await catalog.run(sql`CREATE OR REPLACE TABLE work.next AS
     WITH paired AS (
@@ -192,10 +192,18 @@ export interface Batch {
   files: string;
 }
 
-/** The files to read, about in the order of their inodes, which is near that of the disk. */
-export const batches = (): Sql<Batch> => sql<Batch>`
+const SLICE = 20_000;
+
+/** The files to read, slice by slice, because sorting all of them at once takes memory; in a slice in the order of their inodes, which is near that of the disk. */
+export async function* batches(catalog: Catalog): AsyncGenerator<Batch> {
+  const last = await catalog.row(sql<{ row: number | null }>`SELECT max(rowid) AS row FROM work.next WHERE todo`);
+  for (let from = 0; from <= (last?.row ?? -1); from += SLICE) yield* await catalog.rows(slice(BigInt(from)));
+}
+
+const slice = (from: bigint): Sql<Batch> => sql<Batch>`
   WITH placed AS (
-    SELECT key, version, size, TRY_CAST(split_part(version, '-', -1) AS UBIGINT) AS place FROM work.next WHERE todo
+    SELECT key, version, size, TRY_CAST(split_part(version, '-', -1) AS UBIGINT) AS place FROM work.next
+    WHERE todo AND rowid >= ${from} AND rowid < ${from + BigInt(SLICE)}
   ), numbered AS (
     SELECT *, (sum(1 + size // 65536) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING)) // 300 AS batch FROM placed
   )

@@ -7,7 +7,7 @@ import { chooseLocations, examine, type Health } from "./health.js";
 import { openMeter, type Progress } from "./meter.js";
 import { openPool, type Pool } from "./pool.js";
 import { backendReader, localReader, readAll } from "./read.js";
-import { batches, closeStage, openStage, RACE_NS, todo } from "./stage.js";
+import { closeStage, openStage, RACE_NS, todo } from "./stage.js";
 
 export interface VerifyOptions {
   locations?: readonly string[];
@@ -133,7 +133,7 @@ async function read(task: VerifyTask, health: Health, work: { files: number; byt
   meter.start("hash", work);
   const reader =
     health.root === undefined ? backendReader(backend, meter, options.signal) : localReader(pool, health.root);
-  await readAll(catalog, batches(), reader, pool.size, options.signal);
+  await readAll(catalog, reader, pool.size, options.signal);
   meter.stop(work);
 }
 
