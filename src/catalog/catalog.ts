@@ -114,7 +114,7 @@ async function checkVersion(catalog: Catalog): Promise<void> {
   } catch (error) {
     throw outdated(messageOf(error));
   }
-  if (row?.value !== String(SCHEMA_VERSION)) throw outdated(row?.value ?? "unknown");
+  if (row?.value !== SCHEMA_VERSION) throw outdated(row?.value ?? "unknown");
 }
 
 function lockedBy(error: unknown): StowageError | undefined {

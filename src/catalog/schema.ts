@@ -1,3 +1,5 @@
+import { sha256Hex } from "../lib/json.js";
+
 /**
  * The catalog's tables. It is a cache: when `SCHEMA_VERSION` differs the file is deleted and scanning rebuilds it.
  *
@@ -10,8 +12,6 @@
  * scan saw it too. `storage_locations.suspect` says why nothing may rely on a location (NULL = it is fine); `accepted` lets
  * the next complete scan shrink it. `directories` lets a scan pass over directories that look as they did.
  */
-export const SCHEMA_VERSION = 1;
-
 export const SCHEMA = `
 CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 CREATE SEQUENCE scan_ids;
@@ -84,3 +84,6 @@ CREATE VIEW sync_status AS
   LEFT JOIN replaced r ON r.sha256 = f.sha256 AND f.state = 'present'
   WHERE f.state <> 'settling';
 `;
+
+/** Differs as soon as anything above does: an old catalog is never read with new eyes. */
+export const SCHEMA_VERSION = sha256Hex(SCHEMA).slice(0, 12);
