@@ -45,8 +45,6 @@ export interface Pool {
   close(): Promise<void>;
 }
 
-type Seat = { worker: Worker; done?: { resolve: (result: TaskResult) => void; reject: (error: unknown) => void } };
-
 /** More threads than cores keep a cold disk or a network mount busy; beyond eight they only cost memory. */
 const THREADS = Math.min(8, Math.max(4, availableParallelism()));
 
@@ -56,61 +54,67 @@ const WORKER = new URL(import.meta.url.endsWith(".ts") ? "../../dist/scan/worker
 export function openPool(size = THREADS): Pool {
   const flags = new Int32Array(new SharedArrayBuffer(8));
   const counters = new Float64Array(new SharedArrayBuffer(16 * size));
-  const idle: Seat[] = [];
-  const waiting: ((seat: Seat) => void)[] = [];
-  const seats: Seat[] = [];
-  idle.push(open());
-
-  /** The first thread starts at once, the others when there is work for them: a small location needs one. */
-  function open(): Seat {
-    const shared: Shared = { flags, counters, index: seats.length };
-    const worker = new Worker(WORKER, { workerData: shared, execArgv: [] });
-    const seat: Seat = { worker };
-    const fail = (error: unknown) => {
-      seat.done?.reject(new StowageError("INTERNAL", "a scanning thread ended", { cause: error }));
-    };
-    worker.on("message", (result: TaskResult) => {
-      const { done } = seat;
-      delete seat.done;
-      release(seat);
-      done?.resolve(result);
-    });
-    worker.on("error", fail);
-    worker.on("exit", (code) => fail(new Error(`exit code ${code}`)));
-    seats.push(seat);
-    return seat;
-  }
-
-  function release(seat: Seat): void {
-    const next = waiting.shift();
-    if (next) next(seat);
-    else idle.push(seat);
-  }
+  const threads: Thread[] = [];
+  const idle: Thread[] = [];
+  const waiting: ((thread: Thread) => void)[] = [];
+  const start = (): Thread => {
+    const thread = openThread({ flags, counters, index: threads.length });
+    threads.push(thread);
+    return thread;
+  };
+  // The first thread starts at once, the others when there is work for them: a small location needs one.
+  idle.push(start());
 
   async function run(task: Task): Promise<TaskResult> {
-    const seat =
-      idle.pop() ?? (seats.length < size ? open() : await new Promise<Seat>((resolve) => waiting.push(resolve)));
-    return new Promise((resolve, reject) => {
-      seat.done = { resolve, reject };
-      seat.worker.postMessage(task);
-    });
+    const free = idle.pop() ?? (threads.length < size ? start() : undefined);
+    const thread = free ?? (await new Promise<Thread>((resolve) => waiting.push(resolve)));
+    const result = await thread.run(task);
+    const next = waiting.shift();
+    if (next) next(thread);
+    else idle.push(thread);
+    return result;
   }
 
   return {
     size,
     walk: (task) => run(task) as Promise<WalkChunk>,
     hash: (task) => run(task) as Promise<HashChunk>,
-    progress() {
-      const total = { files: 0, bytes: 0 };
-      for (let index = 0; index < size; index++) {
-        total.files += counters[2 * index] ?? 0;
-        total.bytes += counters[2 * index + 1] ?? 0;
-      }
-      return total;
-    },
+    progress: () => ({
+      files: counters.reduce((sum, count, index) => (index % 2 === 0 ? sum + count : sum), 0),
+      bytes: counters.reduce((sum, count, index) => (index % 2 === 1 ? sum + count : sum), 0),
+    }),
     reset: () => void counters.fill(0),
     want: (more) => void Atomics.store(flags, 1, more ? 1 : 0),
     abort: () => void Atomics.store(flags, 0, 1),
-    close: async () => void (await Promise.all(seats.map((seat) => seat.worker.terminate()))),
+    close: async () => void (await Promise.all(threads.map((thread) => thread.close()))),
+  };
+}
+
+/** One worker, which does one task at a time. */
+interface Thread {
+  run(task: Task): Promise<TaskResult>;
+  close(): Promise<unknown>;
+}
+
+function openThread(shared: Shared): Thread {
+  const worker = new Worker(WORKER, { workerData: shared, execArgv: [] });
+  let current: { resolve: (result: TaskResult) => void; reject: (error: unknown) => void } | undefined;
+  let ended: StowageError | undefined;
+  const end = (cause: unknown) => {
+    ended ??= new StowageError("INTERNAL", "a scanning thread ended", { cause });
+    current?.reject(ended);
+  };
+  worker.on("message", (result: TaskResult) => current?.resolve(result));
+  worker.on("error", end);
+  worker.on("exit", (code) => end(new Error(`exit code ${code}`)));
+  return {
+    run: (task) =>
+      new Promise((resolve, reject) => {
+        // A thread that ended before it got its task would never answer.
+        if (ended) return reject(ended);
+        current = { resolve, reject };
+        worker.postMessage(task);
+      }),
+    close: () => worker.terminate(),
   };
 }
