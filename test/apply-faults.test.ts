@@ -271,6 +271,20 @@ describe("I2: the last look", () => {
     expect(harvest(world.root)).toEqual({ "a:x": "1", "b:x": "2" });
   });
 
+  it("S14: puts the file back when the disk of its witness was changed for another that has the file too", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    const plan = await planOf(world.backends, [MOVE]);
+    const hasty = withBackend(world, "a", (backend) => ({
+      ...backend,
+      async remove(key, options) {
+        await world.backends.get("b")?.writeMarker(uuidOf("other"), { replace: true });
+        await backend.remove(key, options);
+      },
+    }));
+    expect(told(await run(hasty, plan))).toEqual(["skipped LOCATION_SUSPECT"]);
+    expect(harvest(world.root)).toEqual({ "a:x": "1", "b:x": "1" });
+  });
+
   it("a file that was replaced under its name right before the removal stays", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
     const plan = await planOf(world.backends, [MOVE]);
@@ -406,6 +420,16 @@ describe("storage that fails", () => {
     );
     expect(told(await run({ state, backends: counted }, plan))).toEqual(["copied"]);
     expect(reads.filter((name) => name === "c" || name === "d")[0]).toBe("c");
+  });
+
+  it("S11: whichever copy is read, the file keeps the time of the one that the plan names", async () => {
+    const { state, backends } = memoryWorld(["a", "b", "c"], {});
+    backends.get("a")?.put("x", "1", 1_000n);
+    backends.get("c")?.put("x", "1", 2_000n);
+    const plan = await planOf(backends, [{ ...MOVE, kind: "copy", witnesses: ["c:x"] }]);
+    backends.get("a")?.rot("x", "2");
+    expect(told(await run({ state, backends }, plan))).toEqual(["copied"]);
+    expect((await backends.get("b")?.stat("x"))?.mtime).toBe(1_000n);
   });
 
   it("every file is tried, also after one that failed", async () => {

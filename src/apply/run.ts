@@ -41,6 +41,8 @@ export interface Task {
   /** Lower-case hex. */
   readonly sha256: string;
   readonly outcome: Outcome;
+  /** The time that the copy gets; nanoseconds since the epoch. */
+  mtime?: bigint;
 }
 
 export const addressOf = ({ location, key }: Ref): string => `${location}\0${key}`;

@@ -105,6 +105,8 @@ async function copyFrom(
   const from = await open(task, source).catch((error: unknown) => {
     throw sourceProblem(error);
   });
+  // Whichever copy is read in the end, the file keeps the time of the first: the one that the plan names.
+  task.mtime ??= from.mtime;
   const before = outcome.bytes;
   const backend = backendOf(run, source.location);
   const path = localPath(backend, source.key);
@@ -112,7 +114,7 @@ async function copyFrom(
     const published = await backendOf(run, target.location).write(target.key, {
       sha256,
       size: action.size,
-      mtime: from.mtime,
+      mtime: task.mtime,
       run: run.id,
       signal: run.abort,
       bytes: () => sourceBytes(task, backend, from),

@@ -150,7 +150,6 @@ export async function planOf(
         root: `/${location}`,
         priority: 100 - index,
         uuid: uuidOf(location),
-        scan: 1,
         at,
         status: "complete",
         files: 0,
