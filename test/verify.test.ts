@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, renameSync, utimesSync, writeSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, renameSync, statSync, utimesSync, writeSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { instant, sql } from "../src/catalog/sql.js";
 import { sha256Hex } from "../src/lib/json.js";
@@ -76,9 +76,24 @@ describe("verify", () => {
     expect((await run()).rot).toMatchObject([{ key: "photo", expected: sha256Hex("the good bytes") }]);
   });
 
-  it("takes a racily clean file with other bytes as changed, not as rot (S13)", async () => {
+  it("takes other bytes under the old time for rot, and a new mode or owner for nothing (S13)", async () => {
+    places = await openPlaces({ a: {} });
+    for (const key of ["flipped", "chmod"]) places.put(`a:${key}`, key);
+    await places.scan();
+    const path = (key: string) => `${places.config.locations[0]?.root}/${key}`;
+    const { atimeMs, mtimeMs } = statSync(path("flipped"));
+    const fd = openSync(path("flipped"), "r+");
+    writeSync(fd, "F", 0);
+    closeSync(fd);
+    utimesSync(path("flipped"), atimeMs / 1000, mtimeMs / 1000);
+    chmodSync(path("chmod"), 0o600);
+    expect(await run()).toMatchObject({ ok: 1, rot: [{ key: "flipped" }], changed: [] });
+    expect(await run()).toMatchObject({ ok: 1, rot: [{ key: "flipped" }], changed: [] });
+  });
+
+  it("takes a racily clean file of a coarse clock with other bytes as changed, not as rot (S13)", async () => {
     places = await openPlaces();
-    places.put("a:x", "x", CLOCK - 500);
+    places.put("a:x", "x", CLOCK - 1000);
     await places.scan();
     await rot("x");
     expect((await run()).counts).toEqual({ rot: 0, changed: 1, missing: 0, unreadable: 0 });

@@ -10,3 +10,13 @@ export const localVersion = (stat: Pick<BigIntStats, "size" | "mtimeNs" | "ctime
 /** Equal for the names of one hard-linked file; undefined for a file with a single name. */
 export const localPhysical = (stat: Pick<BigIntStats, "dev" | "ino" | "nlink">): string | undefined =>
   stat.nlink > 1n ? `${stat.dev}:${stat.ino}` : undefined;
+
+/**
+ * True when two versions differ in nothing but the ctime: the file says that it was not written (size, mtime and inode are
+ * as they were), and still something touched it: a changed owner or mode, a new hard link, or bytes that changed behind its back.
+ */
+export function isTouchedOnly(before: string, after: string): boolean {
+  const form = /^(\d+--?\d+)-(-?\d+)-(\d+)$/;
+  const [was, is] = [form.exec(before), form.exec(after)];
+  return was !== null && is !== null && was[1] === is[1] && was[3] === is[3] && was[2] !== is[2];
+}

@@ -31,14 +31,17 @@ export async function repairPlan(config: Config, catalog: Catalog, options: Plan
   const sites = await loadSites(config, catalog);
   await observe(catalog, sites, "inst");
   const rows = await catalog.rows(sql<DamagedRow>`
-    WITH priorities AS (SELECT name, priority FROM storage_locations),
-      good AS (
-        SELECT i.sha256, i.location, i.key, i.version, row_number() OVER (PARTITION BY i.sha256 ORDER BY p.priority DESC, i.loc, i.key) AS choice,
-          count(*) OVER (PARTITION BY i.sha256) AS good
-        FROM work.inst i JOIN priorities p ON p.name = i.location WHERE i.usable AND i.sha256 IS NOT NULL)
-    SELECT d.location, d.key, d.sha256, d.size, d.version, g.location AS source, g.key AS source_key, g.version AS source_version, coalesce(g.good, 0) AS good
-    FROM work.inst d LEFT JOIN good g ON g.sha256 = d.sha256 AND g.choice = 1
-    WHERE d.state = 'rot' ORDER BY d.loc, d.key`);
+    WITH good AS (
+      SELECT i.*, l.priority FROM work.inst i JOIN storage_locations l ON l.name = i.location WHERE i.usable AND i.sha256 IS NOT NULL
+    ), counts AS (
+      SELECT sha256, count(DISTINCT loc) FILTER (WHERE counted) AS good FROM good GROUP BY sha256
+    )
+    SELECT d.location, d.key, d.sha256, d.size, d.version, g.location AS source, g.key AS source_key, g.version AS source_version,
+      coalesce(c.good, 0) AS good
+    FROM work.inst d LEFT JOIN counts c ON c.sha256 = d.sha256 LEFT JOIN good g ON g.sha256 = d.sha256
+    WHERE d.state = 'rot'
+    QUALIFY row_number() OVER (PARTITION BY d.loc, d.key ORDER BY g.priority DESC, g.key = d.key DESC, g.loc, g.key) = 1
+    ORDER BY d.loc, d.key`);
   const blocked: Blocked[] = [];
   const actions: Action[] = [];
   for (const row of rows) {
