@@ -156,6 +156,24 @@ describe("files as they are on disks", () => {
     expect(harvest(world.root)).toEqual({ "b:x": "1", "b:y": "1", "b:z": "1" });
   });
 
+  it("S16: a name that is being read while another name of its file is removed is read again", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    linkSync(join(world.root, "a/x"), join(world.root, "a/y"));
+    const plan = await planOf(world.backends, [MOVE, { kind: "move", from: "a:y", to: "b:y", content: "1" }]);
+    const slow = withBackend(world, "a", ({ root: _, ...backend }) => ({
+      ...backend,
+      async *read(key, options) {
+        for await (const piece of backend.read(key, options)) {
+          yield piece;
+          while (key === "y" && existsSync(join(world.root, "a/x")))
+            await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      },
+    }));
+    expect(told(await run(slow, plan))).toEqual(["moved", "moved"]);
+    expect(harvest(world.root)).toEqual({ "b:x": "1", "b:y": "1" });
+  });
+
   it("S16: a hard link elsewhere in the location is another name, and the content stays under it", async () => {
     const world = await localWorld(["a"], { "a:x": "1" });
     linkSync(join(world.root, "a/x"), join(world.root, "a/y"));

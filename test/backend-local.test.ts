@@ -291,6 +291,7 @@ describe("removing", () => {
     await put(open(), "d/keep", "1");
     await remove(await put(open(), "d/e/f/x", "1"));
     await remove(await put(open(), "y", "1"));
+    await open().tidy?.(RUN);
     expect(readdirSync(root).sort()).toEqual([".stowage-tmp", "d"]);
     expect(readdirSync(join(root, "d"))).toEqual(["keep"]);
   });

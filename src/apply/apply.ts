@@ -79,6 +79,7 @@ async function runPlan(
     emit({ type: "run-end", report });
     return report;
   } finally {
+    for (const backend of backends.values()) await backend.tidy?.(id);
     await journal.close();
   }
 }

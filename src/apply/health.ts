@@ -5,9 +5,14 @@ import type { PlanScan } from "../plan/plan.js";
 
 /** Which locations may be touched (S14). A location that failed once stays out for the rest of the run. */
 export interface Health {
-  /** Looks at the marker now. @throws `LOCATION_SUSPECT` */
+  /** The marker was right a moment ago. @throws `LOCATION_SUSPECT` */
   require(location: string): Promise<void>;
+  /** Looks at the marker now: for the last look before a removal. @throws `LOCATION_SUSPECT` */
+  requireNow(location: string): Promise<void>;
 }
+
+/** Milliseconds. */
+const MOMENT = 200;
 
 /** Judges the locations of a plan before anything is touched. */
 export async function checkHealth(scans: readonly PlanScan[], backends: ReadonlyMap<string, Backend>): Promise<Health> {
@@ -19,12 +24,20 @@ export async function checkHealth(scans: readonly PlanScan[], backends: Readonly
     else if (status !== "complete" && status !== "partial")
       suspect.set(location, `it was ${status} when the plan was made`);
   }
+  const seen = new Map<string, number>();
   const health: Health = {
     async require(location) {
+      if (performance.now() - (seen.get(location) ?? -MOMENT) >= MOMENT) await health.requireNow(location);
+    },
+    async requireNow(location) {
       const known = suspect.get(location);
       if (known !== undefined) throw suspectError(location, known);
       const found = await problemNow(backends.get(location), uuids.get(location));
-      if (found === undefined) return;
+      if (found === undefined) {
+        seen.set(location, performance.now());
+        return;
+      }
+      seen.delete(location);
       suspect.set(location, found);
       throw suspectError(location, found);
     },

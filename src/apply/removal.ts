@@ -130,7 +130,7 @@ function assertI2({ run, action }: Task, proofs: readonly Proof[], trash: boolea
 async function confirmProofs(task: Task, removed: Entry, proofs: readonly Proof[]): Promise<void> {
   const { run, action } = task;
   for (const location of new Set([action.from.location, ...proofs.map(({ ref }) => ref.location)])) {
-    await run.health.require(location);
+    await run.health.requireNow(location);
   }
   for (const { ref, entry } of proofs) {
     const now = await backendOf(run, ref.location).stat(ref.key);

@@ -35,7 +35,7 @@ async function quarantine(task: Task, to: Target): Promise<void> {
   const { size, mtime } = damaged;
   const facts = { version: to.expect, planned: to.expect, size, mtime: String(mtime) };
   await run.journal.commit({ type: "remove", at: run.now(), ...line, ...facts });
-  const confirm = async () => await run.health.require(to.location);
+  const confirm = async () => await run.health.requireNow(to.location);
   await backend.remove(to.key, { version: to.expect, run: run.id, trash: true, confirm });
   await run.journal.commit({ type: "removed", at: run.now(), ...line });
 }

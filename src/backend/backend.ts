@@ -48,6 +48,9 @@ export interface Backend {
    */
   remove(key: string, options: RemoveOptions): Promise<void>;
 
+  /** A run is over: removes what the storage needed for it and does not need any more. Never fails. */
+  tidy?(run: string): Promise<void>;
+
   /** Bytes of the device; undefined where the storage has no such notion. */
   space(): Promise<{ total: number; free: number } | undefined>;
   /** Trash and temporaries of earlier runs, oldest first. */

@@ -9,7 +9,7 @@ import { entryOf } from "./local/entry.js";
 import { listFiles, listLeftovers, purgeLeftover } from "./local/list.js";
 import { readMarker, writeMarkerFile } from "./local/marker.js";
 import { notRegular, readFile } from "./local/read.js";
-import { removeFile } from "./local/remove.js";
+import { removeFile, tidyTrash } from "./local/remove.js";
 import { writeFile } from "./local/write.js";
 
 export interface LocalOptions {
@@ -50,6 +50,7 @@ export function localBackend(location: string, root: string, options: LocalOptio
     read: (key, reading = {}) => readFile(disk, key, reading),
     write: (key, source) => writeFile(disk, key, source),
     remove: (key, removing) => removeFile(disk, key, removing),
+    tidy: (run) => tidyTrash(disk, run),
     space: () => spaceOf(disk),
     leftovers: () => listLeftovers(disk),
     purge: (leftover) => purgeLeftover(disk, leftover),

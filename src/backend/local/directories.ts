@@ -24,11 +24,22 @@ export async function refuseLinks(disk: Disk, path: string): Promise<void> {
   }
 }
 
+/** How often a directory that others remove because it is empty is made anew. */
+const STUBBORN = 20;
+
 /** Makes the directories above `path`, one at a time and never through a symbolic link. Never makes the root. */
 export async function makeParents(disk: Disk, path: string): Promise<void> {
-  for (const directory of parentsOf(disk, path)) {
-    const found = (await look(directory)) ?? (await make(disk, directory));
-    if (!found?.isDirectory()) throw notDirectory(disk, directory);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      for (const directory of parentsOf(disk, path)) {
+        const found = (await look(directory)) ?? (await make(disk, directory));
+        if (found && !found.isDirectory()) throw notDirectory(disk, directory);
+      }
+      return;
+    } catch (error) {
+      // The one above was empty until now, and somebody removed it.
+      if (codeOf(error) !== "ENOENT" || attempt === STUBBORN) throw error;
+    }
   }
 }
 

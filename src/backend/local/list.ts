@@ -76,11 +76,11 @@ export async function* listLeftovers(disk: Disk): AsyncGenerator<Leftover> {
 
 async function* trashOf(disk: Disk, run: string): AsyncGenerator<Leftover> {
   const since = runTime(run) ?? Number((await stat(join(disk.root, TRASH, run))).ctimeMs);
-  for (const unique of await names(join(disk.root, TRASH, run))) {
-    const base = `${TRASH}/${run}/${unique}/`;
-    for await (const { key, stat } of walk(disk, base, {})) {
-      yield { kind: "trash", key: key.slice(base.length), run, size: Number(stat.size), since, handle: key };
-    }
+  const base = `${TRASH}/${run}/`;
+  for await (const { key, stat } of walk(disk, base, {})) {
+    // `<unique>/<key>`, or `<unique>.removing` where a removal was cut short: the journal knows its key.
+    const name = key.slice(base.length).replace(/^[^/]*\//, "");
+    yield { kind: "trash", key: name, run, size: Number(stat.size), since, handle: key };
   }
 }
 

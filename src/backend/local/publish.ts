@@ -14,13 +14,13 @@ const NO_HARD_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK", "ENOS
  */
 export async function publish(disk: Disk, path: string, key: string, final: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    await makeParents(disk, final);
     try {
+      await makeParents(disk, final);
       if (!disk.hardLinks || !(await linked(disk, path, key, final))) await renamed(disk, path, key, final);
       break;
     } catch (error) {
       // Somebody removed a directory that was empty a moment ago.
-      if (codeOf(error) !== "ENOENT" || attempt === 3 || !(await look(path))) throw error;
+      if (codeOf(error) !== "ENOENT" || attempt === 20 || !(await look(path))) throw error;
     }
   }
   await disk.step("published");

@@ -11,6 +11,8 @@ import { absence, at, type Disk, failure, pathOf, requireRoot, TEMPORARY, TRASH 
 import { publish } from "./publish.js";
 import { changed, notRegular } from "./read.js";
 
+const REMOVING = ".removing";
+
 /**
  * See `Backend.remove`. The file is first renamed into the trash, where nobody writes by name; what arrived there must be
  * the file that was verified, or it is put back.
@@ -28,10 +30,10 @@ export async function removeFile(disk: Disk, key: string, options: RemoveOptions
     await disk.step("confirmed");
     await requireSame(disk, key, secured, verified);
   } catch (error) {
-    await putBack(disk, key, path, secured, error);
+    await putBack(disk, key, path, secured, options, error);
     throw failure(disk, key, error);
   }
-  if (!options.trash) await letGo(disk, secured);
+  if (!options.trash) await letGo(disk, secured, options);
   await disk.step("removed");
   await pruneParents(disk, path);
 }
@@ -61,7 +63,9 @@ async function secure(
   options: RemoveOptions,
 ): Promise<string> {
   const unique = randomBytes(6).toString("hex");
-  let secured = join(disk.root, TRASH, options.run, unique, key);
+  const trash = join(disk.root, TRASH, options.run);
+  // What is kept keeps its key; what is not needs no directories of its own.
+  let secured = options.trash ? join(trash, unique, key) : join(trash, `${unique}${REMOVING}`);
   for (let attempt = 1; ; attempt++) {
     try {
       await makeParents(disk, secured);
@@ -72,13 +76,13 @@ async function secure(
     } catch (error) {
       // The answer may have been lost and the rename done all the same (I6): where the file is decides.
       if ((await look(secured))?.ino === verified.ino) return secured;
-      await pruneParents(disk, secured, join(disk.root, TEMPORARY));
-      // Another removal took away the part of the trash that was empty a moment ago.
+      if (options.trash) await pruneParents(disk, secured, trash);
+      // Another run is over and took away the part of the trash that was empty a moment ago.
       const vanished = codeOf(error) === "ENOENT" && (await look(path));
       // A full disk has no room for a directory, but what makes room must not fail for that.
       const full = codeOf(error) === "ENOSPC" && !options.trash;
       if (attempt === 5 || !(vanished || full)) throw await absence(disk, key, error);
-      if (full) secured = join(disk.root, TEMPORARY, `${options.run}.${unique}.removing`);
+      if (full) secured = join(disk.root, TEMPORARY, `${options.run}.${unique}${REMOVING}`);
     }
   }
 }
@@ -108,22 +112,49 @@ async function requireSame(disk: Disk, key: string, secured: string, verified: B
 }
 
 /** Gives the file its name back, never over another; if the name is taken by now, the bytes stay in the trash. */
-async function putBack(disk: Disk, key: string, path: string, secured: string, why: unknown): Promise<void> {
+async function putBack(
+  disk: Disk,
+  key: string,
+  path: string,
+  secured: string,
+  options: RemoveOptions,
+  why: unknown,
+): Promise<void> {
   try {
     await publish(disk, secured, key, path);
-    await letGo(disk, secured);
+    await letGo(disk, secured, options);
   } catch (error) {
+    const kept = await keep(disk, key, secured, options);
     throw new StowageError(
       "PRECONDITION",
-      `${at(disk, key)} was not removed (${messageOf(why)}) but could not be put back (${messageOf(error)}); its bytes are in ${printable(secured)}`,
+      `${at(disk, key)} was not removed (${messageOf(why)}) but could not be put back (${messageOf(error)}); its bytes are in ${printable(kept)}`,
       { hint: "Move the file from there to where it belongs by hand.", cause: why },
     );
   }
 }
 
+/** Leaves the bytes in the trash under their key. @returns where they are */
+async function keep(disk: Disk, key: string, secured: string, options: RemoveOptions): Promise<string> {
+  const kept = join(disk.root, TRASH, options.run, randomBytes(6).toString("hex"), key);
+  try {
+    await makeParents(disk, kept);
+    await rename(secured, kept);
+    await syncParents(disk, kept);
+    return kept;
+  } catch {
+    // Then they stay where they are: what counts is that they do.
+    return (await look(kept)) ? kept : secured;
+  }
+}
+
 /** Unlinks what the trash holds. A file that can not be unlinked stays listed by `leftovers`; its own name is gone for good. */
-async function letGo(disk: Disk, secured: string): Promise<void> {
+async function letGo(disk: Disk, secured: string, options: RemoveOptions): Promise<void> {
   await disk.step("unlink");
   await unlink(secured).catch(() => undefined);
-  await pruneParents(disk, secured, join(disk.root, TEMPORARY));
+  if (options.trash) await pruneParents(disk, secured, join(disk.root, TRASH, options.run));
+}
+
+/** See `Backend.tidy`. */
+export async function tidyTrash(disk: Disk, run: string): Promise<void> {
+  await pruneParents(disk, join(disk.root, TRASH, run, "x"));
 }
