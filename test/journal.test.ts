@@ -205,6 +205,21 @@ describe("what a run leaves in its journal", () => {
     await catalog.close();
   });
 
+  it("a removal that a complete scan has seen since is settled: the same key may be drift later", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    await run(world, await planOf(world.backends, [MOVE]));
+    const catalog = await openCatalog(join(scratch(), "catalog.duckdb"));
+    const scan = (id: number, at: number, status: string) => sql`
+      INSERT INTO scans (id, location, started_at, status, files, bytes, hashed, hashed_bytes, added, changed, missing, settling, skipped)
+      VALUES (${id}, 'a', epoch_ms(CAST(${BigInt(at)} AS BIGINT)), ${status}, 0, 0, 0, 0, 0, 0, 0, 0, 0)`;
+    await catalog.run(scan(1, NOW - 1, "complete"));
+    await catalog.run(scan(2, NOW + 1, "partial"));
+    expect(await unrecordedRemovals(world.state, catalog)).toHaveLength(1);
+    await catalog.run(scan(3, NOW + 1, "complete"));
+    expect(await unrecordedRemovals(world.state, catalog)).toEqual([]);
+    await catalog.close();
+  });
+
   it("I7: a state directory that was deleted takes no safety with it", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1", "b:x": "2" });
     const plan = await planOf(world.backends, [{ ...MOVE, expect: "absent" }]);

@@ -29,17 +29,26 @@ export async function recordRun(catalog: Catalog, report: RunReport): Promise<vo
 
 /**
  * Removals of runs that the catalog does not know (killed before they could record), for the next scan: what is gone by
- * our own hand is neither drift nor a shrink.
+ * our own hand is neither drift nor a shrink. Those that a complete scan has seen since are settled.
  */
 export async function unrecordedRemovals(state: string, catalog: Catalog): Promise<InstanceRef[]> {
   const known = new Set((await catalog.rows(sql<{ run: string }>`SELECT run FROM runs`)).map(({ run }) => run));
+  const scanned = await lastScans(catalog);
   const removals: InstanceRef[] = [];
   for (const run of await runIds(state)) {
     if (known.has(run)) continue;
-    const { removals: own } = await readRemovals(state, run);
-    removals.push(...own.map(({ location, key }) => ({ location, key })));
+    for (const { location, key, at } of (await readRemovals(state, run)).removals) {
+      if (at >= (scanned.get(location) ?? 0)) removals.push({ location, key });
+    }
   }
   return removals;
+}
+
+/** When the last complete scan of each location began; milliseconds since the epoch. */
+async function lastScans(catalog: Catalog): Promise<Map<string, number>> {
+  const rows = await catalog.rows(sql<{ location: string; started: number }>`
+    SELECT location, epoch_ms(max(started_at)) AS started FROM scans WHERE status = 'complete' GROUP BY location`);
+  return new Map(rows.map(({ location, started }) => [location, started]));
 }
 
 const addressOf = ({ location, key }: Ref): string => `${location}\0${key}`;

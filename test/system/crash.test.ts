@@ -51,7 +51,7 @@ function start(
 
 const applied = (world: World, plan: Plan, order: Order) => start(world, plan, order).end;
 
-/** test/apply-crash.test.ts stops at every step inside one process; these are the same with a real kill. */
+/** crash-steps.test.ts stops at every step inside one process; these are the same with a real kill. */
 describe.each([
   { hardLinks: true, scenario: scenarios[1]!, stride: 4 },
   { hardLinks: false, scenario: smallest, stride: 1 },

@@ -1,20 +1,20 @@
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { gc } from "../src/apply/gc.js";
-import { unlock } from "../src/apply/lock.js";
-import type { Backend } from "../src/backend/backend.js";
-import { localBackend } from "../src/backend/local.js";
-import type { Plan } from "../src/plan/plan.js";
-import { cleanup, harvest, NOW, run, trashed, type World } from "./setup/apply.js";
-import { NAMES, scenarios, worldOf } from "./setup/crash.js";
+import { gc } from "../../src/apply/gc.js";
+import { unlock } from "../../src/apply/lock.js";
+import type { Backend } from "../../src/backend/backend.js";
+import { localBackend } from "../../src/backend/local.js";
+import type { Plan } from "../../src/plan/plan.js";
+import { cleanup, harvest, NOW, run, trashed, type World } from "../setup/apply.js";
+import { NAMES, scenarios, worldOf } from "../setup/crash.js";
 
 afterEach(cleanup);
 
-/** Never collected, so that what a frozen apply holds open stays so, as if its process were gone. */
+/** What frozen applies wait for: kept, or else they and the files that they hold open would be collected. */
 const frozen: Promise<unknown>[] = [];
 
 /**
- * Applies up to step `n` and then freezes for good: no handler, no `finally` runs, as after kill -9. test/system/crash.test.ts
+ * Applies up to step `n` and then freezes for good: no handler, no `finally` runs, as after kill -9. crash.test.ts
  * does the same with real processes, at fewer steps.
  * @returns false when the apply has fewer steps
  */
@@ -27,13 +27,14 @@ async function applyUntil(world: World, plan: Plan, n: number): Promise<boolean>
   const step = (): void | Promise<void> => {
     if (++steps !== n) return undefined;
     freeze("frozen");
-    return new Promise(() => undefined);
+    const never = new Promise<void>(() => undefined);
+    frozen.push(never);
+    return never;
   };
   const backends = new Map<string, Backend>(
     NAMES.map((name) => [name, localBackend(name, join(world.root, name), { step })]),
   );
   const applying = run({ ...world, backends }, plan, { concurrency: 1 });
-  frozen.push(applying);
   const end = await Promise.race([applying, stopped]);
   if (end === "frozen") return true;
   expect(end.exit).toBe(0);
