@@ -474,6 +474,115 @@ describe("locations that are not active", () => {
   ]);
 });
 
+const THREE = `
+version: 1
+locations:
+  - { name: A, type: local, path: /a, priority: 50 }
+  - { name: B, type: local, path: /b, priority: 50 }
+  - { name: C, type: local, path: /c, priority: 50 }
+`;
+const world = (rules: string, rest = "") => `${THREE}${rest}rules:\n${rules}`;
+
+describe("what independent models found", () => {
+  run([
+    {
+      name: "S6 a rename needs no second copy elsewhere than it had",
+      yaml: world(
+        `  - { name: m, match: { location: A, path: "/in/**" }, action: move, from: [A], destination: A, key: "out/{filename}" }\n`,
+        "safety: { min_copies: 2 }\n",
+      ),
+      files: ["A:in/x 1", "B:x 1"],
+      plan: ["> A:in/x -> A:out/x"],
+    },
+    {
+      name: "S6 one of two names may go where the other stays",
+      yaml: world(
+        `  - { name: d, match: { name: dup }, action: delete }\n  - { name: m, match: { location: A }, action: move, destination: B }\n`,
+        "safety: { min_copies: 2 }\n",
+      ),
+      files: ["A:x 1", "B:x 1", "B:dup 1"],
+      plan: ["- B:dup", "= A:x min-copies"],
+    },
+    {
+      name: "S6 witnesses are counted in locations",
+      yaml: world(
+        `  - { name: m, match: { location: B }, action: move, from: [B], destination: B, key: "n/{filename}" }\n  - { name: c, match: {}, action: copy, destination: A }\n`,
+        "safety: { min_copies: 3 }\n",
+      ),
+      files: ["A:x 1", "A:y 1", "B:x 1", "C:x 1"],
+      plan: ["> B:x -> B:n/x"],
+    },
+    {
+      name: "S6 allow_last_copy with two names elsewhere",
+      yaml: world(
+        `  - { name: d, match: { location: A }, action: delete, allow_last_copy: true }\n`,
+        "safety: { min_copies: 2 }\n",
+      ),
+      files: ["A:x 1", "B:p 1", "B:q 1"],
+      plan: ["- A:x"],
+    },
+    {
+      name: "S5 a requirement does not count on an arrival that loses",
+      yaml: `${world(`  - { name: m, match: { location: A }, action: move, destination: B, on_conflict: newest }\n`)}require: [{ name: q, match: { location: A }, copies: 2 }]\n`,
+      files: ["A:x 1 40", "B:x 2 4"],
+      plan: ["+ A:x -> C:x [require]", "= A:x conflict"],
+    },
+    {
+      name: "S9 the next name is taken when it becomes free",
+      yaml: world(
+        `  - { name: y, match: { location: A, name: b.txt }, action: move, destination: C }\n  - { name: z, match: { location: B }, action: copy, destination: A }\n`,
+      ),
+      files: ["A:a.txt X", "A:b.txt Y", "B:a.txt Z", "B:b.txt Z"],
+      plan: ["> A:b.txt -> C:b.txt", "+ B:b.txt -> A:b.txt"],
+    },
+    {
+      name: "S12 what the plan itself sets free is no fight",
+      yaml: world(
+        `  - { name: m, match: { location: A, path: "/d/**" }, action: move, destination: B }\n  - { name: x, match: { location: B, path: "/d" }, action: move, destination: C }\n`,
+      ),
+      files: ["A:d/x 1", "B:d 2"],
+      plan: ["> B:d -> C:d", "! A:d/x conflict"],
+    },
+    {
+      name: "S8 a backup is a home: the default does not hold a file back",
+      yaml: world(
+        `  - { name: m, match: { location: A, ext: mp4 }, action: move, destination: C }\n  - default: A\n`,
+      ).replace("/b, priority: 50", "/b, priority: 50, purpose: [backup]"),
+      files: ["A:v.mp4 1", "B:v.mp4 1"],
+      plan: ["> A:v.mp4 -> C:v.mp4"],
+    },
+    {
+      name: "S7 place: key asks for the key at each destination",
+      yaml: world(`  - { name: c, match: { location: B }, action: copy, destination: [A, B], place: key }\n`),
+      files: ["A:other 1", "B:x 1"],
+      plan: ["+ B:x -> A:x"],
+    },
+    {
+      name: "S7 exact keys come first, and a default gives way",
+      yaml: world(
+        `  - { name: m, match: { location: B }, action: move, destination: A, on_conflict: newest }\n  - default: A\n`,
+      ),
+      files: ["B:x 1", "C:x 2"],
+      plan: ["> B:x -> A:x", "! C:x conflict"],
+    },
+  ]);
+});
+
+describe("many names of one content", () => {
+  it("are planned for in time that grows with their number", async () => {
+    const files = Array.from(
+      { length: 800 },
+      (_, index): Given => ({ location: "A", key: `e/${index}`, content: "", age: 9, size: 0 }),
+    );
+    const rules = `  - { name: m, match: { location: A }, action: move, destination: [B, C] }\n`;
+    const result = await planned({ name: "", yaml: world(rules), files, plan: [] });
+    expect(result.footer.summary).toMatchObject({ copy: 800, move: 800, blocked: 0 });
+    expect(
+      Math.max(...result.actions.map((action) => action.depends_on.length + action.witnesses.length)),
+    ).toBeLessThan(12);
+  });
+});
+
 describe("capacity", () => {
   const yaml = LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], capacity: { max: 2500 } }");
   run([

@@ -17,8 +17,10 @@ export function invalidKey(key: string): string | undefined {
   return undefined;
 }
 
+const ASCII = /^[\x00-\x7f]*$/;
+
 /** The form that patterns match and that tells twins apart: NFC. */
-export const normKey = (key: string): string => key.normalize("NFC");
+export const normKey = (key: string): string => (ASCII.test(key) ? key : key.normalize("NFC"));
 
 /** The form in which two keys collide on a location: NFC, and case-folded where the location folds case. */
 export function collisionKey(key: string, foldsCase: boolean): string {
@@ -48,10 +50,14 @@ export function splitKey(key: string): KeyParts {
   };
 }
 
+const HIGH = /[\ud800-\uffff]/;
+
 /** Byte order of the UTF-8 forms, which is the order DuckDB and every storage listing use. */
 export function compareKeys(a: string, b: string): number {
   if (a === b) return 0;
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  // UTF-16 and UTF-8 order the same but for what lies above the surrogates.
+  if (HIGH.test(a) || HIGH.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : 1;
 }
 
 /** `location:key`, the address of an instance in messages and arguments. */

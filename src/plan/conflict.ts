@@ -34,9 +34,39 @@ export function decideGroup(
 ): Verdict {
   const claims = [...group.claims].sort((a, b) => byRank(head(a), head(b)));
   const verdict: Verdict = { conflicts: [], displaced: [] };
-  const put = (claim: Claim, key = claim.key, displaces?: Instance) => place(claim, key, leaving, displaces);
   if (group.swap) return blockAll(claims, stayers, "swap", "the contents would have to change places", verdict);
-  if (claims.length === 0) return verdict;
+  const round = { group, leaving, context, groups, occupancy, verdict };
+  const exact = claims.filter((claim) => head(claim).exact);
+  if (exact.length > 0) decideClaims(exact, stayers, round);
+  const loose = claims.filter((claim) => !head(claim).exact);
+  if (loose.length > 0) decideClaims(loose, exact.length > 0 ? newcomers(exact, stayers) : stayers, round);
+  return verdict;
+}
+
+/** "Exact-key wishes are placed first": for a wish that any key would do for, they are there already. */
+function newcomers(exact: readonly Claim[], stayers: Stayer[]): Stayer[] {
+  return [
+    ...stayers,
+    ...exact.map(({ content, key, wishes }) => ({
+      occupant: { key, sha256: content.sha256, state: "planned" },
+      instance: wishes[0]?.instance,
+      anchored: "another rule wants a file at this very key",
+    })),
+  ];
+}
+
+interface Round {
+  group: Group;
+  leaving: Instance[];
+  context: Context;
+  groups: Map<string, Group>;
+  occupancy: Occupancy;
+  verdict: Verdict;
+}
+
+function decideClaims(claims: Claim[], stayers: Stayer[], round: Round): Verdict {
+  const { group, leaving, context, groups, occupancy, verdict } = round;
+  const put = (claim: Claim, key = claim.key, displaces?: Instance) => place(claim, key, leaving, displaces);
   if (stayers.length === 0 && claims.length === 1) {
     put(claims[0]!);
     return verdict;
@@ -155,7 +185,7 @@ function contest(
   const [stayer] = stayers;
   const at = address(claims[0]!.site.name, claims[0]!.key);
   const refuse = (why: string) => {
-    verdict.conflicts.length = 0;
+    verdict.conflicts.pop();
     blockAll(claims, stayers, "conflict", `different contents for ${at}: ${why}`, verdict);
   };
 

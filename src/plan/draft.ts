@@ -1,7 +1,16 @@
 import { groupBy } from "../lib/iter.js";
-import { byPriority, type Context, countCopies, type Instance, type Placement, type Unwanted } from "./model.js";
+import {
+  byPriority,
+  type Content,
+  type Context,
+  countCopies,
+  type Instance,
+  type Placement,
+  type Unwanted,
+} from "./model.js";
 import type { ActionKind, Reason } from "./plan.js";
 import type { Settlement } from "./settle.js";
+import type { Site } from "./site.js";
 import { floorOf } from "./veto.js";
 import { newPlace, type Place } from "./wish.js";
 
@@ -26,14 +35,17 @@ export function draftAll(settlement: Settlement, context: Context): Draft[] {
   const drafts = [
     ...settlement.placements.filter((placement) => !carried.has(placement)).map(copyDraft),
     ...[...settlement.removals].map(([instance, unwanted]) => removalDraft(instance, unwanted, carried)),
-    ...settlement.displaced.map((loser) => loserDraft(loser, settlement)),
+    ...[...settlement.displaced].map((loser) => loserDraft(loser, settlement)),
   ];
-  const fillers = groupBy(
-    drafts.filter((each) => each.fills),
-    (each) => each.from.content,
-  );
-  for (const each of drafts)
-    for (const filler of waitsFor(each, fillers.get(each.from.content) ?? [])) each.after.add(filler);
+  const filledBy = new Map(drafts.flatMap((each) => (each.fills ? [[each.fills, each] as const] : [])));
+  const fillers = groupBy(filledBy.values(), (each) => each.from.content);
+  const firsts = new Map<Content, Draft[]>();
+  for (const [content, own] of fillers) firsts.set(content, firstPerSite(own));
+  for (const each of drafts) {
+    if (!each.removes || each.reason === "conflict") continue;
+    for (const filler of waitsFor(each, settlement, filledBy, firsts.get(each.from.content) ?? []))
+      each.after.add(filler);
+  }
   linkOccupants(drafts);
   return drafts;
 }
@@ -58,7 +70,7 @@ function needsOthersMoves(instance: Instance, placement: Placement, settlement: 
   const floor = floorOf(content, context);
   if (floor === 1) return false;
   const own: Place[] = content.instances.filter(
-    (other) => other !== instance && !settlement.removals.has(other) && !settlement.displaced.includes(other),
+    (other) => other !== instance && !settlement.removals.has(other) && !settlement.displaced.has(other),
   );
   return countCopies([...own, newPlace(placement.site)]) < floor;
 }
@@ -66,7 +78,7 @@ function needsOthersMoves(instance: Instance, placement: Placement, settlement: 
 /** A copy is read from the location with the highest priority; one that keeps a name, from the file of that name, whose mtime it gets. */
 function copyDraft(placement: Placement): Draft {
   const { content, wish } = placement;
-  const best = [...content.instances].sort(byPriority)[0] ?? wish.instance;
+  const best = content.instances.reduce((top, next) => (byPriority(next, top) < 0 ? next : top), wish.instance);
   const matched =
     wish.author.rule?.action === "move" || best.site.location.priority <= wish.instance.site.location.priority;
   return draft("copy", wish.author, wish.author.reason, matched ? wish.instance : best, { fills: placement });
@@ -106,15 +118,33 @@ function draft(
   };
 }
 
-/** A removal waits for every copy of its content that is made by an action of its own, and a move for the one its target comes from. */
-function waitsFor(each: Draft, fillers: readonly Draft[]): Draft[] {
-  if (!each.removes || each.reason === "conflict") return [];
-  return fillers.filter((filler) => {
-    if (filler === each) return false;
-    return (
-      filler.kind === "copy" || each.kind === "delete" || (each.arrives !== undefined && filler.fills === each.arrives)
-    );
-  });
+/** One action for each location that the content comes to, a copy where there is one. */
+function firstPerSite(fillers: readonly Draft[]): Draft[] {
+  const first = new Map<Site, Draft>();
+  for (const each of fillers) {
+    if (!each.fills) continue;
+    const known = first.get(each.fills.site);
+    if (!known || (known.kind !== "copy" && each.kind === "copy")) first.set(each.fills.site, each);
+  }
+  return [...first.values()];
+}
+
+/**
+ * A removal waits for its own destinations, and for one copy at each location that the content comes to, for these are
+ * its witnesses. A move does not wait for other moves but where its target comes from one.
+ */
+function waitsFor(
+  each: Draft,
+  settlement: Settlement,
+  filledBy: ReadonlyMap<Placement, Draft>,
+  firsts: readonly Draft[],
+): Draft[] {
+  const unwanted = each.removes && settlement.removals.get(each.removes);
+  const own = (unwanted?.wishes ?? []).flatMap((wish) =>
+    wish.outcome?.kind === "placed" ? (filledBy.get(wish.outcome.placement) ?? []) : [],
+  );
+  const others = firsts.filter((filler) => filler.kind === "copy" || each.kind === "delete");
+  return [...own, ...others].filter((filler) => filler !== each);
 }
 
 /** Whoever fills a key waits until the one that is there has gone. */

@@ -10,7 +10,7 @@ import { spotsOf } from "./place.js";
 import { loadContents, selectInteresting } from "./select.js";
 import { type Settlement, settle } from "./settle.js";
 import type { Site } from "./site.js";
-import { makeWishes, type Shortfall, shortfalls } from "./wish.js";
+import { eligible, fullMark, makeWishes, missingCopies, newPlace, type Shortfall, shortfalls } from "./wish.js";
 
 /** The outcome of one evaluation of the rules over one table of instances. */
 export interface Evaluation {
@@ -39,18 +39,21 @@ export async function evaluate(
   await selectInteresting(catalog, config, sites, table);
   const contents = await collect(loadContents(catalog, sites, table, "interesting"));
   const full = new Set<string>();
-  const context: Context = { config, sites, authors: listAuthors(config), full };
+  const failed = new Set<string>();
+  const context: Context = { config, sites, authors: listAuthors(config), full, failed };
 
   const short = wishAll(contents, context);
-  const occupancy = await lookUp(catalog, sites, table, spots(contents, short));
-  const bystanders = await loadBystanders(catalog, sites, table, contents, short, occupancy);
+  const occupancy = await lookUp(catalog, sites, table, spots(contents, context));
+  const bystanders = await loadBystanders(catalog, sites, table, contents, context, occupancy);
   for (let round = 1; ; round += 1) {
     const needed = round === 1 ? short : wishAll(contents, context);
     for (const bystander of bystanders.values()) makeWishes(bystander, context);
     const settlement = settle(contents, bystanders, needed, occupancy, context);
     const steps = orderActions(settlement, context);
     const outlook = forecast(steps, context);
-    if (outlook.overflow.length === 0) return { steps, settlement, forecast: outlook, context };
+    const lost = disappointed(contents, settlement, context).filter((mark) => !failed.has(mark));
+    if (outlook.overflow.length === 0 && lost.length === 0) return { steps, settlement, forecast: outlook, context };
+    for (const mark of lost) failed.add(mark);
     const marks =
       round < CAPACITY_ROUNDS ? overflowMarks(outlook.overflow) : overflowMarks(everyPlacement(settlement, outlook));
     for (const mark of marks) full.add(mark);
@@ -64,11 +67,26 @@ function wishAll(contents: readonly Content[], context: Context): Shortfall[] {
   });
 }
 
-function* spots(contents: readonly Content[], short: readonly Shortfall[]): Generator<Spot> {
+function* spots(contents: readonly Content[], context: Context): Generator<Spot> {
   yield* spotsOf(contents);
-  for (const { content, candidates } of short) {
-    for (const site of candidates) for (const { key } of content.instances) yield { site, key };
+  for (const content of contents) {
+    if (content.needs.length === 0) continue;
+    for (const site of eligible(content, context)) for (const { key } of content.instances) yield { site, key };
   }
+}
+
+/** Arrivals that did not come about although a requirement counted on them. */
+function disappointed(contents: readonly Content[], settlement: Settlement, context: Context): string[] {
+  return contents.flatMap((content) => {
+    const staying = content.instances.filter(
+      (each) => !settlement.removals.has(each) && !settlement.displaced.has(each),
+    );
+    const placed = content.wishes.flatMap((wish) => (wish.outcome?.kind === "placed" ? [newPlace(wish.site)] : []));
+    const authors = content.needs.flatMap((index) => context.authors.needs[index] ?? []);
+    if (!authors.some((author) => missingCopies(content, author, [...staying, ...placed]))) return [];
+    const lost = content.wishes.filter((wish) => wish.outcome?.kind === "blocked" || wish.outcome?.kind === "kept");
+    return lost.filter((wish) => wish.author.reason !== "require").map((wish) => fullMark(content, wish.site));
+  });
 }
 
 function everyPlacement(settlement: Settlement, outlook: Forecast): Forecast["overflow"] {
@@ -82,12 +100,12 @@ async function loadBystanders(
   sites: readonly Site[],
   table: string,
   contents: readonly Content[],
-  short: readonly Shortfall[],
+  context: Context,
   occupancy: Occupancy,
 ): Promise<Map<string, Content>> {
   const known = new Set(contents.map((content) => content.sha256));
   const wanted = new Set<string>();
-  for (const { site, key } of spots(contents, short)) {
+  for (const { site, key } of spots(contents, context)) {
     for (const { sha256 } of occupancy.at(site, key)) if (sha256 !== null && !known.has(sha256)) wanted.add(sha256);
   }
   if (wanted.size === 0) return new Map();

@@ -63,10 +63,7 @@ export function proveFloor(steps: readonly Step[], context: Context): { check: C
     lowest = lowest === null ? after : Math.min(lowest, after);
     if (!removes || exempt.has(content)) continue;
     const floor = floorOf(content, context);
-    const witnessed = new Set(
-      action.witnesses.map((witness) => `${witness.location} ${witness.version === null ? witness.key : ""}`),
-    ).size;
-    if (after < floor || witnessed === 0 || action.witnesses.length < action.required) {
+    if (after < floor || action.witnesses.length < action.required) {
       problems.push(
         `${action.id} would leave ${after} of ${floor} copies of ${address(action.from.location, action.from.key)}`,
       );

@@ -1,6 +1,6 @@
 import type { Config, Requirement, Rule } from "../config/config.js";
 import { compareKeys } from "../lib/key.js";
-import type { Site } from "./site.js";
+import { type Site, slotOf } from "./site.js";
 
 /** One file or object that takes part in planning; its content is known. */
 export interface Instance {
@@ -30,6 +30,8 @@ export interface Content {
   sha256: string;
   size: number;
   instances: Instance[];
+  /** Verified copies in distinct locations before the plan. */
+  copies: number;
   /** Indexes of the requirements that hold for it. */
   needs: number[];
   wishes: Wish[];
@@ -91,6 +93,41 @@ export interface Unwanted {
   allowLastCopy: boolean;
 }
 
+/** From this many instances on, finding one of them by name is worth an index. */
+const MANY = 16;
+
+interface Index {
+  first: Map<Site, Instance>;
+  slots: Map<string, Instance>;
+}
+
+const indexes = new WeakMap<Content, Index>();
+
+function indexOf(content: Content): Index {
+  const known = indexes.get(content);
+  if (known) return known;
+  const index: Index = { first: new Map(), slots: new Map() };
+  for (const instance of content.instances) {
+    if (!index.first.has(instance.site)) index.first.set(instance.site, instance);
+    const id = `${instance.site.order} ${slotOf(instance.site, instance.key)}`;
+    if (!index.slots.has(id)) index.slots.set(id, instance);
+  }
+  indexes.set(content, index);
+  return index;
+}
+
+/** The content's first instance at a site. */
+export const firstAt = (content: Content, site: Site): Instance | undefined =>
+  content.instances.length < MANY
+    ? content.instances.find((instance) => instance.site === site)
+    : indexOf(content).first.get(site);
+
+/** The content's instance whose key takes this slot of a site. */
+export const atSlot = (content: Content, site: Site, slot: string): Instance | undefined =>
+  content.instances.length < MANY
+    ? content.instances.find((instance) => instance.site === site && slotOf(site, instance.key) === slot)
+    : indexOf(content).slots.get(`${site.order} ${slot}`);
+
 /** What one evaluation is about. */
 export interface Context {
   config: Config;
@@ -98,6 +135,8 @@ export interface Context {
   authors: Authors;
   /** Contents that do not fit: `<sha256> <site order>`. */
   full: ReadonlySet<string>;
+  /** Arrivals that an earlier round found blocked, in the same form: requirements do not count on them. */
+  failed: ReadonlySet<string>;
 }
 
 export interface Authors {
@@ -131,7 +170,22 @@ export const byPriority = (a: Instance, b: Instance): number =>
  * Verified copies in distinct locations; hard links across locations are one (S6). A matching between locations and
  * stored files, because one location may hold both a link and a file of its own.
  */
-export function countCopies(places: Iterable<{ site: Site; physical: string | null; counted: boolean }>): number {
+export function countCopies(places: readonly Copy[]): number {
+  if (places.some((place) => place.physical !== null)) return matchCopies(places);
+  let count = 0;
+  places.forEach((place, index) => {
+    if (place.counted && places.findIndex((other) => other.counted && other.site === place.site) === index) count += 1;
+  });
+  return count;
+}
+
+interface Copy {
+  site: Site;
+  physical: string | null;
+  counted: boolean;
+}
+
+function matchCopies(places: readonly Copy[]): number {
   const stored = new Map<Site, Set<string>>();
   for (const place of places) {
     if (!place.counted) continue;

@@ -49,7 +49,11 @@ export function renamed(key: string, tag: string): string {
  * The claims of all contents by slot. Exact wishes claim their key; of the wishes for "any key" at one site one name
  * is chosen (S7 details). A claim to an impossible key is blocked here.
  */
-export function claimKeys(contents: Iterable<Content>, occupancy: Occupancy): Map<string, Group> {
+export function claimKeys(
+  contents: Iterable<Content>,
+  occupancy: Occupancy,
+  mayLeave: (site: Site, key: string) => boolean,
+): Map<string, Group> {
   const groups = new Map<string, Group>();
   const floating: Wish[][] = [];
   for (const content of contents) {
@@ -62,7 +66,7 @@ export function claimKeys(contents: Iterable<Content>, occupancy: Occupancy): Ma
     }
   }
   for (const wishes of floating) addClaim(groups, wishes, occupancy);
-  for (const wishes of floating) preferFreeName(groups, wishes, occupancy);
+  for (const wishes of floating) preferFreeName(groups, wishes, occupancy, mayLeave);
   blockFoldersInTheWay(groups);
   return groups;
 }
@@ -85,17 +89,26 @@ function addClaim(groups: Map<string, Group>, wishes: Wish[], occupancy: Occupan
 }
 
 /** Where the smallest name is contested, the next name that is free takes its place. */
-function preferFreeName(groups: Map<string, Group>, wishes: Wish[], occupancy: Occupancy): void {
+function preferFreeName(
+  groups: Map<string, Group>,
+  wishes: Wish[],
+  occupancy: Occupancy,
+  mayLeave: (site: Site, key: string) => boolean,
+): void {
   const [first] = wishes;
   if (!first || first.key === undefined || first.outcome !== undefined) return;
   const { content, site } = first;
   const group = groups.get(slotId(site, slotOf(site, first.key)));
   const claim = group?.claims.find((candidate) => candidate.content === content);
   if (!group || !claim) return;
-  if (group.claims.length === 1 && isFree(site, first.key, content, groups, occupancy)) return;
-  const other = wishes.find(
-    (wish) => wish.key !== undefined && wish.key !== first.key && isFree(site, wish.key, content, groups, occupancy),
-  );
+  const usable = (key: string): boolean =>
+    (mayLeave(site, key) && occupancy.obstacle(site, key) === undefined && unclaimed(site, key, content, groups)) ||
+    isFree(site, key, content, groups, occupancy);
+  if (group.claims.length === 1 && usable(first.key)) return;
+  const names = wishes.filter((wish) => wish.key !== undefined && wish.key !== first.key);
+  const other =
+    names.find((wish) => isFree(site, wish.key ?? "", content, groups, occupancy)) ??
+    names.find((wish) => usable(wish.key ?? ""));
   if (!other) {
     const obstacle = occupancy.obstacle(site, first.key);
     if (obstacle) {
@@ -118,6 +131,10 @@ export function isFree(
 ): boolean {
   if (occupancy.obstacle(site, key)) return false;
   if (occupancy.at(site, key).some((occupant) => occupant.sha256 !== content.sha256)) return false;
+  return unclaimed(site, key, content, groups);
+}
+
+function unclaimed(site: Site, key: string, content: Content, groups: ReadonlyMap<string, Group>): boolean {
   const claims = groups.get(slotId(site, slotOf(site, key)))?.claims ?? [];
   return claims.every((claim) => claim.content === content);
 }

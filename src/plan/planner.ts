@@ -7,6 +7,7 @@ import { seal } from "./file.js";
 import { checkDeletes, proofOf, proveFloor, toCheck } from "./guard.js";
 import { imagine } from "./imagine.js";
 import { observe } from "./observe.js";
+import type { Step } from "./order.js";
 import type { Action, Blocked, Check, Plan, PlanFooter, PlanHeader } from "./plan.js";
 import { recordDecisions } from "./record.js";
 import { loadSites, type Site } from "./site.js";
@@ -54,7 +55,7 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
     drift: await findDrift(catalog, sites),
     checks,
     capacity: evaluation.forecast.capacity,
-    proof: proofOf(evaluation.context, floor, converged.status === "pass"),
+    proof: proofOf(evaluation.context, floor, converged.status !== "fail"),
   };
   const applyable = checks.every((each) => each.status !== "fail");
   return seal(headerOf(config, sites, options, applyable), actions, footer);
@@ -111,7 +112,10 @@ const sorted = <T extends { address: string; rule: string }>(entries: readonly T
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** S12: planning again after the plan must give nothing to do. */
+/**
+ * S12: planning again after the plan must give nothing to do. What this plan blocks and its own effects set free is left to
+ * the next plan; that is said, and is no fight.
+ */
 async function converges(
   catalog: Catalog,
   config: Config,
@@ -124,16 +128,38 @@ async function converges(
   const used = new Map(first.forecast.capacity.map((each) => [each.location, each.after]));
   const later = sites.map((site) => ({ ...site, used: used.get(site.name) ?? site.used }));
   const again = await evaluate(catalog, config, later, "after", now);
-  const problems = again.steps.slice(0, 20).map(({ action }) => {
-    const before = first.steps
-      .filter(({ content }) => `sha256:${content.sha256}` === action.content)
-      .map((step) => step.action.rule.name);
-    const fights = [...new Set([...before, action.rule.name])].join(" and ");
-    const to = action.to ? ` to ${address(action.to.location, action.to.key)}` : "";
-    return `after this plan ${action.rule.name} would ${action.kind} ${address(action.from.location, action.from.key)}${to}: ${fights} fight`;
-  });
-  if (again.steps.length > problems.length) problems.push(`and ${again.steps.length - problems.length} more`);
+  const freed = freedSteps(again.steps, first.settlement.blockedContents);
+  const fights = again.steps.filter((step) => !freed.has(step.action.id));
+  if (fights.length === 0 && freed.size > 0) {
+    const what = freed.size === 1 ? "1 action that is blocked now" : `${freed.size} actions that are blocked now`;
+    return { name: "converges", status: "warn", problems: [`the next plan can do ${what}`] };
+  }
+  const problems = fights.slice(0, 20).map(({ action }) => describeFight(action, first));
+  if (fights.length > problems.length) problems.push(`and ${fights.length - problems.length} more`);
   return toCheck("converges", problems);
+}
+
+/** The actions about contents that were blocked, and what they depend on. */
+function freedSteps(steps: readonly Step[], blocked: ReadonlySet<string>): Set<string> {
+  const byId = new Map(steps.map((step) => [step.action.id, step]));
+  const freed = new Set<string>();
+  const queue = steps.filter((step) => blocked.has(step.content.sha256));
+  for (const { action } of queue) {
+    if (freed.has(action.id)) continue;
+    freed.add(action.id);
+    for (const id of action.depends_on) {
+      const before = byId.get(id);
+      if (before) queue.push(before);
+    }
+  }
+  return freed;
+}
+
+function describeFight(action: Action, first: Evaluation): string {
+  const before = first.steps.filter((step) => step.action.content === action.content);
+  const names = [...new Set([...before.map((step) => step.action.rule.name), action.rule.name])].join(" and ");
+  const to = action.to ? ` to ${address(action.to.location, action.to.key)}` : "";
+  return `after this plan ${action.rule.name} would ${action.kind} ${address(action.from.location, action.from.key)}${to}: ${names} fight`;
 }
 
 function capacityCheck(evaluation: Evaluation): Check {

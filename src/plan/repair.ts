@@ -49,7 +49,7 @@ export async function repairPlan(config: Config, catalog: Catalog, options: Plan
     if (problem) blocked.push({ address: address(row.location, row.key), rule: "repair", ...problem });
     else actions.push(repairAction(row, sites, `a${actions.length + 1}`));
   }
-  const context = { config, sites, authors: listAuthors(config), full: new Set<string>() };
+  const context = { config, sites, authors: listAuthors(config), full: new Set<string>(), failed: new Set<string>() };
   return seal(headerOf(config, sites, options, true), actions, {
     type: "end",
     summary: { ...count(actions), blocked: blocked.length, kept: 0, ...totals(sites) },

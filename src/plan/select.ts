@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Rule } from "../config/config.js";
-import type { Content, Instance } from "./model.js";
+import { type Content, countCopies, type Instance } from "./model.js";
 import type { Site } from "./site.js";
 
 /** Sites that a move or delete takes files from: what is written, or the default of S3. */
@@ -119,11 +119,12 @@ export async function* loadContents(
     WHERE i.usable ORDER BY i.sha256, i.loc, i.key`);
   for await (const row of rows) {
     if (content?.sha256 !== row.sha256) {
-      if (content) yield content;
+      if (content) yield counted(content);
       content = {
         sha256: row.sha256,
         size: row.size,
         instances: [],
+        copies: 0,
         needs: [],
         wishes: [],
         unwanted: new Map(),
@@ -133,7 +134,12 @@ export async function* loadContents(
     content.instances.push(toInstance(row, content, sites));
     for (const need of row.needs ?? []) if (!content.needs.includes(need)) content.needs.push(need);
   }
-  if (content) yield content;
+  if (content) yield counted(content);
+}
+
+function counted(content: Content): Content {
+  content.copies = countCopies(content.instances);
+  return content;
 }
 
 function toInstance(row: InstanceRow, content: Content, sites: readonly Site[]): Instance {

@@ -1,6 +1,14 @@
 import { address } from "../lib/key.js";
 import { decideGroup, type Stayer } from "./conflict.js";
-import type { Content, Context, Instance, Placement, Unwanted, Wish } from "./model.js";
+import {
+  atSlot,
+  type Content,
+  type Context,
+  type Instance,
+  type Placement,
+  type Unwanted,
+  type Wish,
+} from "./model.js";
 import type { Occupancy } from "./occupants.js";
 import { type Claim, claimKeys, type Group, isFree, settleClaim, slotId } from "./place.js";
 import type { Blocked, Conflict, Kept } from "./plan.js";
@@ -13,8 +21,10 @@ export interface Settlement {
   placements: Placement[];
   removals: Map<Instance, Unwanted>;
   /** Conflict losers that go to trash. */
-  displaced: Instance[];
+  displaced: ReadonlySet<Instance>;
   blocked: Blocked[];
+  /** Hashes of the contents with a wish that is blocked. */
+  blockedContents: ReadonlySet<string>;
   kept: Kept[];
   conflicts: Conflict[];
 }
@@ -32,25 +42,31 @@ export function settle(
   occupancy: Occupancy,
   context: Context,
 ): Settlement {
-  const groups = claimKeys(contents, occupancy);
-  const byContent = new Map<Content, Group[]>();
-  for (const group of groups.values()) {
-    for (const claim of group.claims) byContent.set(claim.content, [...(byContent.get(claim.content) ?? []), group]);
-  }
   const known = new Map<string, Content>(bystanders);
   for (const content of contents) known.set(content.sha256, content);
+  const instanceAt = (site: Site, key: string, sha256: string | null): Instance | undefined =>
+    sha256 === null ? undefined : instanceOf(known.get(sha256), site, key);
+  const mayLeave = (site: Site, key: string): boolean =>
+    occupancy.at(site, key).every((occupant) => {
+      const instance = instanceAt(site, occupant.key, occupant.sha256);
+      return instance?.content.unwanted.has(instance) ?? false;
+    });
+  const groups = claimKeys(contents, occupancy, mayLeave);
+  const byContent = new Map<Content, Group[]>();
+  for (const group of groups.values()) {
+    for (const { content } of group.claims) {
+      const own = byContent.get(content);
+      if (own) own.push(group);
+      else byContent.set(content, [group]);
+    }
+  }
   const conflicts: Conflict[] = [];
   const displaced = new Set<Instance>();
   const removals = new Map<Content, Map<Instance, Unwanted>>();
   const kept: Kept[] = [];
   const stack: (Group | Content)[] = [];
 
-  placeShortfalls(short, groups, occupancy);
-
-  const instanceAt = (site: Site, key: string, sha256: string | null): Instance | undefined =>
-    sha256 === null
-      ? undefined
-      : known.get(sha256)?.instances.find((instance) => instance.site === site && instance.key === key);
+  placeShortfalls(short, groups, occupancy, context);
 
   const markSwap = (frame: Group | Content): void => {
     for (const open of stack.slice(stack.indexOf(frame))) if ("claims" in open) open.swap = true;
@@ -60,7 +76,7 @@ export function settle(
     if (!instance || !owner) return "the content of the file that is there is not known";
     if (stack.includes(owner) || (removals.get(owner)?.size ?? 0) > 0)
       return "other copies of the file that is there leave in this plan";
-    return anchorOf(instance, owner);
+    return anchorOf(instance, owner, context);
   };
 
   const settleGroup = (group: Group): void => {
@@ -112,29 +128,48 @@ export function settle(
       ...new Set(wishes.flatMap((wish) => (wish.outcome?.kind === "placed" ? [wish.outcome.placement] : []))),
     ],
     removals: new Map([...removals.values()].flatMap((map) => [...map])),
-    displaced: [...displaced],
+    displaced,
     conflicts,
+    blockedContents: new Set(
+      wishes.filter((wish) => wish.outcome?.kind === "blocked").map((wish) => wish.content.sha256),
+    ),
     ...reportWishes(wishes, kept),
   };
 }
 
+function instanceOf(content: Content | undefined, site: Site, key: string): Instance | undefined {
+  const found = content && atSlot(content, site, slotOf(site, key));
+  return found?.key === key
+    ? found
+    : content?.instances.find((instance) => instance.site === site && instance.key === key);
+}
+
 /** Why a conflict loser must stay: a rule wants it there, pins it, or a requirement counts on it. */
-function anchorOf(instance: Instance, content: Content): string | undefined {
+function anchorOf(instance: Instance, content: Content, context: Context): string | undefined {
   if (content.pinned.has(instance)) return "a rule keeps the file that is there";
   if (content.wishes.some((wish) => wish.site === instance.site)) return "a rule wants the file that is there";
-  if (content.needs.length > 0) return "a requirement counts on the file that is there";
-  return undefined;
+  const others = content.instances.filter((other) => other !== instance);
+  const short = content.needs.some((index) => {
+    const author = context.authors.needs[index];
+    return author !== undefined && missingCopies(content, author, others) !== undefined;
+  });
+  return short ? "a requirement counts on the file that is there" : undefined;
 }
 
 /** S5: a copy at the best location where a name is free; where there is none, the requirement is blocked. */
-function placeShortfalls(short: readonly Shortfall[], groups: Map<string, Group>, occupancy: Occupancy): void {
+function placeShortfalls(
+  short: readonly Shortfall[],
+  groups: Map<string, Group>,
+  occupancy: Occupancy,
+  context: Context,
+): void {
   for (const { content, author, candidates } of short) {
     for (
-      let missing = missingCopies(content, author, placesWithWishes(content));
+      let missing = missingCopies(content, author, placesWithWishes(content, context));
       missing;
-      missing = missingCopies(content, author, placesWithWishes(content))
+      missing = missingCopies(content, author, placesWithWishes(content, context))
     ) {
-      const present = new Set(placesWithWishes(content).map((place) => place.site.location.domain));
+      const present = new Set(placesWithWishes(content, context).map((place) => place.site.location.domain));
       const free = candidates
         .filter((site) => !content.wishes.some((wish) => wish.site === site))
         .filter((site) => missing !== "domain" || !present.has(site.location.domain))

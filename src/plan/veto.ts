@@ -110,4 +110,4 @@ function firstPerSite(going: ReadonlyMap<Instance, Unwanted>): [Instance, Unwant
 
 /** How many verified copies the content must keep at every step. */
 export const floorOf = (content: Content, context: Context): number =>
-  Math.max(1, Math.min(context.config.safety.minCopies, countCopies(content.instances)));
+  Math.max(1, Math.min(context.config.safety.minCopies, content.copies));

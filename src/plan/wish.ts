@@ -1,6 +1,15 @@
 import { renderKey } from "../config/template.js";
-import { compareKeys } from "../lib/key.js";
-import { type Author, type Content, type Context, countCopies, type Instance, type Wish } from "./model.js";
+import { compareKeys, splitKey } from "../lib/key.js";
+import {
+  type Author,
+  atSlot,
+  type Content,
+  type Context,
+  countCopies,
+  firstAt,
+  type Instance,
+  type Wish,
+} from "./model.js";
 import { isHome, isSource } from "./select.js";
 import { type Site, slotOf } from "./site.js";
 
@@ -10,50 +19,62 @@ import { type Site, slotOf } from "./site.js";
  */
 export function makeWishes(content: Content, context: Context): void {
   content.wishes = [];
-  content.unwanted = new Map();
-  content.pinned = new Set();
+  content.unwanted = NONE_UNWANTED;
+  content.pinned = NONE_PINNED;
+  const fallback = context.config.default?.location;
+  const housed = content.instances.some(
+    (instance) => instance.counted && instance.site.name !== fallback && isHome(instance.site),
+  );
   for (const instance of content.instances) {
     for (const index of instance.first === null ? instance.more : [...instance.more, instance.first]) {
       const author = context.authors.rules[index];
       if (author) applyRule(author, instance, content, context);
     }
-    if (instance.first === null) applyDefault(instance, content, context);
+    if (instance.first === null) applyDefault(instance, content, housed, context);
   }
 }
+
+function isRenamed({ key, sha256 }: Instance): boolean {
+  const { stem } = splitKey(key);
+  return stem.endsWith(`~${sha256.slice(0, 8)}`) || stem.endsWith(`~${sha256}`);
+}
+
+/** Most contents have neither: one empty collection serves them all. */
+const NONE_UNWANTED: Content["unwanted"] = new Map();
+const NONE_PINNED: Content["pinned"] = new Set();
 
 function applyRule(author: Author, instance: Instance, content: Content, context: Context): void {
   const rule = author.rule;
   if (!rule) return;
   if (rule.action === "keep") {
+    if (content.pinned === NONE_PINNED) content.pinned = new Set();
     content.pinned.add(instance);
     return;
   }
   const taken = instance.site.removable && isSource(rule, instance.site);
-  const arrived = rule.destination.includes(instance.site.name);
+  // What on_conflict renamed on arrival has no name of its own to keep elsewhere.
+  const renamed = isRenamed(instance);
   const wishes: Wish[] = [];
   let stays = !taken;
   for (const name of rule.destination) {
     const site = context.sites.find((candidate) => candidate.name === name);
     if (!site) continue;
-    const exact = rule.place === "key" && (rule.action === "move" ? taken : !arrived);
+    const exact = rule.place === "key" && (rule.action === "move" ? taken : site !== instance.site && !renamed);
     const wish = newWish(author, content, site, instance, exact, context);
     if (exact && site === instance.site && wish.key === instance.key) stays = true;
     wishes.push(wish);
   }
   content.wishes.push(...wishes);
   if (stays || rule.action === "copy") return;
+  if (content.unwanted === NONE_UNWANTED) content.unwanted = new Map();
   content.unwanted.set(instance, { author, action: rule.action, wishes, allowLastCopy: rule.allowLastCopy });
 }
 
-function applyDefault(instance: Instance, content: Content, context: Context): void {
+function applyDefault(instance: Instance, content: Content, housed: boolean, context: Context): void {
   const author = context.authors.fallback;
   const site = context.sites.find((candidate) => candidate.name === context.config.default?.location);
   if (!author || !site) return;
-  if (
-    content.instances.some((other) => other.counted && isHome(other.site)) &&
-    !content.instances.some((other) => other.site === site)
-  )
-    return;
+  if (housed) return;
   content.wishes.push(newWish(author, content, site, instance, false, context));
 }
 
@@ -67,7 +88,7 @@ function newWish(
 ): Wish {
   const wish: Wish = { author, content, site, instance, exact, key: undefined, outcome: undefined };
   if (!exact) {
-    const holder = content.instances.find((candidate) => candidate.site === site);
+    const holder = firstAt(content, site);
     if (holder) {
       wish.outcome = { kind: "held", instance: holder };
       return wish;
@@ -76,7 +97,7 @@ function newWish(
   nameTarget(wish, context);
   if (wish.outcome || wish.key === undefined) return wish;
   const slot = slotOf(site, wish.key);
-  const holder = content.instances.find((candidate) => candidate.site === site && slotOf(site, candidate.key) === slot);
+  const holder = atSlot(content, site, slot);
   if (holder) wish.outcome = { kind: "held", instance: holder };
   else if (!site.writable) wish.outcome = { kind: "waiting" };
   else if (context.full.has(fullMark(content, site))) {
@@ -128,7 +149,7 @@ export function shortfalls(content: Content, context: Context): Shortfall[] {
   return content.needs.flatMap((index) => {
     const author = context.authors.needs[index];
     if (!author?.need) return [];
-    if (missingCopies(content, author, placesWithWishes(content)) === undefined) return [];
+    if (missingCopies(content, author, placesWithWishes(content, context)) === undefined) return [];
     return [{ content, author, candidates: eligible(content, context) }];
   });
 }
@@ -140,9 +161,10 @@ export interface Place {
 }
 
 /** Where the content is and will be as far as its wishes are not already known to fail. */
-export function placesWithWishes(content: Content): Place[] {
+export function placesWithWishes(content: Content, context: Context): Place[] {
   const wished = content.wishes
     .filter((wish) => wish.outcome === undefined || wish.outcome.kind === "placed")
+    .filter((wish) => wish.outcome || !context.failed.has(fullMark(content, wish.site)))
     .map((wish) => newPlace(wish.site));
   return [...content.instances, ...wished];
 }
@@ -164,7 +186,7 @@ export function missingCopies(
 const countDomains = (places: readonly Place[]): number =>
   new Set(places.filter((place) => place.counted).map((place) => place.site.location.domain)).size;
 
-function eligible(content: Content, context: Context): Site[] {
+export function eligible(content: Content, context: Context): Site[] {
   return context.sites
     .filter((site) => site.writable && site.counted && !context.full.has(fullMark(content, site)))
     .filter((site) => !content.instances.some((instance) => instance.site === site))

@@ -1,0 +1,90 @@
+import { compareKeys } from "../lib/key.js";
+import { byPriority, type Content, countCopies, type Instance, type Placement } from "./model.js";
+import type { Witness } from "./plan.js";
+import type { Settlement } from "./settle.js";
+import type { Site } from "./site.js";
+import { newPlace } from "./wish.js";
+
+/** How many other sources an action names. */
+const SOURCES = 8;
+
+/** Where one content is while the plan runs, action by action. */
+export interface Presence {
+  fill(placement: Placement): void;
+  remove(instance: Instance): void;
+  /** Verified copies in distinct locations now. */
+  copies(): number;
+  /** Other instances to read the content from, best first. */
+  sources(from: Instance): Witness[];
+  /**
+   * The copies that justify a removal, one for each location, in the one fixed order of I2: at locations that want the content,
+   * then those that the rules leave alone, then those that they empty, each in config order; only such as are higher than what
+   * goes. They stay when the plan is done, so no two removals can vouch for each other. Where the location
+   * keeps another name of the content, its number of copies does not change, and all that stays may vouch.
+   */
+  witnesses(removed: Instance): Witness[];
+}
+
+export function openPresence(content: Content, settlement: Settlement): Presence {
+  const names = countNames(content);
+  const made = new Map<Site, Placement>();
+  const gone = new Set<Instance>();
+  const linked = content.instances.some((instance) => instance.physical !== null);
+  const wanted = new Set<Site>(content.wishes.map((wish) => wish.site));
+  const staying = firstStaying(content, settlement);
+  let best: Instance[] | undefined;
+
+  const rank = (site: Site, unwanted: boolean): number =>
+    (wanted.has(site) ? 0 : unwanted ? 2 : 1) * 1_000_000 + site.order;
+
+  return {
+    fill(placement) {
+      if (placement.site.counted) names.set(placement.site, (names.get(placement.site) ?? 0) + 1);
+      if (!made.has(placement.site)) made.set(placement.site, placement);
+    },
+    remove(instance) {
+      gone.add(instance);
+      if (instance.counted) names.set(instance.site, (names.get(instance.site) ?? 0) - 1);
+    },
+    copies() {
+      if (!linked) return [...names.values()].filter((count) => count > 0).length;
+      return countCopies([...content.instances.filter((each) => !gone.has(each)), ...[...made.keys()].map(newPlace)]);
+    },
+    sources(from) {
+      best ??= [...content.instances].sort(byPriority).slice(0, SOURCES + 1);
+      return best.flatMap((each) => (each === from ? [] : [witness(each)])).slice(0, SOURCES);
+    },
+    witnesses(removed) {
+      const own = rank(removed.site, true);
+      const survives = staying.has(removed.site) || made.has(removed.site);
+      const found: { rank: number; key: string; witness: Witness }[] = [];
+      for (const [site, instance] of staying) {
+        const at = rank(site, content.unwanted.has(instance));
+        if (at < own || survives) found.push({ rank: at, key: instance.key, witness: witness(instance) });
+      }
+      for (const [site, { key }] of made) {
+        if (!site.counted || staying.has(site)) continue;
+        found.push({ rank: rank(site, false), key, witness: { location: site.name, key, version: null } });
+      }
+      return found.sort((a, b) => a.rank - b.rank || compareKeys(a.key, b.key)).map((each) => each.witness);
+    },
+  };
+}
+
+function countNames(content: Content): Map<Site, number> {
+  const names = new Map<Site, number>();
+  for (const { counted, site } of content.instances) if (counted) names.set(site, (names.get(site) ?? 0) + 1);
+  return names;
+}
+
+/** For each location the first instance that counts and is there when all is done. */
+function firstStaying(content: Content, settlement: Settlement): Map<Site, Instance> {
+  const staying = new Map<Site, Instance>();
+  for (const instance of content.instances) {
+    if (!instance.counted || staying.has(instance.site)) continue;
+    if (!settlement.removals.has(instance) && !settlement.displaced.has(instance)) staying.set(instance.site, instance);
+  }
+  return staying;
+}
+
+const witness = ({ site, key, version }: Instance): Witness => ({ location: site.name, key, version });
