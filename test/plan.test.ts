@@ -219,7 +219,7 @@ describe("S6 S10 deletes and the last copy", () => {
         { location: "old", key: "a", content: "A", physical: "1:1" },
         "archive:a A",
       ],
-      plan: ["- primary:tmp/a"],
+      plan: ["= primary:tmp/a min-copies"],
     },
     {
       name: "max_delete blocks the plan",

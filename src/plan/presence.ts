@@ -59,6 +59,7 @@ export function openPresence(content: Content, settlement: Settlement): Presence
       const survives = staying.has(removed.site) || made.has(removed.site);
       const found: { rank: number; key: string; witness: Witness }[] = [];
       for (const [site, instance] of staying) {
+        if (site !== removed.site && instance.physical !== null && instance.physical === removed.physical) continue;
         const at = rank(site, content.unwanted.has(instance));
         if (at < own || survives) found.push({ rank: at, key: instance.key, witness: witness(instance) });
       }

@@ -71,13 +71,20 @@ function keepFloor(
 ): void {
   const floor = floorOf(content, context);
   for (const [instance, unwanted] of firstPerSite(going)) {
-    const count = countCopies(staying);
+    const vouching = staying.filter((place) => !isLinkedAway(place, going));
+    const count = countCopies(vouching);
     if (count >= floor) return;
-    if (countCopies([...staying, instance]) === count || (unwanted.action === "delete" && unwanted.allowLastCopy))
+    if (countCopies([...vouching, instance]) === count || (unwanted.action === "delete" && unwanted.allowLastCopy))
       continue;
     const why = floor === 1 ? "it is the last verified copy" : `min_copies: ${floor} verified copies must stay`;
     keep(instance, "min-copies", why);
   }
+}
+
+/** A name in another location of the very file that goes: apply would not take it for another copy. */
+function isLinkedAway(place: Place, going: ReadonlyMap<Instance, Unwanted>): boolean {
+  if (place.physical === null) return false;
+  return [...going.keys()].some((instance) => instance.physical === place.physical && instance.site !== place.site);
 }
 
 /** S5: what a requirement counts on stays. */

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Config } from "../src/config/config.js";
-import { sha256Hex } from "../src/lib/json.js";
-import { address } from "../src/lib/key.js";
-import { planText } from "../src/plan/file.js";
-import type { Plan } from "../src/plan/plan.js";
-import { plan } from "../src/plan/planner.js";
-import { catalogOf, configOf, type Given, NOW } from "./support/world.js";
+import type { Config } from "../../src/config/config.js";
+import { sha256Hex } from "../../src/lib/json.js";
+import { address } from "../../src/lib/key.js";
+import { planText } from "../../src/plan/file.js";
+import type { Plan } from "../../src/plan/plan.js";
+import { plan } from "../../src/plan/planner.js";
+import { catalogOf, configOf, type Given, NOW } from "../support/world.js";
 
 const NAMES = ["alpha", "beta", "gamma", "delta"];
 const KEYS = ["a", "b", "x/a", "x/b", "y/a.jpg", "x/y/a.jpg", "B", "x"];

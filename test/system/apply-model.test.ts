@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import type { Backend } from "../src/backend/backend.js";
-import type { MemoryBackend } from "../src/backend/memory.js";
-import { type Fault, failing } from "../src/testing/index.js";
-import { type ActionSpec, cleanup, memoryWorld, planOf, run } from "./setup/apply.js";
+import type { Backend } from "../../src/backend/backend.js";
+import type { MemoryBackend } from "../../src/backend/memory.js";
+import { type Fault, failing } from "../../src/testing/index.js";
+import { type ActionSpec, cleanup, memoryWorld, planOf, run } from "../setup/apply.js";
 
 afterEach(cleanup);
 

@@ -1,11 +1,11 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { localBackend } from "../src/backend/local.js";
-import { sql } from "../src/catalog/sql.js";
-import { checkLocations } from "../src/scan/check.js";
-import { initLocation } from "../src/scan/init.js";
-import { CLOCK, DAY, openPlaces, type Places, scanAsNobody, uuidOf } from "./support/places.js";
+import { localBackend } from "../../src/backend/local.js";
+import { sql } from "../../src/catalog/sql.js";
+import { checkLocations } from "../../src/scan/check.js";
+import { initLocation } from "../../src/scan/init.js";
+import { CLOCK, DAY, openPlaces, type Places, scanAsNobody, uuidOf } from "../support/places.js";
 
 let places: Places;
 afterEach(() => places?.close());
