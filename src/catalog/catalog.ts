@@ -56,6 +56,8 @@ export async function openCatalog(file: string, options: CatalogOptions = {}): P
     return await open(file, readOnly, options);
   } catch (error) {
     if (error instanceof StowageError && error.code !== "CATALOG_OUTDATED") throw error;
+    if (/permission denied|EACCES|EPERM|no space left|read-only file system/i.test(messageOf(error)))
+      throw notOurs(file, error);
     if (readOnly) {
       throw new StowageError("CATALOG_UNREADABLE", `the catalog can not be read: ${messageOf(error)}`, {
         hint: "It is a cache: run `stowage scan` to rebuild it.",
@@ -67,6 +69,13 @@ export async function openCatalog(file: string, options: CatalogOptions = {}): P
     return await open(file, readOnly, options);
   }
 }
+
+/** It may be in order: whoever can not read it must not throw it away. */
+const notOurs = (file: string, error: unknown): StowageError =>
+  new StowageError("CATALOG_UNREADABLE", `the catalog ${file} can not be opened: ${messageOf(error)}`, {
+    hint: "Make the state directory readable and writable for this user, and see that its disk has room.",
+    cause: error,
+  });
 
 async function open(file: string, readOnly: boolean, options: CatalogOptions): Promise<Catalog> {
   const { DuckDBInstance } = await import("@duckdb/node-api");

@@ -44,6 +44,7 @@ CREATE TABLE plan_actions (
   from_location VARCHAR, from_key VARCHAR, to_location VARCHAR, to_key VARCHAR, bytes BIGINT NOT NULL
 );
 CREATE TABLE plan_blocked (location VARCHAR NOT NULL, key VARCHAR NOT NULL, rule VARCHAR NOT NULL, code VARCHAR NOT NULL, reason VARCHAR NOT NULL);
+CREATE TABLE plan_pending (sha256 VARCHAR NOT NULL, reason VARCHAR NOT NULL);
 CREATE TABLE runs (
   run VARCHAR PRIMARY KEY, plan_id VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, finished_at TIMESTAMP, status VARCHAR NOT NULL,
   copied BIGINT NOT NULL, moved BIGINT NOT NULL, deleted BIGINT NOT NULL, verified BIGINT NOT NULL, failed BIGINT NOT NULL, skipped BIGINT NOT NULL, bytes BIGINT NOT NULL
@@ -69,18 +70,22 @@ CREATE VIEW sync_status AS
       ON l.reason = 'conflict' AND l.from_location = w.to_location AND l.from_key = w.to_key
   ), contested AS (
     SELECT location, key, any_value(reason) AS reason FROM plan_blocked WHERE code IN ('conflict', 'swap') GROUP BY location, key
+  ), pending AS (
+    SELECT sha256, min(reason) AS reason FROM plan_pending GROUP BY sha256
   )
   SELECT f.location, f.key, f.sha256, f.size,
     CASE WHEN f.state = 'missing' THEN 'missing'
       WHEN f.state = 'rot' OR c.key IS NOT NULL THEN 'conflict'
       WHEN r.sha256 IS NOT NULL THEN 'pending update'
       WHEN d.uploads THEN 'pending upload'
+      WHEN p.sha256 IS NOT NULL THEN 'pending upload'
       WHEN d.updates THEN 'pending update'
       ELSE 'synced' END AS status,
-    CASE WHEN f.state = 'rot' THEN 'damaged' ELSE c.reason END AS detail
+    CASE WHEN f.state = 'rot' THEN 'damaged' ELSE coalesce(c.reason, p.reason) END AS detail
   FROM file_locations f
   LEFT JOIN contested c ON c.location = f.location AND c.key = f.key
   LEFT JOIN doing d ON d.sha256 = f.sha256 AND f.state = 'present'
+  LEFT JOIN pending p ON p.sha256 = f.sha256 AND f.state = 'present'
   LEFT JOIN replaced r ON r.sha256 = f.sha256 AND f.state = 'present'
   WHERE f.state <> 'settling';
 `;

@@ -64,7 +64,7 @@ export async function explain(
   const values = await catalog.row(sql<Record<string, string | number | null>>`
     SELECT location, norm_key AS path, size, media_type, mime AS type, project, attrs, age, age_here, modified, accessed, verified, copies, sha256, iid
     FROM work.facts WHERE loc = ${site.order} AND key = ${where.key} AND usable`);
-  if (!values) throw notFound(where);
+  if (!values) throw await notPlanned(catalog, where);
   const iid = Number(values["iid"]);
   delete values["iid"];
   const decision = await catalog.row(
@@ -94,9 +94,43 @@ export async function explain(
     ],
     decision: first === null ? (config.default ? "default" : null) : (config.rules[first]?.name ?? null),
     actions: about,
-    blocked: evaluation.settlement.blocked.filter((entry) => entry.address === at),
+    blocked: [
+      ...evaluation.settlement.blocked.filter((entry) => entry.address === at),
+      ...(await awaited(catalog, config, sites, at, String(values["sha256"]), [
+        ...(decision?.more ?? []),
+        ...(first === null ? [] : [first]),
+      ])),
+    ],
     kept: evaluation.settlement.kept.filter((entry) => entry.address === at),
   };
+}
+
+/** Destinations of the deciding rules that can not be had now and are not known to hold the content. */
+async function awaited(
+  catalog: Catalog,
+  config: Config,
+  sites: readonly Site[],
+  at: string,
+  sha256: string,
+  deciding: readonly number[],
+): Promise<Blocked[]> {
+  const holders = await catalog.rows(sql<{ location: string }>`
+    SELECT DISTINCT location FROM file_locations WHERE sha256 = ${sha256} AND state = 'present'`);
+  return deciding.flatMap((index) => {
+    const rule = config.rules[index];
+    return sites.flatMap((site) => {
+      if (!rule?.destination.includes(site.name) || !site.unavailable) return [];
+      if (holders.some(({ location }) => location === site.name)) return [];
+      return [
+        {
+          address: at,
+          rule: rule.name,
+          code: site.unavailable.code,
+          reason: `it waits for ${site.name}: ${site.unavailable.reason}`,
+        },
+      ];
+    });
+  });
 }
 
 function verdictOf(matched: boolean, index: number, first: number | null, more: readonly number[]): string {
@@ -163,10 +197,42 @@ const plainValue = (value: unknown): string | number | null =>
       ? null
       : String(value);
 
-const notFound = (where: { location: string; key: string }): StowageError =>
-  new StowageError("NOT_FOUND", `the catalog has no file ${address(where.location, where.key)}`, {
-    hint: "Run `stowage scan`, or look for it with `stowage find --name NAME`.",
-  });
+/** Why a file takes no part in planning. */
+async function notPlanned(catalog: Catalog, where: { location: string; key: string }): Promise<StowageError> {
+  const at = address(where.location, where.key);
+  const row = await catalog.row(sql<{ state: string; last_seen: number }>`
+    SELECT state, last_seen FROM file_locations WHERE location = ${where.location} AND key = ${where.key}`);
+  switch (row?.state) {
+    case "settling":
+      return new StowageError(
+        "SETTLING",
+        `${at} is younger than settings.settle: it may still be being written, and nothing is done with it`,
+        {
+          hint: "Plan again later.",
+        },
+      );
+    case "rot":
+      return new StowageError(
+        "ROT",
+        `${at} is damaged and in quarantine: its bytes changed without having been written`,
+        {
+          hint: "Run `stowage verify --repair -o repair.ndjson` for a plan that restores it from a good copy.",
+        },
+      );
+    case "missing":
+      return new StowageError(
+        "MISSING",
+        `${at} is gone since ${new Date(row.last_seen).toISOString()}, without stowage's doing`,
+        {
+          hint: "`stowage whereis` shows where else its content is.",
+        },
+      );
+    default:
+      return new StowageError("NOT_FOUND", `the catalog has no file ${at}`, {
+        hint: "Run `stowage scan`, or look for it with `stowage find --name NAME`.",
+      });
+  }
+}
 
 function notUsable(where: { location: string }, site: Site | undefined): StowageError {
   if (!site)

@@ -41,7 +41,7 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
   ];
   const steps = evaluation.steps.map((step) => step.action);
   const due = await findDue(catalog, sites, options.now, steps);
-  await recordDecisions(catalog, config, evaluation.steps, blocked);
+  await recordDecisions(catalog, config, evaluation.steps, blocked, sites, evaluation.settlement.blockedContents);
   const converged = await converges(catalog, config, sites, evaluation, options.now);
   const { check, floor } = proveFloor(evaluation.steps, evaluation.context);
   const actions = selectActions([...steps, ...due], config, options);
@@ -140,7 +140,7 @@ async function converges(
 }
 
 /** The actions about contents that were blocked, and what they depend on. */
-function freedSteps(steps: readonly Step[], blocked: ReadonlySet<string>): Set<string> {
+function freedSteps(steps: readonly Step[], blocked: ReadonlyMap<string, string>): Set<string> {
   const byId = new Map(steps.map((step) => [step.action.id, step]));
   const freed = new Set<string>();
   const queue = steps.filter((step) => blocked.has(step.content.sha256));

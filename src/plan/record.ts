@@ -1,8 +1,9 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, packed, type Sql, sql } from "../catalog/sql.js";
+import { column, join, packed, type Sql, sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
 import type { Step } from "./order.js";
 import type { Blocked } from "./plan.js";
+import type { Site } from "./site.js";
 
 /**
  * Keeps the last plan in the catalog for questions: what each rule decided (`rule_evaluations`), the actions
@@ -13,12 +14,17 @@ export async function recordDecisions(
   config: Config,
   steps: readonly Step[],
   blocked: readonly Blocked[],
+  sites: readonly Site[],
+  stuck: ReadonlyMap<string, string>,
 ): Promise<void> {
   await catalog.transaction(async () => {
     await catalog.run(sql`DELETE FROM rule_evaluations`);
     await catalog.run(evaluations(config));
     await catalog.run(sql`DELETE FROM plan_actions`);
     if (steps.length > 0) await catalog.run(actions(steps));
+    await catalog.run(sql`DELETE FROM plan_pending`);
+    for (const query of waiting(config, sites)) await catalog.run(query);
+    if (stuck.size > 0) await catalog.run(pending(stuck));
     await catalog.run(sql`DELETE FROM plan_blocked`);
     if (blocked.length > 0) await catalog.run(blocks(blocked));
   });
@@ -30,6 +36,25 @@ function evaluations(config: Config): Sql {
   return sql`INSERT INTO rule_evaluations
     SELECT i.location, i.key, r.rule, r.decision FROM work.decision d JOIN work.inst i ON i.rowid = d.iid
     JOIN (VALUES ${values}) r(number, rule, decision) ON r.number = coalesce(d."first", -1)`;
+}
+
+/** Contents that a rule wants at a location which can not be had now, and which are not known to be there. */
+function waiting(config: Config, sites: readonly Site[]): Sql[] {
+  return sites.flatMap((site) => {
+    if (!site.unavailable) return [];
+    const rules = config.rules.flatMap((rule, index) => (rule.destination.includes(site.name) ? [sql`${index}`] : []));
+    if (rules.length === 0) return [];
+    const wanted = join(rules);
+    return [
+      sql`INSERT INTO plan_pending SELECT DISTINCT d.sha256, ${`waits for ${site.name}: ${site.unavailable.reason}`} FROM work.decision d
+        WHERE d.sha256 IS NOT NULL AND (d."first" IN (${wanted}) OR list_has_any(d.more, [${wanted}]::INTEGER[]))
+          AND NOT EXISTS (SELECT 1 FROM file_locations f WHERE f.sha256 = d.sha256 AND f.location = ${site.name} AND f.state = 'present')`,
+    ];
+  });
+}
+
+function pending(stuck: ReadonlyMap<string, string>): Sql {
+  return sql`INSERT INTO plan_pending SELECT * FROM ${packed({ sha256: column(stuck.keys()), reason: column(stuck.values()) })}`;
 }
 
 function actions(steps: readonly Step[]): Sql {

@@ -10,11 +10,12 @@ import {
   type Wish,
 } from "./model.js";
 import type { Occupancy } from "./occupants.js";
-import { type Claim, claimKeys, type Group, isFree, settleClaim, slotId } from "./place.js";
+import { type Claim, claimKeys, type Group, isFree, settleClaim } from "./place.js";
 import type { Blocked, Conflict, Kept } from "./plan.js";
+import { claimFor, placeShortfalls } from "./shortfall.js";
 import { type Site, slotOf } from "./site.js";
 import { acceptRemovals } from "./veto.js";
-import { byTargetKey, missingCopies, placesWithWishes, type Shortfall } from "./wish.js";
+import { byTargetKey, missingCopies, type Shortfall } from "./wish.js";
 
 /** What is to happen: keys that are filled, instances that go, and all that stays as it is although a rule wants it otherwise. */
 export interface Settlement {
@@ -23,8 +24,8 @@ export interface Settlement {
   /** Conflict losers that go to trash. */
   displaced: ReadonlySet<Instance>;
   blocked: Blocked[];
-  /** Hashes of the contents with a wish that is blocked. */
-  blockedContents: ReadonlySet<string>;
+  /** Hashes of the contents with a wish that is blocked, and why. */
+  blockedContents: ReadonlyMap<string, string>;
   kept: Kept[];
   conflicts: Conflict[];
 }
@@ -130,8 +131,10 @@ export function settle(
     removals: new Map([...removals.values()].flatMap((map) => [...map])),
     displaced,
     conflicts,
-    blockedContents: new Set(
-      wishes.filter((wish) => wish.outcome?.kind === "blocked").map((wish) => wish.content.sha256),
+    blockedContents: new Map(
+      wishes.flatMap((wish) =>
+        wish.outcome?.kind === "blocked" ? [[wish.content.sha256, wish.outcome.reason] as const] : [],
+      ),
     ),
     ...reportWishes(wishes, kept),
   };
@@ -154,68 +157,6 @@ function anchorOf(instance: Instance, content: Content, context: Context): strin
     return author !== undefined && missingCopies(content, author, others) !== undefined;
   });
   return short ? "a requirement counts on the file that is there" : undefined;
-}
-
-/** S5: a copy at the best location where a name is free; where there is none, the requirement is blocked. */
-function placeShortfalls(
-  short: readonly Shortfall[],
-  groups: Map<string, Group>,
-  occupancy: Occupancy,
-  context: Context,
-): void {
-  for (const { content, author, candidates } of short) {
-    for (
-      let missing = missingCopies(content, author, placesWithWishes(content, context));
-      missing;
-      missing = missingCopies(content, author, placesWithWishes(content, context))
-    ) {
-      const present = new Set(placesWithWishes(content, context).map((place) => place.site.location.domain));
-      const free = candidates
-        .filter((site) => !content.wishes.some((wish) => wish.site === site))
-        .filter((site) => missing !== "domain" || !present.has(site.location.domain))
-        .flatMap((site) => freeName(content, site, groups, occupancy) ?? []);
-      const [spot] = free;
-      const instance = spot?.instance ?? content.instances[0];
-      if (!instance) break;
-      const wish: Wish = {
-        author,
-        content,
-        site: spot?.site ?? instance.site,
-        instance,
-        exact: false,
-        key: spot?.key ?? instance.key,
-        outcome: undefined,
-      };
-      content.wishes.push(wish);
-      if (!spot) {
-        const what = missing === "domain" ? `${author.need?.domains} domains` : `${author.need?.copies} copies`;
-        wish.outcome = {
-          kind: "blocked",
-          code: "require",
-          reason: `there is no location for the ${what} that ${author.name} requires`,
-        };
-        break;
-      }
-      wish.outcome = {
-        kind: "placed",
-        placement: { content, site: spot.site, key: spot.key, wish, after: [], displaces: undefined },
-      };
-      claimFor(groups, wish, spot);
-    }
-  }
-}
-
-function freeName(content: Content, site: Site, groups: Map<string, Group>, occupancy: Occupancy) {
-  for (const instance of content.instances) {
-    if (isFree(site, instance.key, content, groups, occupancy)) return [{ site, key: instance.key, instance }];
-  }
-  return undefined;
-}
-
-function claimFor(groups: Map<string, Group>, wish: Wish, spot: { site: Site; key: string }): void {
-  const slot = slotOf(spot.site, spot.key);
-  const claim: Claim = { content: wish.content, site: spot.site, key: spot.key, wishes: [wish] };
-  groups.set(slotId(spot.site, slot), { site: spot.site, slot, claims: [claim], state: "done", swap: false });
 }
 
 /** Wishes for any key at a site where an exact wish was meant to fulfil them and did not, or did. */

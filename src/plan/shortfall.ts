@@ -1,0 +1,68 @@
+import type { Content, Context, Wish } from "./model.js";
+import type { Occupancy } from "./occupants.js";
+import { type Claim, type Group, isFree, slotId } from "./place.js";
+import { type Site, slotOf } from "./site.js";
+import { missingCopies, placesWithWishes, type Shortfall } from "./wish.js";
+
+/** S5: a copy at the best location where a name is free; where there is none, the requirement is blocked. */
+export function placeShortfalls(
+  short: readonly Shortfall[],
+  groups: Map<string, Group>,
+  occupancy: Occupancy,
+  context: Context,
+): void {
+  for (const { content, author, candidates } of short) {
+    for (
+      let missing = missingCopies(content, author, placesWithWishes(content, context));
+      missing;
+      missing = missingCopies(content, author, placesWithWishes(content, context))
+    ) {
+      const present = new Set(placesWithWishes(content, context).map((place) => place.site.location.domain));
+      const free = candidates
+        .filter((site) => !content.wishes.some((wish) => wish.site === site))
+        .filter((site) => missing !== "domain" || !present.has(site.location.domain))
+        .flatMap((site) => freeName(content, site, groups, occupancy) ?? []);
+      const [spot] = free;
+      const instance = spot?.instance ?? content.instances[0];
+      if (!instance) break;
+      const wish: Wish = {
+        author,
+        content,
+        site: spot?.site ?? instance.site,
+        instance,
+        exact: false,
+        key: spot?.key ?? instance.key,
+        outcome: undefined,
+      };
+      content.wishes.push(wish);
+      if (!spot) {
+        const what = missing === "domain" ? `${author.need?.domains} domains` : `${author.need?.copies} copies`;
+        wish.outcome = {
+          kind: "blocked",
+          code: "require",
+          reason: `there is no location for the ${what} that ${author.name} requires`,
+        };
+        break;
+      }
+      wish.outcome = {
+        kind: "placed",
+        placement: { content, site: spot.site, key: spot.key, wish, after: [], displaces: undefined },
+      };
+      claimFor(groups, wish, spot);
+    }
+  }
+}
+
+function freeName(content: Content, site: Site, groups: Map<string, Group>, occupancy: Occupancy) {
+  for (const instance of content.instances) {
+    if (isFree(site, instance.key, content, groups, occupancy)) return [{ site, key: instance.key, instance }];
+  }
+  return undefined;
+}
+
+/** Takes the key, so that nobody else is placed there. */
+export function claimFor(groups: Map<string, Group>, wish: Wish, spot: { site: Site; key: string }): void {
+  const slot = slotOf(spot.site, spot.key);
+  const claim: Claim = { content: wish.content, site: spot.site, key: spot.key, wishes: [wish] };
+  groups.set(slotId(spot.site, slot), { site: spot.site, slot, claims: [claim], state: "done", swap: false });
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { collect } from "../src/lib/iter.js";
+import { explain } from "../src/plan/explain.js";
+import { fileStates, status } from "../src/plan/status.js";
+import { catalogOf, configOf, given, NOW, type SiteFacts } from "./support/world.js";
+
+const YAML = `
+version: 1
+locations:
+  - { name: ssd, type: local, path: /a, priority: 100 }
+  - { name: nas, type: network, mount_path: /b, purpose: [backup] }
+rules:
+  - { name: keyed, match: { ext: raw }, action: copy, destination: nas, key: "{project}/{filename}" }
+  - { name: all, match: { location: ssd }, action: copy, destination: nas }
+`;
+const config = configOf(YAML);
+const open = (files: string[], facts: Record<string, SiteFacts> = {}) => catalogOf(config, files.map(given), facts);
+const options = { now: NOW, version: "0" };
+
+describe("status", () => {
+  it("names the seeds' states: synced, pending upload, pending update, conflict, missing", async () => {
+    const catalog = await open(["ssd:same A", "nas:same A", "ssd:new B", "ssd:clash C", "nas:clash D"]);
+    await catalog.run({
+      text: "UPDATE file_locations SET state = 'missing' WHERE key = 'same' AND location = 'nas'",
+      values: [],
+    });
+    expect((await status(config, catalog, options)).summary).toEqual({
+      synced: 1,
+      "pending upload": 2,
+      "pending update": 0,
+      conflict: 1,
+      missing: 1,
+    });
+    await catalog.close();
+  });
+
+  it("never calls a file synced that waits for a location that is away (I5)", async () => {
+    const catalog = await open(["ssd:new A", "ssd:known B", "nas:known B"], { nas: { suspect: "it is not mounted" } });
+    const { summary } = await status(config, catalog, options);
+    expect(summary).toMatchObject({ synced: 2, "pending upload": 1 });
+    expect(await collect(fileStates(catalog))).toMatchObject([
+      { key: "new", status: "pending upload", detail: expect.stringContaining("not mounted") },
+    ]);
+    await catalog.close();
+  });
+
+  it("never calls a file synced that is blocked", async () => {
+    const catalog = await open(["ssd:a.raw A"]);
+    expect((await status(config, catalog, options)).summary).toMatchObject({ synced: 0, "pending upload": 1 });
+    await catalog.close();
+  });
+});
+
+describe("explain", () => {
+  it("says what a file waits for", async () => {
+    const catalog = await open(["ssd:new A"], { nas: { suspect: "it is not mounted" } });
+    const { blocked, decision } = await explain(config, catalog, { location: "ssd", key: "new" }, options);
+    expect(decision).toBe("all");
+    expect(blocked).toMatchObject([{ code: "suspect", reason: expect.stringContaining("not mounted") }]);
+    await catalog.close();
+  });
+
+  it.each([
+    { state: "settling", code: "SETTLING" },
+    { state: "rot", code: "ROT" },
+    { state: "missing", code: "MISSING" },
+  ])("says that a file is $state", async ({ state, code }) => {
+    const catalog = await catalogOf(config, [{ location: "ssd", key: "x", content: "A", state }]);
+    await expect(explain(config, catalog, { location: "ssd", key: "x" }, options)).rejects.toMatchObject({ code });
+    await catalog.close();
+  });
+});
