@@ -303,6 +303,56 @@ describe("I2: the last look", () => {
     expect(harvest(world.root)).toEqual({ "a:x": "1", "b:x": "1" });
   });
 
+  it.each([
+    {
+      name: "its target vanished",
+      spoil: (world: World) => rmSync(join(world.root, "b/x")),
+      told: "skipped PRECONDITION",
+      after: { "a:x": "1", "c:x": "1" },
+    },
+    {
+      name: "its target's disk went and left an empty mount point",
+      spoil: (world: World) => {
+        renameSync(join(world.root, "b"), join(world.root, "gone"));
+        mkdirSync(join(world.root, "b"));
+      },
+      told: "skipped LOCATION_SUSPECT",
+      after: { "a:x": "1", "c:x": "1", "gone:x": "1" },
+    },
+  ])("S7, S10, I2: a move puts its source back when $name, however many other copies are proven", async (each) => {
+    const world = await localWorld(["a", "b", "c"], { "a:x": "1", "c:x": "1" });
+    const plan = await planOf(world.backends, [
+      { kind: "verify", from: "c:x", content: "1" },
+      { ...MOVE, witnesses: ["c:x", "b:x"], depends_on: ["a1"] },
+    ]);
+    const hasty = withBackend(world, "a", (backend) => ({
+      ...backend,
+      async remove(key, options) {
+        each.spoil(world);
+        await backend.remove(key, options);
+      },
+    }));
+    expect(told(await run(hasty, plan))).toEqual(["verified", each.told]);
+    expect(harvest(world.root)).toEqual(each.after);
+  });
+
+  it("S14: a copy that went into the mount point of a disk that had gone is no copy", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    const plan = await planOf(world.backends, [{ ...MOVE, kind: "copy" }]);
+    const late = withBackend(world, "b", (backend) => ({
+      ...backend,
+      async write(key, source) {
+        renameSync(join(world.root, "b"), join(world.root, "gone"));
+        mkdirSync(join(world.root, "b"));
+        return await backend.write(key, source);
+      },
+    }));
+    const report = await run(late, plan);
+    expect(told(report)).toEqual(["skipped LOCATION_SUSPECT"]);
+    expect(report.present.filter(({ location }) => location === "b")).toEqual([]);
+    expect(report.outcomes.flatMap(({ present }) => present)).toEqual([]);
+  });
+
   it("a file that was replaced under its name right before the removal stays", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
     const plan = await planOf(world.backends, [MOVE]);

@@ -13,7 +13,7 @@ interface Proof {
 
 /**
  * Removes the action's `from` under I2: its own bytes are the content (I4), enough other copies were proven in this run,
- * and their tokens are looked at again as the last step before it is gone. Removals of one content run one at a time.
+ * for a move the one at its target among them, and their tokens are looked at again as the last step before it is gone. Removals of one content run one at a time.
  * What is gone already is taken as removed.
  */
 export async function removeInstance(task: Task, options: { trash: boolean }): Promise<void> {
@@ -23,16 +23,35 @@ export async function removeInstance(task: Task, options: { trash: boolean }): P
     const entry = await source(task);
     if (!entry) return noteRemoved(task, options.trash);
     if (!(await holdsContent(task, action.from.location, entry))) throw noteRot(task, action.from);
+    const arrival = await proveArrival(task, entry);
     const proofs = await prove(task, entry);
-    await carryOut(task, entry, proofs, options.trash);
+    await carryOut(task, entry, { proofs, ...(arrival && { arrival }) }, options.trash);
     noteRemoved(task, options.trash);
   });
+}
+
+/** What vouches for the removed file. */
+interface Vouchers {
+  proofs: readonly Proof[];
+  /** What a move has put at its target: looked at in the end however many other copies there are (S7, S10). */
+  arrival?: Proof;
 }
 
 function noteRemoved({ action, sha256, outcome }: Task, trashed: boolean): void {
   const { location, key } = action.from;
   outcome.present = outcome.present.filter((present) => !(present.location === location && present.key === key));
   outcome.removed.push({ location, key, sha256, trashed });
+}
+
+/** The content at the target of a move; undefined for what has no target. @throws `PRECONDITION` when it is not there any more */
+async function proveArrival(task: Task, entry: Entry): Promise<Proof | undefined> {
+  const { kind, to, from } = task.action;
+  if (kind !== "move" || !to) return undefined;
+  const found = await proveOne(task, { ...to, version: to.expect === "absent" ? null : to.expect }, entry);
+  if (typeof found !== "string") return { ref: to, entry: found };
+  throw new StowageError("PRECONDITION", `${at(from)} stays: ${at(to)} ${found}`, {
+    hint: "Run `stowage scan` and plan again.",
+  });
 }
 
 /** As many proven copies as the removal needs. @throws `TOO_FEW_COPIES` */
@@ -83,10 +102,10 @@ async function proveOne(task: Task, witness: Witness, removed: Entry): Promise<E
 
 const isSameFile = (a: Entry, b: Entry): boolean => a.physical !== undefined && a.physical === b.physical;
 
-async function carryOut(task: Task, entry: Entry, proofs: readonly Proof[], trash: boolean): Promise<void> {
+async function carryOut(task: Task, entry: Entry, vouchers: Vouchers, trash: boolean): Promise<void> {
   const { run, action, sha256 } = task;
   const { location, key, version: planned } = action.from;
-  assertI2(task, proofs, trash);
+  assertI2(task, vouchers, trash);
   const line = { action: action.id, location, key, sha256, trash };
   const { size, mtime, physical, version } = entry;
   const facts = { version, planned, size, mtime: String(mtime), ...(physical !== undefined && { physical }) };
@@ -94,7 +113,7 @@ async function carryOut(task: Task, entry: Entry, proofs: readonly Proof[], tras
   // From here on its other names change their version, whatever comes of it.
   if (physical !== undefined) run.relinked.set(relinkedKey(action.from), { physical, size, mtime });
   try {
-    const confirm = () => confirmProofs(task, entry, proofs);
+    const confirm = () => confirmVouchers(task, entry, vouchers);
     await backendOf(run, location).remove(key, { version, run: run.id, trash, confirm });
   } catch (error) {
     const why = { code: codeOf(error) ?? "ERROR", message: messageOf(error) };
@@ -105,7 +124,7 @@ async function carryOut(task: Task, entry: Entry, proofs: readonly Proof[], tras
   await run.journal.commit({ type: "removed", at: run.now(), ...line });
 }
 
-function assertI2({ run, action }: Task, proofs: readonly Proof[], trash: boolean): void {
+function assertI2({ run, action }: Task, { proofs, arrival }: Vouchers, trash: boolean): void {
   const places = new Set(proofs.map(({ ref }) => ref.location));
   assertInvariant(
     places.size === proofs.length && places.size >= action.required,
@@ -123,16 +142,18 @@ function assertI2({ run, action }: Task, proofs: readonly Proof[], trash: boolea
     "I2",
     `${at(action.from)} would vouch for itself`,
   );
+  assertInvariant(action.kind !== "move" || arrival !== undefined, "I2", `${at(action.from)} has not arrived anywhere`);
   assertInvariant(run.plan.header.applyable, "I7", "the plan is not to be applied");
 }
 
 /** The last look: the locations are still the right ones, and every proven copy is still the version that was proven. */
-async function confirmProofs(task: Task, removed: Entry, proofs: readonly Proof[]): Promise<void> {
+async function confirmVouchers(task: Task, removed: Entry, { proofs, arrival }: Vouchers): Promise<void> {
   const { run, action } = task;
-  for (const location of new Set([action.from.location, ...proofs.map(({ ref }) => ref.location)])) {
+  const all = [...(arrival ? [arrival] : []), ...proofs];
+  for (const location of new Set([action.from.location, ...all.map(({ ref }) => ref.location)])) {
     await run.health.requireNow(location);
   }
-  for (const { ref, entry } of proofs) {
+  for (const { ref, entry } of new Map(all.map((proof) => [addressOf(proof.ref), proof])).values()) {
     const now = await backendOf(run, ref.location).stat(ref.key);
     if (now?.version === entry.version) continue;
     // Another name of the removed file has a new version now; that it is still there shows that it is a name of its own.

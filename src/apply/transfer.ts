@@ -125,6 +125,8 @@ async function copyFrom(
         run.emit({ type: "bytes", action: action.id, phase: "copy", location: target.location, bytes });
       },
     });
+    // The storage may have gone while it was written, and the bytes be in the empty mount point that it left (S14).
+    await run.health.requireNow(target.location);
     remember(task, target.location, published);
   } catch (error) {
     outcome.bytes = before;
