@@ -262,7 +262,7 @@ describe("writing", () => {
   it.each([
     { step: "create", code: "ENOSPC", as: "OUT_OF_SPACE" },
     { step: "filled", code: "EDQUOT", as: "OUT_OF_SPACE" },
-    { step: "mkdir", code: "EROFS", as: "ACCESS_DENIED" },
+    { step: "mkdir", code: "EROFS", as: "READ_ONLY" },
     { step: "create", code: "EACCES", as: "ACCESS_DENIED" },
     { step: "filled", code: "EIO", as: "UNAVAILABLE" },
     { step: "filled", code: "ESTALE", as: "UNAVAILABLE" },

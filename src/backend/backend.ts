@@ -4,7 +4,7 @@
  *
  * Every method may throw a `StowageError` with one of these codes:
  * - `UNAVAILABLE` the storage does not answer, its root or marker is missing, an I/O error: try again later
- * - `ACCESS_DENIED`, `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
+ * - `ACCESS_DENIED`, `READ_ONLY` (the whole storage), `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
  * - `PRECONDITION` the object is not the one the caller described: exists already, changed, replaced
  * - `CORRUPT` the bytes that were read or handed in do not have the hash they should have
  * - `READ_BACK` what was just written does not read back the same; it was not published

@@ -26,10 +26,9 @@ export function* checkLines(checks: readonly LocationCheck[], options: TextOptio
   const width = options.width ?? 80;
   for (const check of checks) {
     const asked = check.latency !== null;
-    const mark = check.suspect ? paint("yellow", "!") : asked ? paint("green", "✓") : "·";
+    const mark = check.suspect || check.unwritable ? paint("yellow", "!") : asked ? paint("green", "✓") : "·";
     yield `${mark} ${paint("bold", printable(check.location))} ${printable(check.root)} (${traits(check)})`;
-    if (check.suspect) yield* wrap(`suspect: ${printable(check.suspect)}`, width, "  ");
-    if (check.hint) yield* wrap(`Next: ${printable(check.hint)}`, width, "  ");
+    for (const trouble of troubles(check)) yield* wrap(trouble, width, "  ");
     if (check.freeBytes !== null && check.totalBytes !== null) {
       yield `  ${bytes(check.freeBytes)} free of ${bytes(check.totalBytes)}, answered in ${duration(check.latency ?? 0)}`;
     }
@@ -37,6 +36,12 @@ export function* checkLines(checks: readonly LocationCheck[], options: TextOptio
     else if (asked && !check.readOnly) yield "  not probed yet: run `stowage init`";
     if (options.verbose && check.uuid) yield `  ${check.uuid}`;
   }
+}
+
+function* troubles({ suspect, unwritable, hint }: LocationCheck): Generator<string> {
+  if (suspect) yield `suspect: ${printable(suspect)}`;
+  if (unwritable) yield `not writable: ${printable(unwritable)}`;
+  if (hint) yield `Next: ${printable(hint)}`;
 }
 
 const traits = ({ type, status, readOnly }: LocationCheck): string =>

@@ -19,6 +19,7 @@ const STEPS: Record<string, string> = {
   NOT_FOUND: "run `stowage plan` again: the file is gone.",
   UNAVAILABLE: "connect or mount the storage and run it again; what was done stays done.",
   ACCESS_DENIED: "give this user the permission and run it again; what was done stays done.",
+  READ_ONLY: "mount it for writing, or write `read_only: true` at that location, and plan again.",
   OUT_OF_SPACE: "make room and run it again; what was done stays done.",
   UNSUPPORTED_NAME: "rename the file, and plan again.",
   CORRUPT: "check the disk or the network; the bad copy was not published.",

@@ -5,7 +5,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { knownLocations, syncLocations } from "../catalog/scans.js";
 import { sql } from "../catalog/sql.js";
 import type { Config, Location } from "../config/config.js";
-import { codeOf, StowageError } from "../lib/error.js";
+import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import { printable } from "../lib/key.js";
 import { examineAll, refuseSameStorage } from "./health.js";
 import { probe } from "./probe.js";
@@ -53,8 +53,9 @@ export async function initLocation(
   const marker = await backend.marker();
   const outcome = decideOutcome(location, marker, expected, options.adopt ?? false);
   const uuid = marker ?? randomUUID();
-  if (marker === undefined) await backend.writeMarker(uuid);
-  const features = location.readOnly || backend.root === undefined ? undefined : await probe(backend.root);
+  if (marker === undefined) await mark(backend, uuid);
+  const features =
+    location.readOnly || backend.root === undefined ? undefined : await probe(location.name, backend.root);
   await remember(catalog, location, uuid, features, options.adopt ?? false);
   return { location: location.name, outcome, uuid, created, ...(features && { features }) };
 }
@@ -74,6 +75,18 @@ async function ensureRoot(location: Location, backend: Backend, create: boolean)
   }
   await mkdir(backend.root, { recursive: true });
   return true;
+}
+
+async function mark(backend: Backend, uuid: string): Promise<void> {
+  try {
+    await backend.writeMarker(uuid);
+  } catch (error) {
+    if (codeOf(error) !== "READ_ONLY") throw error;
+    throw new StowageError("READ_ONLY", `${messageOf(error)}, and it has no marker yet`, {
+      hint: "Mount it for writing once and run `stowage init`; after that `read_only: true` is enough.",
+      cause: error,
+    });
+  }
 }
 
 function decideOutcome(

@@ -1,8 +1,9 @@
-import { randomBytes } from "node:crypto";
-import { link, lstat, mkdir, open, rmdir, unlink } from "node:fs/promises";
+import { createHash, randomBytes } from "node:crypto";
+import { link, lstat, mkdir, open, readdir, rmdir, unlink } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Features } from "../backend/backend.js";
-import { TEMPORARY } from "../backend/local/disk.js";
+import { failure, TEMPORARY } from "../backend/local/disk.js";
 import { setMtime } from "../backend/local/mtime.js";
 import { codeOf } from "../lib/error.js";
 
@@ -10,32 +11,79 @@ import { codeOf } from "../lib/error.js";
 interface Corner {
   path(name: string): string;
   make(name: string): Promise<string>;
+  /** To be cleared too, if it is there by then. */
+  willMake(name: string): void;
   clear(): Promise<void>;
 }
 
 /**
  * Finds out what a directory's file system can do, with throw-away files among stowage's temporaries. Touches nothing
- * else, and leaves nothing behind.
- * @throws system errors when it can not be written to
+ * else, and leaves nothing behind, also of a probe that was killed.
+ * @throws `READ_ONLY`, `ACCESS_DENIED` and the other codes of a backend when it can not be written to
  */
-export async function probe(root: string): Promise<Features> {
-  const corner = await openCorner(join(root, TEMPORARY));
+export async function probe(location: string, root: string): Promise<Features> {
+  return await inCorner(location, root, async (corner) => ({
+    foldsCase: await isOne(corner, "CASE", "case"),
+    foldsUnicode: await isOne(corner, "\u00e9", "e\u0301"),
+    hardLinks: await hardLinks(corner),
+    mtimeGranularity: await granularity(corner),
+    maxNameBytes: await longestName(corner),
+  }));
+}
+
+/** Writes a throw-away file among stowage's temporaries. @throws as `probe` does */
+export async function requireWritable(location: string, root: string): Promise<void> {
+  await inCorner(location, root, async () => undefined);
+}
+
+async function inCorner<T>(location: string, root: string, body: (corner: Corner) => Promise<T>): Promise<T> {
   try {
-    return {
-      foldsCase: await isOne(corner, "CASE", "case"),
-      foldsUnicode: await isOne(corner, "\u00e9", "e\u0301"),
-      hardLinks: await hardLinks(corner),
-      mtimeGranularity: await granularity(corner),
-      maxNameBytes: await longestName(corner),
-    };
-  } finally {
-    await corner.clear();
+    const corner = await openCorner(join(root, TEMPORARY));
+    try {
+      await removeOld(join(root, TEMPORARY), await corner.make("now"));
+      return await body(corner);
+    } finally {
+      await corner.clear();
+    }
+  } catch (error) {
+    throw failure({ location }, "", error);
   }
 }
 
+const PREFIX = "probe.";
+/** Nanoseconds; a probe takes a moment. */
+const OLD = 600_000_000_000n;
+
+/** What a killed probe left: of a process that is gone, or old by the clock of the storage itself. */
+async function removeOld(directory: string, fresh: string): Promise<void> {
+  const now = (await lstat(fresh, { bigint: true })).ctimeNs;
+  for (const name of await readdir(directory)) {
+    if (!name.startsWith(PREFIX)) continue;
+    const file = join(directory, name);
+    const found = await lstat(file, { bigint: true }).catch(unless("ENOENT"));
+    if (!found?.isFile() || !(isOrphan(name) || now - found.ctimeNs > OLD)) continue;
+    await unlink(file).catch(unless("ENOENT"));
+  }
+}
+
+/** Made by a process of this machine that is gone. */
+function isOrphan(name: string): boolean {
+  const [, host, pid] = name.split(".");
+  if (host !== HOST || pid === undefined || !/^\d+$/.test(pid)) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return codeOf(error) === "ESRCH";
+  }
+}
+
+const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+
 async function openCorner(directory: string): Promise<Corner> {
-  await mkdir(directory, { recursive: true });
-  const prefix = `probe.${randomBytes(6).toString("hex")}.`;
+  // Not with the parents: the root is never made here.
+  await mkdir(directory).catch(unless("EEXIST"));
+  const prefix = `${PREFIX}${HOST}.${process.pid}.${randomBytes(6).toString("hex")}.`;
   const made = new Set<string>();
   const path = (name: string) => join(directory, prefix + name);
   return {
@@ -46,9 +94,9 @@ async function openCorner(directory: string): Promise<Corner> {
       await handle.close();
       return path(name);
     },
+    willMake: (name) => void made.add(path(name)),
     async clear() {
       for (const file of made) await unlink(file).catch(unless("ENOENT"));
-      await unlink(path("link")).catch(unless("ENOENT"));
       // Others may have temporaries there.
       await rmdir(directory).catch(unless("ENOTEMPTY", "EEXIST", "ENOENT"));
     },
@@ -57,7 +105,7 @@ async function openCorner(directory: string): Promise<Corner> {
 
 const unless =
   (...codes: string[]) =>
-  (error: unknown) => {
+  (error: unknown): undefined => {
     if (!codes.includes(codeOf(error) ?? "")) throw error;
   };
 
@@ -75,6 +123,7 @@ async function isOne(corner: Corner, name: string, other: string): Promise<boole
 
 async function hardLinks(corner: Corner): Promise<boolean> {
   const file = await corner.make("file");
+  corner.willMake("link");
   try {
     await link(file, corner.path("link"));
   } catch {

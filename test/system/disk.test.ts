@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { localBackend } from "../../src/backend/local.js";
+import { requireWritable } from "../../src/scan/probe.js";
 import { cleanup, harvest, localWorld, planOf, run, scratch, uuidOf } from "../setup/apply.js";
 
 const mounts: string[] = [];
@@ -89,10 +90,12 @@ it("a read-only disk: as the destination and as the source of a move it fails cl
   if (problem) return skip(problem);
   execFileSync("mount", ["-o", "remount,ro,bind", join(world.root, "b")]);
   const report = await run(world, plan);
-  expect(report.outcomes.map(({ outcome, code }) => [outcome, code])).toEqual([
-    ["failed", "ACCESS_DENIED"],
-    ["failed", "ACCESS_DENIED"],
-  ]);
+  const told = ["failed", "READ_ONLY", "b: the file system is mounted read-only"];
+  expect(report.outcomes.map(({ outcome, code, message }) => [outcome, code, message])).toEqual([told, told]);
+  await expect(requireWritable("b", join(world.root, "b"))).rejects.toMatchObject({
+    code: "READ_ONLY",
+    message: told[2],
+  });
   expect(harvest(world.root)).toEqual({ "a:x": "1", "a:y": "2", "b:y": "2" });
 });
 

@@ -1,4 +1,7 @@
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { localBackend } from "../../src/backend/local.js";
@@ -316,6 +319,20 @@ describe("init adopts locations (S14)", () => {
   it("does not write to a location that is read only but for its marker", async () => {
     places = await openPlaces({ a: { unmarked: true, readOnly: true } });
     expect(await init("a")).not.toHaveProperty("features");
+  });
+
+  it("init and check remove what a killed probe left among the temporaries, and nothing else", async () => {
+    await scanned();
+    const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+    const { pid } = spawnSync(process.execPath, ["--version"]);
+    const own = join(places.root("a"), ".stowage-tmp");
+    for (const run of [() => init("a"), () => checkLocations(places.config, places.catalog, places.backends)]) {
+      mkdirSync(own, { recursive: true });
+      const names = [`probe.${host}.${pid}.ab12.link`, `probe.${host}.${process.pid}.ab12.link`, "run.ab12"];
+      for (const name of names) writeFileSync(join(own, name), "");
+      await run();
+      expect(readdirSync(own).sort()).toEqual(names.slice(1).sort());
+    }
   });
 
   it("check says what is wrong now, and touches no offline location", async () => {

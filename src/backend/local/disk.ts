@@ -40,7 +40,7 @@ const CODES: Record<string, string> = {
   EFBIG: "OUT_OF_SPACE",
   EACCES: "ACCESS_DENIED",
   EPERM: "ACCESS_DENIED",
-  EROFS: "ACCESS_DENIED",
+  EROFS: "READ_ONLY",
   ENAMETOOLONG: "UNSUPPORTED_NAME",
   EILSEQ: "UNSUPPORTED_NAME",
   EINVAL: "UNSUPPORTED_NAME",
@@ -52,22 +52,33 @@ const CODES: Record<string, string> = {
   ENOTEMPTY: "PRECONDITION",
 };
 
+/** Where the system's own words would not tell a user what is the matter. */
+const FACTS: Record<string, string> = {
+  EXDEV: "lies on another file system than the location's root",
+  EROFS: "the file system is mounted read-only",
+};
+
 const HINTS: Record<string, string> = {
   OUT_OF_SPACE: "Free some space there and apply again.",
-  ACCESS_DENIED: "Check the permissions, and that the disk is not mounted read-only.",
+  ACCESS_DENIED: "Check the permissions there.",
+  READ_ONLY: "Mount it for writing, or write `read_only: true` at this location in storage.yaml.",
   UNAVAILABLE: "Check that the disk is connected and healthy, then run the command again.",
 };
 
 /** A file system's error in the terms of the backend contract. What is already in those terms passes unchanged. */
-export function failure(disk: Disk, key: string, error: unknown): unknown {
+export function failure(disk: Pick<Disk, "location">, key: string, error: unknown): unknown {
   if (error instanceof StowageError) return error;
   const errno = codeOf(error);
   // Only what the system said; an error of the caller's own (its source, its last word) passes unchanged.
   if (errno === undefined || !(error instanceof Error && "syscall" in error)) return error;
   const code = CODES[errno] ?? "UNAVAILABLE";
-  const fact = errno === "EXDEV" ? "lies on another file system than the location's root" : messageOf(error);
+  // A read-only file system is so for every file on it.
+  const place = key === "" || errno === "EROFS" ? disk.location : `${disk.location}:${printable(key)}`;
   const hint = HINTS[code];
-  return new StowageError(code, `${at(disk, key)}: ${printable(fact)}`, { ...(hint && { hint }), cause: error });
+  return new StowageError(code, `${place}: ${printable(FACTS[errno] ?? messageOf(error))}`, {
+    ...(hint && { hint }),
+    cause: error,
+  });
 }
 
 /** `failure`, where a missing file means that the storage has no such object, unless the root itself is gone. */

@@ -7,9 +7,9 @@ import { withWorkspace } from "../workspace.js";
 export default class LocationCheck extends BaseCommand {
   static override summary = "Look whether each location is there, and what it can do";
   static override description =
-    `Reads the marker, the free space, and how fast it answers; shows what \`stowage init\` found out about its file system. Changes nothing.
+    `Reads the marker, the free space, and how fast it answers; shows what \`stowage init\` found out about its file system. Tries, with a temporary file of its own, whether it can be written to, unless it is read_only; changes nothing else.
 
-${exits([1, "error, or a location is suspect"], [7, "another process is writing the catalog"])}`;
+${exits([1, "error, or a location is suspect or can not be written to"], [7, "another process is writing the catalog"])}`;
   static override examples = examples(
     ["location check", "see why a location is suspect, and what to do"],
     ["location check --json | jq '.locations[] | select(.suspect)'", "watch the mounts from a script"],
@@ -24,7 +24,9 @@ ${exits([1, "error, or a location is suspect"], [7, "another process is writing 
       const checks = await checkLocations(workspace.config, catalog, await workspace.backends());
       if (output.json) output.document({ locations: checks });
       else await output.lines(checkLines(checks, output.text));
-      return checks.some(({ suspect }) => suspect !== null) ? ExitCode.error : ExitCode.ok;
+      return checks.some(({ suspect, unwritable }) => suspect !== null || unwritable !== null)
+        ? ExitCode.error
+        : ExitCode.ok;
     });
   }
 }
