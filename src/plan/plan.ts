@@ -169,6 +169,6 @@ export interface Proof {
   min_copies: number;
   /** The lowest number of verified copies that any content of this plan has after any step; null without actions. */
   floor: number | null;
-  /** True when planning again after this plan gives an empty plan. */
+  /** True when planning again after this plan gives an empty plan. False with `applyable`: what is blocked now can be done then. */
   converges: boolean;
 }

@@ -55,7 +55,7 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
     drift: await findDrift(catalog, sites),
     checks,
     capacity: evaluation.forecast.capacity,
-    proof: proofOf(evaluation.context, floor, converged.status !== "fail"),
+    proof: proofOf(evaluation.context, floor, converged.status === "pass"),
   };
   const applyable = checks.every((each) => each.status !== "fail");
   return seal(headerOf(config, sites, options, applyable), actions, footer);
