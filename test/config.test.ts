@@ -450,7 +450,7 @@ rules:
     [
       "a type of file that is none",
       "locations:\n  - name: a\n    type: local\n    path: /a\n    rules: [{ include_types: [imgae] }]\n",
-      ['5:5 BAD_VALUE "imgae" is no type of file'],
+      ['5:30 BAD_VALUE "imgae" is no type of file'],
     ],
     [
       "a location that nothing is",

@@ -15,7 +15,7 @@ import type { Diagnostic } from "./config.js";
 import { type Findings, findings } from "./findings.js";
 import { orderKeys } from "./order.js";
 import { byPriority, freeName, placementName } from "./rules.js";
-import type { LocationEntry, Match, StorageFile } from "./schema.gen.js";
+import type { LocationEntry, StorageFile } from "./schema.gen.js";
 import { isMapping, placementMatch, unwrap } from "./sugar.js";
 import { checkShape } from "./text.js";
 import { parseYaml, treeOf } from "./tree.js";
@@ -185,10 +185,10 @@ function placementRule(
   taken: Set<string>,
   found: Findings,
 ): object | undefined {
-  const match: Match | undefined = found.attempt([location, "rules", "key"], () =>
-    placementMatch(location.rules ?? []),
-  );
-  return match && { name: freeName(placementName(location.name), taken), match, action, destination: location.name };
+  const match = placementMatch(location.rules ?? [], found);
+  return found.failed
+    ? undefined
+    : { name: freeName(placementName(location.name), taken), match, action, destination: location.name };
 }
 
 /** Takes `rules:` out of a location; returns the comments that were in it. */

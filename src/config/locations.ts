@@ -3,8 +3,9 @@ import type { Capacity, Layout, Location, Pattern } from "./config.js";
 import type { Findings } from "./findings.js";
 import { compileGlob, escapeGlob } from "./glob.js";
 import { patternOf } from "./match.js";
-import type { CapacityEntry, LocationEntry } from "./schema.gen.js";
+import type { CapacityEntry, LocationEntry, LocationVerify } from "./schema.gen.js";
 import { parseDuration, parsePercent, parseSize } from "./units.js";
+import type { Checked } from "./validate.js";
 
 /** Where relative paths and `~` lead, and where findings go. */
 export interface Context {
@@ -16,9 +17,12 @@ export interface Context {
   state: string;
 }
 
-/** The locations that have no error of their own; names and roots are checked against each other. */
-export function resolveLocations(entries: readonly (LocationEntry | undefined)[], context: Context): Location[] {
-  const locations = entries.flatMap((entry, order) => (entry ? (locationOf(entry, order, context) ?? []) : []));
+/** Every location, with standards in place of what is wrong; names and roots are checked against each other. */
+export function resolveLocations(
+  entries: readonly (Checked<LocationEntry> | undefined)[],
+  context: Context,
+): Location[] {
+  const locations = entries.flatMap((entry, order) => (entry ? [locationOf(entry, order, context)] : []));
   checkNames(entries, context.found);
   checkRoots(locations, entries, context);
   return locations;
@@ -31,25 +35,25 @@ export function pathOf(text: string, context: Pick<Context, "folder" | "home">):
   return resolve(context.folder, text);
 }
 
-function locationOf(entry: LocationEntry, order: number, context: Context): Location | undefined {
+function locationOf(entry: Checked<LocationEntry>, order: number, context: Context): Location {
   const { found } = context;
+  const name = entry.name ?? `location-${order + 1}`;
   const root = rootOf(entry, context);
   const layout =
     entry.layout === undefined ? undefined : found.attempt([entry, "layout"], () => layoutOf(entry.layout!));
-  const verify = entry.verify && found.attempt([entry.verify, "every"], () => verifyOf(entry.verify!));
+  const verify = entry.verify && verifyOf(entry.verify, found);
   const exclude = excludes(entry, found);
   const capacity = entry.capacity ? capacityOf(entry.capacity, found) : {};
-  if (root === undefined) return undefined;
   return {
-    name: entry.name,
-    type: entry.type,
+    name,
+    type: entry.type ?? "local",
     root,
     priority: entry.priority ?? 0,
     purpose: [...new Set([entry.purpose ?? []].flat())],
     ...(layout ? { layout } : {}),
     capacity,
     exclude: [...exclude, ...ownState(root, context.state)],
-    domain: entry.domain ?? entry.name,
+    domain: entry.domain ?? name,
     readOnly: entry.read_only ?? false,
     status: entry.status ?? "active",
     ...(verify ? { verify } : {}),
@@ -58,40 +62,39 @@ function locationOf(entry: LocationEntry, order: number, context: Context): Loca
   };
 }
 
-function rootOf(entry: LocationEntry, context: Context): string | undefined {
-  const { found } = context;
+/** Was written, but is nothing that could be read. */
+const isWrong = <T extends object>(entry: T, key: keyof T): boolean => key in entry && entry[key] === undefined;
+
+/** The key that the directory of a location is under, which may be that of another type. */
+function rootKey(entry: Checked<LocationEntry>): "path" | "mount_path" {
   const [wanted, other] =
     entry.type === "network" ? (["mount_path", "path"] as const) : (["path", "mount_path"] as const);
-  if (entry[other] !== undefined) {
-    const message = `a ${entry.type} location has its directory in "${wanted}"`;
-    found.error(
-      "WRONG_KEY",
-      [entry, other, "key"],
-      message,
-      entry[wanted] === undefined ? `Rename "${other}" to "${wanted}".` : `Remove "${other}".`,
-    );
-    return entry[wanted] === undefined ? undefined : pathOf(entry[wanted], context);
-  }
-  const text = entry[wanted];
-  if (text === undefined) {
-    found.error(
-      "MISSING_KEY",
-      entry,
-      `the location "${entry.name}" needs "${wanted}"`,
-      "The directory where its files lie.",
-    );
-    return undefined;
-  }
-  if (text.includes("\0")) found.error("WRONG_VALUE", [entry, wanted], "the path contains a NUL character");
+  return other in entry && !(wanted in entry) ? other : wanted;
+}
+
+/** Empty where it is not known. */
+function rootOf(entry: Checked<LocationEntry>, context: Context): string {
+  const { found } = context;
+  if (entry.type !== undefined) checkRootKeys(entry, entry.type, found);
+  const key = rootKey(entry);
+  const text = entry[key];
+  if (text === undefined) return "";
+  if (text.includes("\0")) found.error("WRONG_VALUE", [entry, key], "the path contains a NUL character");
   if (/^~[^/]/.test(text)) {
-    found.error(
-      "WRONG_VALUE",
-      [entry, wanted],
-      `"${text}": only ~ and ~/… are the home directory`,
-      "Write the path out.",
-    );
+    found.error("WRONG_VALUE", [entry, key], `"${text}": only ~ and ~/… are the home directory`, "Write the path out.");
   }
   return pathOf(text, context);
+}
+
+function checkRootKeys(entry: Checked<LocationEntry>, type: LocationEntry["type"], found: Findings): void {
+  const [wanted, other] = type === "network" ? (["mount_path", "path"] as const) : (["path", "mount_path"] as const);
+  if (entry[other] !== undefined) {
+    const hint = wanted in entry ? `Remove "${other}".` : `Rename "${other}" to "${wanted}".`;
+    found.error("WRONG_KEY", [entry, other, "key"], `a ${type} location has its directory in "${wanted}"`, hint);
+  } else if (!(wanted in entry) && !(other in entry)) {
+    const subject = entry.name === undefined ? "the location" : `the location "${entry.name}"`;
+    found.error("MISSING_KEY", entry, `${subject} needs "${wanted}"`, "The directory where its files lie.");
+  }
 }
 
 /** `{project}/{shot}/**` */
@@ -100,11 +103,13 @@ export function layoutOf(text: string): Layout {
   return { text, re2, captures };
 }
 
-function verifyOf(verify: NonNullable<LocationEntry["verify"]>): NonNullable<Location["verify"]> {
-  return { every: parseDuration(verify.every), method: verify.method ?? "content" };
+function verifyOf(verify: Checked<LocationVerify>, found: Findings): Location["verify"] {
+  const { every: written, method = "content" } = verify;
+  const every = written === undefined ? undefined : found.attempt([verify, "every"], () => parseDuration(written));
+  return every === undefined ? undefined : { every, method };
 }
 
-function excludes(entry: LocationEntry, found: Findings): Pattern[] {
+function excludes(entry: Checked<LocationEntry>, found: Findings): Pattern[] {
   if (typeof entry.exclude === "string") {
     const only = entry.exclude;
     return [found.attempt([entry, "exclude"], () => patternOf(only, "path")) ?? []].flat();
@@ -117,6 +122,7 @@ function excludes(entry: LocationEntry, found: Findings): Pattern[] {
 
 /** A state directory inside of a location is no content of it. */
 function ownState(root: string, state: string): Pattern[] {
+  if (root === "") return [];
   const inside = relative(root, state);
   if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`) || isAbsolute(inside)) return [];
   return [patternOf(`/${escapeGlob(inside.split(sep).join("/"))}/**`, "path")];
@@ -138,10 +144,10 @@ function capacityOf(entry: CapacityEntry, found: Findings): Capacity {
   return capacity;
 }
 
-function checkNames(entries: readonly (LocationEntry | undefined)[], found: Findings): void {
-  const seen = new Map<string, LocationEntry>();
+function checkNames(entries: readonly (Checked<LocationEntry> | undefined)[], found: Findings): void {
+  const seen = new Map<string, Checked<LocationEntry>>();
   for (const entry of entries) {
-    if (!entry) continue;
+    if (entry?.name === undefined) continue;
     checkName(entry, "location", found);
     if (/[:/]/.test(entry.name)) {
       found.error(
@@ -166,7 +172,7 @@ function checkNames(entries: readonly (LocationEntry | undefined)[], found: Find
 }
 
 /** Names are printed, and typed on command lines. */
-export function checkName(entry: { name?: string }, what: string, found: Findings): void {
+export function checkName(entry: { name?: string | undefined }, what: string, found: Findings): void {
   const name = entry.name ?? "";
   if (/[\p{Cc}\p{Cf}\u2028\u2029]/u.test(name))
     found.error("BAD_NAME", [entry, "name"], `the name of the ${what} contains control characters`);
@@ -177,13 +183,16 @@ export function checkName(entry: { name?: string }, what: string, found: Finding
 /** One storage twice would count one copy as two. What links lead to is checked by scanning. */
 function checkRoots(
   locations: readonly Location[],
-  entries: readonly (LocationEntry | undefined)[],
+  entries: readonly (Checked<LocationEntry> | undefined)[],
   { found, state }: Context,
 ): void {
-  const live = locations.filter((location) => location.status !== "retired");
+  const live = locations.filter(({ root, status, order }) => {
+    const isKnown = root !== "" && !isWrong(entries[order]!, "status");
+    return isKnown && status !== "retired";
+  });
   for (const [index, location] of live.entries()) {
     const entry = entries[location.order]!;
-    const at = [entry, entry.type === "network" ? "mount_path" : "path"] as const;
+    const at = [entry, rootKey(entry)] as const;
     if (location.root === state || isInside(location.root, state)) {
       found.error(
         "NESTED_ROOT",

@@ -52,7 +52,7 @@ const RANGES: Record<string, Unit> = {
 };
 const KEYS = ["path", "name", ...TEXTS, ...Object.keys(RANGES), "set", "any", "all", "not"];
 
-const NOTHING: Matcher = { op: "any", of: [] };
+export const NOTHING: Matcher = { op: "any", of: [] };
 
 /** Compiles a mapping of matchers; what is wrong is reported and left out. */
 export function matcherOf(value: unknown, at: At, scope: MatchScope): Matcher {

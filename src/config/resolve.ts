@@ -25,9 +25,12 @@ export function resolve(tree: StorageFile, { file, folder, home, names, found }:
   const context: Context = { found, folder, home, state: settings.state };
   const entries = tree.locations ?? [];
   const locations = resolveLocations(entries, context);
-  const captures = new Set(locations.flatMap((location) => location.layout?.captures ?? []));
+  const complete = locations.length === entries.length;
+  const layouts = locations.every(({ layout, order }) => layout !== undefined || !("layout" in entries[order]!));
+  const captures =
+    complete && layouts ? new Set(locations.flatMap((location) => location.layout?.captures ?? [])) : undefined;
   const { scope, sets, used } = resolveSets(tree, names, captures, found);
-  const ruleContext: RuleContext = { found, scope, names, locations };
+  const ruleContext: RuleContext = { found, scope, names, locations, complete };
   const { rules, fallback } = resolveRules(tree.rules ?? [], ruleContext);
   const taken = rules.map((rule) => rule.name);
   const placements = resolvePlacements(entries, tree.settings?.placement_action ?? "copy", taken, ruleContext);
@@ -36,7 +39,7 @@ export function resolve(tree: StorageFile, { file, folder, home, names, found }:
     if (!used.has(set.name))
       found.warning("UNUSED_SET", [tree.sets!, set.name, "key"], `no rule uses the set "${set.name}"`);
   }
-  if (safety.minCopies > Math.max(1, locations.length) && locations.length === entries.length) {
+  if (safety.minCopies > Math.max(1, locations.length) && complete) {
     found.warning(
       "IMPOSSIBLE_NOW",
       [tree.safety!, "min_copies"],
@@ -106,7 +109,7 @@ interface Sets {
 function resolveSets(
   tree: StorageFile,
   locations: readonly string[],
-  captures: ReadonlySet<string>,
+  captures: ReadonlySet<string> | undefined,
   found: Findings,
 ): Sets {
   const written = (tree.sets ?? {}) as Record<string, Match | undefined>;

@@ -1,11 +1,12 @@
 import type { Location, Matcher, Requirement, Rule, Template } from "./config.js";
 import type { At, Findings } from "./findings.js";
 import { checkName } from "./locations.js";
-import { type MatchScope, matcherOf, warnUnnamed } from "./match.js";
-import type { DefaultRule, LocationEntry, RequirementEntry, RuleEntry, RuleOrDefault } from "./schema.gen.js";
+import { type MatchScope, matcherOf, NOTHING, warnUnnamed } from "./match.js";
+import type { DefaultRule, LocationEntry, Match, RequirementEntry, RuleEntry } from "./schema.gen.js";
 import { placementMatch } from "./sugar.js";
 import { didYouMean } from "./suggest.js";
 import { parseTemplate } from "./template.js";
+import type { Checked } from "./validate.js";
 
 export interface RuleContext {
   found: Findings;
@@ -13,13 +14,17 @@ export interface RuleContext {
   /** Every name written under `locations:`, also of locations with errors. */
   names: readonly string[];
   locations: readonly Location[];
+  /** No location is so wrong that nothing is known of it. */
+  complete: boolean;
 }
 
-const isDefault = (rule: RuleOrDefault): rule is DefaultRule => "default" in rule;
+type Entry = Checked<RuleEntry>;
+
+const isDefault = (rule: Entry | Checked<DefaultRule>): rule is Checked<DefaultRule> => "default" in rule;
 
 /** The rules of the file in order, and its default. */
 export function resolveRules(
-  entries: readonly (RuleOrDefault | undefined)[],
+  entries: readonly (Entry | Checked<DefaultRule> | undefined)[],
   context: RuleContext,
 ): { rules: Rule[]; fallback?: { location: string; line: number } } {
   const { found } = context;
@@ -38,34 +43,33 @@ export function resolveRules(
       found.error("TWO_DEFAULTS", entry, "there are two defaults", `The first is in line ${fallback.line}.`);
     else if (index < entries.length - 1)
       found.error("DEFAULT_NOT_LAST", entry, "`default` must be the last rule", "Rules behind it would never decide.");
-    checkDestination(entry.default, [entry, "default"], context);
-    fallback ??= { location: entry.default, line: found.line(entry) };
+    if (entry.default !== undefined) checkDestination(entry.default, [entry, "default"], context);
+    fallback ??= { location: entry.default ?? "", line: found.line(entry) };
   }
   return fallback ? { rules, fallback } : { rules };
 }
 
 /** `rules:` under locations, as rules: by descending priority, then in the order of the file. */
 export function resolvePlacements(
-  entries: readonly (LocationEntry | undefined)[],
+  entries: readonly (Checked<LocationEntry> | undefined)[],
   action: "copy" | "move",
   taken: Iterable<string>,
   context: RuleContext,
 ): Rule[] {
+  const { found } = context;
   const names = new Set(taken);
   return byPriority(entries).map((entry) => {
-    const list = entry.rules!;
-    const at = [entry, "rules", "key"] as const;
-    const match = context.found.attempt(at, () => placementMatch(list.filter((rule) => rule !== undefined))) ?? {};
-    const name = freeName(placementName(entry.name), names);
-    const rule = ruleOf({ name, match, action, destination: entry.name }, name, context);
-    return { ...rule, line: context.found.line(at) };
+    const name = freeName(placementName(entry.name ?? "location"), names);
+    const rule: Entry = { name, match: placementMatch(entry.rules!, found), action, destination: entry.name };
+    found.marks.set(rule, { self: found.marks.get(entry)?.of.get("rules")?.key ?? 0, of: new Map() });
+    return ruleOf(rule, name, context);
   });
 }
 
 export const placementName = (location: string): string => `${location} placement`;
 
 /** Locations with rules of their own, highest priority first. */
-export const byPriority = <T extends { priority?: number; rules?: unknown }>(
+export const byPriority = <T extends { priority?: number | undefined; rules?: unknown }>(
   entries: readonly (T | undefined)[],
 ): T[] =>
   entries
@@ -80,10 +84,9 @@ export function freeName(wanted: string, taken: Set<string>): string {
   return name;
 }
 
-function ruleOf(entry: RuleEntry, name: string, context: RuleContext): Rule {
+function ruleOf(entry: Entry, name: string, context: RuleContext): Rule {
   const { found, scope } = context;
-  const transfers = entry.action === "copy" || entry.action === "move";
-  checkKeys(entry, transfers, found);
+  if (entry.action !== undefined) checkKeys(entry, entry.action, found);
   const destination = namesOf(entry, "destination");
   const from = namesOf(entry, "from");
   for (const [location, at] of destination) checkDestination(location, at, context);
@@ -94,8 +97,8 @@ function ruleOf(entry: RuleEntry, name: string, context: RuleContext): Rule {
   return {
     name,
     line: found.line(entry),
-    match: matcherOf(entry.match, [entry, "match"], scope),
-    action: entry.action,
+    match: matchOf(entry, scope),
+    action: entry.action ?? "keep",
     ...(entry.from === undefined ? {} : { from: from.map(([location]) => location) }),
     destination: destination.map(([location]) => location),
     key,
@@ -106,23 +109,25 @@ function ruleOf(entry: RuleEntry, name: string, context: RuleContext): Rule {
   };
 }
 
-function keyOf(entry: RuleEntry, { found, scope }: RuleContext): Template {
-  const text = entry.key ?? "{path}";
-  const key = found.attempt([entry, "key"], () => parseTemplate(text));
-  if (!key) return { text, parts: [] };
+const matchOf = (entry: { match?: Match | undefined }, scope: MatchScope): Matcher =>
+  entry.match === undefined ? NOTHING : matcherOf(entry.match, [entry, "match"], scope);
+
+function keyOf(entry: Entry, { found, scope }: RuleContext): Template {
+  const at = [entry, "key"] as const;
+  let whole = true;
+  const key = parseTemplate(entry.key ?? "{path}", (message, hint) => {
+    whole = false;
+    found.error("BAD_TEMPLATE", at, message, hint);
+  });
   for (const part of key.parts) {
     if (!("field" in part) || part.fallback !== undefined) continue;
     const { field } = part;
-    warnUnnamed(
-      field.name === "attr" ? field.attr : field.name === "project" ? field.name : undefined,
-      [entry, "key"],
-      scope,
-    );
+    warnUnnamed(field.name === "attr" ? field.attr : field.name === "project" ? field.name : undefined, at, scope);
   }
-  if (!key.parts.some((part) => "field" in part && DISTINCT.has(part.field.name))) {
+  if (whole && !key.parts.some((part) => "field" in part && DISTINCT.has(part.field.name))) {
     found.warning(
       "ONE_KEY",
-      [entry, "key"],
+      at,
       "this key is the same for many files: they will be in conflict",
       "Add {filename} or {sha256}.",
     );
@@ -134,13 +139,13 @@ function keyOf(entry: RuleEntry, { found, scope }: RuleContext): Template {
 const DISTINCT = new Set(["path", "filename", "stem", "sha256"]);
 
 /** Keys that mean nothing for an action are errors: whoever wrote them expects something. */
-function checkKeys(entry: RuleEntry, transfers: boolean, found: Findings): void {
-  const { action } = entry;
+function checkKeys(entry: Entry, action: RuleEntry["action"], found: Findings): void {
+  const transfers = action === "copy" || action === "move";
   const only = (key: keyof RuleEntry & string, allowed: boolean, forWhat: string): void => {
     if (entry[key] === undefined || entry[key] === false || allowed) return;
     found.error("WRONG_KEY", [entry, key, "key"], `"${key}" is for ${forWhat}, not for ${action}`, `Remove "${key}".`);
   };
-  if (transfers && entry.destination === undefined) {
+  if (transfers && !("destination" in entry)) {
     found.error("MISSING_KEY", entry, `a rule with action ${action} needs "destination"`, "One location, or a list.");
   }
   only("destination", transfers, "copy and move");
@@ -152,7 +157,7 @@ function checkKeys(entry: RuleEntry, transfers: boolean, found: Findings): void 
   only("allow_last_copy", action === "delete", "delete");
 }
 
-function namesOf(entry: RuleEntry, key: "destination" | "from"): [name: string, at: At][] {
+function namesOf(entry: Entry, key: "destination" | "from"): [name: string, at: At][] {
   const value = entry[key] as string | (string | undefined)[] | undefined;
   if (value === undefined) return [];
   if (typeof value === "string") return [[value, [entry, key]]];
@@ -180,7 +185,7 @@ function checkDestination(name: string, at: At, context: RuleContext): void {
     context.found.warning("NOT_ACTIVE", at, `"${name}" is ${location.status}: nothing is put there`);
 }
 
-function checkUnique(entries: readonly { name?: string }[], what: string, found: Findings): void {
+function checkUnique(entries: readonly { name?: string | undefined }[], what: string, found: Findings): void {
   const seen = new Map<string, object>();
   for (const entry of entries) {
     checkName(entry, what, found);
@@ -198,10 +203,10 @@ function checkUnique(entries: readonly { name?: string }[], what: string, found:
 
 /** The requirements, in order. What can not hold is a warning: the plan says so for each file and goes on with the rest. */
 export function resolveRequire(
-  entries: readonly (RequirementEntry | undefined)[],
+  entries: readonly (Checked<RequirementEntry> | undefined)[],
   context: RuleContext,
 ): Requirement[] {
-  const { found, locations, names } = context;
+  const { found, locations, complete, scope } = context;
   const kept = entries.flatMap((entry, index) => (entry ? [[entry, index] as const] : []));
   const written = kept.flatMap(([entry]) => (entry.name === undefined ? [] : [entry]));
   checkUnique(written, "requirement", found);
@@ -215,12 +220,17 @@ export function resolveRequire(
   return kept.map(([entry, index]) => {
     for (const key of ["copies", "domains"] as const) {
       const wanted = entry[key] ?? 1;
-      if (locations.length < names.length || wanted <= now[key]) continue;
+      if (!complete || wanted <= now[key]) continue;
       const message = `${wanted} ${key} are required, but there ${now[key] === 1 ? "is" : "are"} ${now[key]} active ${key === "copies" ? "location" : "domain"}${now[key] === 1 ? "" : "s"}`;
       found.warning(wanted > possible[key] ? "IMPOSSIBLE" : "IMPOSSIBLE_NOW", [entry, key], message);
     }
-    const match: Matcher = matcherOf(entry.match, [entry, "match"], context.scope);
     const name = entry.name ?? freeName(`require-${index + 1}`, taken);
-    return { name, line: found.line(entry), match, copies: entry.copies ?? 1, domains: entry.domains ?? 1 };
+    return {
+      name,
+      line: found.line(entry),
+      match: matchOf(entry, scope),
+      copies: entry.copies ?? 1,
+      domains: entry.domains ?? 1,
+    };
   });
 }

@@ -47,21 +47,29 @@ function lift(outer: Mapping, key: string, found: Findings): Mapping {
 /** The values of `media_type`. */
 export const MEDIA_TYPES = ["image", "video", "audio", "document", "text", "archive", "model", "data", "other"];
 
-/** What `rules:` under a location match, as a canonical match: any of the rules. */
-export function placementMatch(rules: readonly Placement[]): Match {
-  const all = rules.map(placementOf);
+/** What `rules:` under a location match, as a canonical match: any of the rules. Its mappings take the places of the rules. */
+export function placementMatch(rules: readonly (Placement | undefined)[], found: Findings): Match {
+  const all = rules.flatMap((rule) => (rule ? [placementOf(rule, found)] : []));
   return all.length === 1 ? all[0]! : { any: all };
 }
 
-function placementOf(rule: Placement): Match {
+function placementOf(rule: Placement, found: Findings): Match {
   const match: Match = {};
-  const age = bounds(rule.min_age_days, rule.max_age_days, "d");
+  const age = found.attempt(rule, () => bounds(rule.min_age_days, rule.max_age_days, "d"));
   if (age !== undefined) match.age = age;
-  const size = bounds(rule.min_size_bytes, rule.max_size_bytes, "");
+  const size = found.attempt(rule, () => bounds(rule.min_size_bytes, rule.max_size_bytes, ""));
   if (size !== undefined) match.size = size;
-  if (rule.include_types !== undefined) Object.assign(match, typesMatch(rule.include_types));
-  if (rule.exclude_types !== undefined) match.not = typesMatch(rule.exclude_types);
+  const include = typesMatch(rule, "include_types", found);
+  const exclude = typesMatch(rule, "exclude_types", found);
+  if (include) Object.assign(match, include);
+  if (exclude) match.not = exclude;
+  standAt(match, found.marks.get(rule)?.self ?? 0, found);
   return match;
+}
+
+function standAt(value: object, self: number, found: Findings): void {
+  found.marks.set(value, { self, of: new Map() });
+  for (const inner of Object.values(value)) if (typeof inner === "object") standAt(inner as object, self, found);
 }
 
 function bounds(min: number | undefined, max: number | undefined, unit: string): string | undefined {
@@ -79,21 +87,21 @@ const decimal = (value: number): string =>
   Number.isInteger(value) ? String(value) : value.toFixed(9).replace(/0+$/, "");
 
 /** MIME types go to `type`, media types to `media_type`, both to a choice of the two. */
-function typesMatch(types: string | string[]): Match {
-  const all = [types].flat();
+function typesMatch(rule: Placement, key: "include_types" | "exclude_types", found: Findings): Match | undefined {
+  const all = ([rule[key]].flat() as (string | undefined)[]).filter((type) => type !== undefined);
   const mime = all.filter((type) => type.includes("/"));
   const media = all.filter((type) => !type.includes("/"));
-  for (const type of media) {
-    if (MEDIA_TYPES.includes(type.toLowerCase())) continue;
+  const unknown = media.filter((type) => !MEDIA_TYPES.includes(type.toLowerCase()));
+  for (const type of unknown) {
     const near = suggest(type, MEDIA_TYPES);
-    throw new StowageError("BAD_VALUE", `"${type}" is no type of file`, {
-      hint: near
-        ? `Did you mean "${near}"?`
-        : `Write a MIME type such as image/jpeg, or one of: ${MEDIA_TYPES.join(" ")}`,
-    });
+    const hint = near
+      ? `Did you mean "${near}"?`
+      : `Write a MIME type such as image/jpeg, or one of: ${MEDIA_TYPES.join(" ")}`;
+    found.error("BAD_VALUE", [rule, key], `"${type}" is no type of file`, hint);
   }
+  const known = media.filter((type) => !unknown.includes(type));
   const one = (list: string[]): string | string[] => (list.length === 1 ? list[0]! : list);
-  if (media.length === 0) return { type: one(mime) };
-  if (mime.length === 0) return { media_type: one(media) };
-  return { any: [{ type: one(mime) }, { media_type: one(media) }] };
+  if (known.length === 0) return mime.length === 0 ? undefined : { type: one(mime) };
+  if (mime.length === 0) return { media_type: one(known) };
+  return { any: [{ type: one(mime) }, { media_type: one(known) }] };
 }

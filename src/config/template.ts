@@ -1,4 +1,3 @@
-import { StowageError } from "../lib/error.js";
 import { invalidKey, splitKey } from "../lib/key.js";
 import type { Template, TemplateField, TemplatePart } from "./config.js";
 import { didYouMean } from "./suggest.js";
@@ -71,92 +70,112 @@ const fieldName = (field: TemplateField): string => (field.name === "attr" ? `at
 const FIELDS = ["path", "dir", "filename", "stem", "ext", "sha256", "project", "media_type", "modified", "location"];
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DIRECTIVES = "YymdHMSjb";
+/** Longer is no path on any disk. */
+const MAX_LENGTH = 4096;
 
-const bad = (message: string, hint?: string): StowageError =>
-  new StowageError("BAD_TEMPLATE", message, hint === undefined ? {} : { hint });
+type Report = (message: string, hint?: string) => void;
 
 /**
- * `{project|unsorted}/{modified:%Y/%m}/{filename}`; `{{` and `}}` stand for braces.
- * @throws `BAD_TEMPLATE`
+ * `{project|unsorted}/{modified:%Y/%m}/{filename}`; `{{` and `}}` stand for braces. Reports every problem; the template is
+ * whole when there was none.
  */
-export function parseTemplate(text: string): Template {
+export function parseTemplate(text: string, report: Report): Template {
   const parts: TemplatePart[] = [];
+  if (text.length > MAX_LENGTH) {
+    report(`the key template is longer than ${MAX_LENGTH} characters`);
+    return { text, parts };
+  }
+  /** The literal text, and an x for every field. */
+  let shape = "";
   let literal = "";
+  let balanced = true;
   const flush = (): void => {
     if (literal !== "") parts.push({ literal });
+    shape += literal;
     literal = "";
   };
   for (let at = 0; at < text.length; at += 1) {
     const char = text[at]!;
+    const end = char === "{" ? closing(text, at) : -1;
     if ((char === "{" || char === "}") && text[at + 1] === char) {
       literal += char;
       at += 1;
-    } else if (char === "}") throw bad("mismatched { and }", "Write }} for the character.");
-    else if (char === "{") {
-      const end = text.indexOf("}", at);
-      if (end < 0) throw bad("mismatched { and }", "Write {{ for the character.");
+    } else if (end > 0) {
       flush();
-      parts.push(parseField(text.slice(at + 1, end)));
+      const part = parseField(text.slice(at + 1, end), report);
+      if (part) parts.push(part);
+      shape += "x";
       at = end;
+    } else if (char === "{" || char === "}") {
+      balanced = false;
+      report("mismatched { and }", `Write ${char}${char} for the character.`);
     } else literal += char;
   }
   flush();
-  checkLiterals(parts);
+  if (balanced) checkShape(shape, report);
   return { text, parts };
 }
 
-/** Finds what could never be a key, whatever the values. */
-function checkLiterals(parts: readonly TemplatePart[]): void {
-  const shape = parts.map((part) => ("literal" in part ? part.literal : "x")).join("");
-  if (shape.trim() === "") throw bad("the key template is empty");
-  if (shape.endsWith("/")) throw bad("the key template ends with a folder", "End it with /{filename}.");
-  const problem = invalidKey(shape.replace(/\/{2,}/g, "/").replace(/^\//, ""));
-  if (problem) throw bad(problem);
+/** Where the brace at `at` is closed, or -1. */
+function closing(text: string, at: number): number {
+  let depth = 0;
+  for (let end = at; end < text.length; end += 1) {
+    if (text[end] === "{") depth += 1;
+    else if (text[end] === "}") depth -= 1;
+    if (depth === 0) return end;
+  }
+  return -1;
 }
 
-function parseField(source: string): TemplatePart {
+/** Finds what could never be a key, whatever the values. */
+function checkShape(shape: string, report: Report): void {
+  if (shape.trim() === "") report("the key template is empty");
+  else if (shape.endsWith("/")) report("the key template ends with a folder", "End it with /{filename}.");
+  const key = shape.replace(/\/{2,}/g, "/").replace(/^\/|\/$/g, "");
+  const problem = key.trim() && invalidKey(key);
+  if (problem) report(problem);
+}
+
+function parseField(source: string, report: Report): TemplatePart | undefined {
   const bar = source.indexOf("|");
   const whole = (bar < 0 ? source : source.slice(0, bar)).trim();
   const fallback = bar < 0 ? undefined : source.slice(bar + 1);
-  if (fallback?.includes("{")) throw bad(`{${source}}: a fallback can not contain a field`);
+  if (fallback?.includes("{")) report(`{${source}}: a fallback can not contain a field`);
   const colon = whole.indexOf(":");
   const name = colon < 0 ? whole : whole.slice(0, colon);
-  const field = fieldOf(name, colon < 0 ? undefined : whole.slice(colon + 1));
-  return fallback === undefined ? { field } : { field, fallback };
+  const field = fieldOf(name, colon < 0 ? undefined : whole.slice(colon + 1), report);
+  return field && (fallback === undefined ? { field } : { field, fallback });
 }
 
-function fieldOf(name: string, argument: string | undefined): TemplateField {
+function fieldOf(name: string, argument: string | undefined, report: Report): TemplateField | undefined {
   const attr = /^attr\.([A-Za-z_][A-Za-z0-9_]*)$/.exec(name);
-  if (attr && argument === undefined) return { name: "attr", attr: attr[1]! };
-  if (name === "created") throw bad("{created} is not supported by this version", "Use {modified:%Y/%m}.");
-  if (name === "") throw bad("{} has no field", `Fields: ${FIELDS.join(" ")} attr.NAME.`);
-  if (!attr && !FIELDS.includes(name)) {
-    throw bad(`unknown field {${name}}`, didYouMean(name, FIELDS) ?? `Fields: ${FIELDS.join(" ")} attr.NAME.`);
+  const all = `Fields: ${FIELDS.join(" ")} attr.NAME.`;
+  if (name === "created") report("{created} is not supported by this version", "Use {modified:%Y/%m}.");
+  else if (name === "") report("{} has no field", all);
+  else if (!attr && !FIELDS.includes(name)) report(`unknown field {${name}}`, didYouMean(name, FIELDS) ?? all);
+  else if (name === "sha256") return { name, length: hashLength(argument, report) };
+  else if (name === "modified") return { name, format: timeFormat(argument, report) };
+  else {
+    if (argument !== undefined) report(`{${name}} takes no argument`, `Write {${name}}, or {${name}|fallback}.`);
+    return attr ? { name: "attr", attr: attr[1]! } : ({ name } as TemplateField);
   }
-  if (name === "sha256") return { name, length: hashLength(argument) };
-  if (name === "modified") return { name, format: timeFormat(argument) };
-  if (argument !== undefined) throw bad(`{${name}} takes no argument`, `Write {${name}}, or {${name}|fallback}.`);
-  return { name } as TemplateField;
+  return undefined;
 }
 
-function hashLength(argument: string | undefined): number {
+function hashLength(argument: string | undefined, report: Report): number {
   if (argument === undefined) return 64;
   const length = /^\d{1,2}$/.test(argument) ? Number(argument) : 0;
-  if (length < 1 || length > 64) throw bad(`{sha256:${argument}} takes a number of digits from 1 to 64`);
+  if (length < 1 || length > 64) report(`{sha256:${argument}} takes a number of digits from 1 to 64`);
   return length;
 }
 
-function timeFormat(argument: string | undefined): string {
-  if (!argument) throw bad("{modified} needs a format", "Write {modified:%Y/%m}.");
-  for (const [whole, directive] of argument.matchAll(/%(.?)/gsu)) {
-    if (directive !== "%" && (!directive || !DIRECTIVES.includes(directive))) {
-      throw bad(
-        `unknown time directive ${whole}`,
-        `There are ${[...DIRECTIVES].map((known) => `%${known}`).join(" ")} and %%.`,
-      );
-    }
+function timeFormat(argument: string | undefined, report: Report): string {
+  if (!argument) report("{modified} needs a format", "Write {modified:%Y/%m}.");
+  for (const [whole, directive] of (argument ?? "").matchAll(/%(.?)/gsu)) {
+    if (directive === "%" || (directive && DIRECTIVES.includes(directive))) continue;
+    report(`unknown time directive ${whole}`, `There are ${DIRECTIVES.replace(/./g, "%$& ")}and %%.`);
   }
-  return argument;
+  return argument ?? "";
 }
 
 type Clock = [year: number, month: number, day: number, hour: number, minute: number, second: number];

@@ -17,7 +17,9 @@ export async function readBytes(file: string): Promise<Buffer> {
     const handle = await open(file, "r");
     try {
       if ((await handle.stat()).isDirectory())
-        throw new StowageError("CONFIG_UNREADABLE", "this is a directory, not a file");
+        throw new StowageError("CONFIG_UNREADABLE", "this is a directory, not a file", {
+          hint: "Name the file in it with --config.",
+        });
       const chunks: Buffer[] = [];
       for (let length = 0; length <= MAX_BYTES; ) {
         const { bytesRead, buffer } = await handle.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, null);

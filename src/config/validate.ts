@@ -23,9 +23,9 @@ const LATER = new Set(
 const LATER_TYPES = ["s3", "gcs", "azure", "supabase", "plugin"];
 
 /**
- * Reports what the schema does not allow, and takes it out of the tree, so that the rest can be checked further: what had to
- * go because a part of it is missing or wrong becomes `undefined`. With `variables` the tree still has its `${…}`: what
- * they will be is not judged.
+ * Reports what the schema does not allow, and takes just that out of the tree, so that all the rest can be checked further:
+ * a wrong value becomes `undefined` under its key (which tells it from a key that nobody wrote), an unknown key goes. With
+ * `variables` the tree still has its `${…}`: what they will be is not judged.
  */
 export function validate(tree: unknown, found: Findings, options: { variables?: boolean } = {}): void {
   validator ??= compileSchema();
@@ -197,24 +197,12 @@ function named(path: Path): string {
   return word.startsWith("an ") ? word : `the ${word}${name}`;
 }
 
-/** Keys without which their mapping means nothing. */
-const NEEDED = new Set(["name", "type", "path", "mount_path", "match", "action", "default", "every"]);
-
 function prune(error: ErrorObject, path: Path): void {
-  if (error.keyword === "additionalProperties") {
-    delete (path.at(-1)!.value as Record<string, unknown>)[unknownKey(error)];
-    return;
-  }
-  const missing = error.keyword === "required" || error.keyword === "anyOf";
-  if (missing && path.length === 1) return;
-  for (let level = path.length - 1; level > 0; level -= 1) {
-    const parent = path[level - 1]!.value as Record<string | number, unknown> | unknown[];
-    const { key } = path[level]!;
-    if (Array.isArray(parent)) {
-      parent[key as number] = undefined;
-      return;
-    }
-    delete parent[key];
-    if (!NEEDED.has(String(key))) return;
-  }
+  const { key, value } = path.at(-1)!;
+  const parent = path.at(-2)?.value as Record<string | number, unknown> | undefined;
+  if (error.keyword === "additionalProperties") delete (value as Record<string, unknown>)[unknownKey(error)];
+  else if (parent && error.keyword !== "required" && error.keyword !== "anyOf") parent[key] = undefined;
 }
+
+/** What `validate` leaves of a mapping: any key may be missing, or its value be `undefined` because it was wrong. */
+export type Checked<T> = { [K in keyof T]?: T[K] | undefined };
