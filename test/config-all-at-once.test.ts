@@ -230,6 +230,35 @@ require:
       }
     }
   });
+
+  it("a wrong value anywhere is told, and never an exception", () => {
+    const whole = (): Tree => {
+      const tree = base();
+      const everything = {
+        "settings.transfer": { concurrency: 2 },
+        "safety.max_delete": { files: 1, percent: 2 },
+        "locations.0.verify": { every: "1d", method: "content" },
+        "locations.0.rules": [{ include_types: ["image"], exclude_types: "video", min_age_days: 1, max_age_days: 2 }],
+        "locations.0.exclude": ["x"],
+        "locations.0.layout": "{project}/**",
+        "rules.0.match": { any: [{ all: [{ size: [">1GB"] }] }], not: [{ name: "x" }], "attr.x": 1, set: ["s"] },
+        "rules.0.key": "{project}/{filename}",
+        "rules.1.from": ["a"],
+      };
+      for (const [path, value] of Object.entries(everything)) plant(tree, path.split("."), value);
+      return tree;
+    };
+    const isError = ({ severity }: { severity: string }): boolean => severity === "error";
+    expect(check(JSON.stringify(whole())).filter(isError)).toEqual([]);
+    for (const path of pathsOf(whole())) {
+      const told = [null, true, -1, "", [], {}, [null], [[]], { x: {} }].map((value) => {
+        const tree = whole();
+        plant(tree, path, value);
+        return check(JSON.stringify(tree)).filter(isError).length;
+      });
+      expect(Math.max(...told), path.join(".")).toBeGreaterThan(0);
+    }
+  });
 });
 
 type Tree = { [key: string]: unknown };
@@ -237,4 +266,9 @@ type Tree = { [key: string]: unknown };
 function plant(tree: Tree, [key, ...rest]: string[], value: unknown): void {
   if (rest.length > 0) plant(tree[key!] as Tree, rest, value);
   else tree[key!] = value;
+}
+
+function pathsOf(value: unknown): string[][] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [[key], ...pathsOf(inner).map((path) => [key, ...path])]);
 }

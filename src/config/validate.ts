@@ -56,7 +56,7 @@ const isOwn = ({ keyword, schemaPath }: ErrorObject): boolean =>
   keyword !== "if" && keyword !== "pattern" && !schemaPath.includes("/anyOf/");
 
 const isLaterType = (error: ErrorObject): boolean =>
-  error.keyword === "enum" && error.instancePath.endsWith("/type") && LATER_TYPES.includes(String(error.data));
+  error.keyword === "enum" && error.instancePath.endsWith("/type") && LATER_TYPES.some((type) => type === error.data);
 
 /** From the root to what is meant: the value, and the name it has in its parent. */
 type Path = { key: string | number; value: unknown }[];
