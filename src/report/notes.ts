@@ -26,7 +26,7 @@ export function* notes(plan: Plan, options: TextOptions = {}): Generator<string>
   yield* blockedLines(footer.blocked, look);
   yield* conflictLines(footer.conflicts, look);
   yield* listLines(
-    "Kept, although a rule would remove it",
+    "Kept as it is, although a rule asks otherwise",
     footer.kept.map((kept) => [kept.address, `${kept.reason} (${kept.rule})`]),
     look,
   );
