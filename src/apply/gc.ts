@@ -66,7 +66,7 @@ async function sweep(
       options.onPurge?.({ ...leftover, location });
     }
   } catch (error) {
-    report.problems.push({ location, code: codeOf(error) ?? "ERROR", message: messageOf(error) });
+    report.problems.push({ location, code: codeOf(error) ?? "ERROR", message: messageOf(error, location) });
   }
   if (kept.files > 0) report.kept.push(kept);
 }

@@ -57,7 +57,7 @@ async function problemNow(backend: Backend | undefined, uuid: string | undefined
     if (found !== uuid.toLowerCase()) return `its marker is ${found}, not ${uuid}: another disk may be mounted there`;
     return undefined;
   } catch (error) {
-    return messageOf(error);
+    return messageOf(error, backend.location);
   }
 }
 

@@ -43,8 +43,10 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+/** What an error says. `about` is left out at its beginning, for where that is said already. */
+export function messageOf(error: unknown, about?: string): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return about !== undefined && message.startsWith(`${about}: `) ? message.slice(about.length + 2) : message;
 }
 
 /** Ends an exhaustive switch: adding a variant breaks the build here. */

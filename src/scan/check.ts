@@ -76,7 +76,7 @@ async function tryToWrite(check: LocationCheck, root: string): Promise<void> {
   try {
     await requireWritable(check.location, root);
   } catch (error) {
-    check.unwritable = messageOf(error).replace(`${check.location}: `, "");
+    check.unwritable = messageOf(error, check.location);
     if (error instanceof StowageError) check.hint ??= error.hint ?? null;
   }
 }
@@ -87,6 +87,6 @@ async function addSpace(check: LocationCheck, backend: Backend): Promise<void> {
     check.totalBytes = space?.total ?? null;
     check.freeBytes = space?.free ?? null;
   } catch (error) {
-    check.suspect = messageOf(error);
+    check.suspect = messageOf(error, check.location);
   }
 }

@@ -28,7 +28,11 @@ export async function examine(location: string, backend: Backend, expected: stri
     return { ...health, ...judge(location, uuid, expected) };
   } catch (error) {
     const hint = error instanceof StowageError ? error.hint : undefined;
-    return { ...health, suspect: messageOf(error), hint: hint ?? "Connect or mount the storage, then scan again." };
+    return {
+      ...health,
+      suspect: messageOf(error, location),
+      hint: hint ?? "Connect or mount the storage, then scan again.",
+    };
   }
 }
 

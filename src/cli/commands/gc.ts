@@ -12,7 +12,7 @@ const SHOWN = 20;
 export default class Gc extends BaseCommand {
   static override summary = "Delete trash past its time, and what killed runs left behind";
   static override description =
-    `Deletes for good what has lain in the trash of a location for longer than \`safety.trash\`, and temporary files of runs that are over. Nothing else, ever. On a terminal it lists and asks first.
+    `Deletes for good what has lain in the trash of a location for longer than \`safety.trash\`, and temporary files of runs that are over. Nothing else, ever. On a terminal it lists what would go and asks first; without one, as from cron, it deletes without asking and lists what is gone. What is kept is summed up for each location.
 
 ${exits([1, "error, or a location could not be cleaned"], [7, "an apply is running"])}`;
   static override examples = examples(
@@ -31,7 +31,8 @@ ${exits([1, "error, or a location could not be cleaned"], [7, "an apply is runni
       const { settings, safety } = workspace.config;
       const backends = await workspace.backends();
       const options = { state: settings.state, trash: safety.trash, now: workspace.clock() };
-      if (output.interactive && !flags["auto-approve"] && !output.json) {
+      const asks = output.interactive && !flags["auto-approve"] && !output.json;
+      if (asks) {
         const due = await gc(backends, { ...options, dry: true });
         if (due.purged.length > 0 && !(await approved(due, options.now, output))) {
           output.line("Nothing was deleted.");
@@ -40,21 +41,28 @@ ${exits([1, "error, or a location could not be cleaned"], [7, "an apply is runni
       }
       const report = await gc(backends, options);
       if (output.json) output.document(report);
-      else printReport(report, output);
+      else {
+        if (!asks && !output.quiet) listFiles(report, options.now, output);
+        printReport(report, output);
+      }
       return report.problems.length > 0 ? ExitCode.error : ExitCode.ok;
     });
   }
 }
 
 async function approved(due: GcReport, now: number, output: Output): Promise<boolean> {
+  listFiles(due, now, output);
+  const question = `Delete ${plural(due.purged.length, "file")}, ${bytes(due.bytes)}, for good? Only 'yes' is accepted: `;
+  return (await output.ask(question)).trim() === "yes";
+}
+
+function listFiles(due: GcReport, now: number, output: Output): void {
   const shown = output.verbose ? due.purged : due.purged.slice(0, SHOWN);
   for (const each of shown) {
     output.line(`  - ${at(each)}  ${bytes(each.size)}, ${each.kind}, ${duration(now - each.since)} old`);
   }
   const hidden = due.purged.length - shown.length;
   if (hidden > 0) output.line(`  … and ${count(hidden)} more (show with -v)`);
-  const question = `Delete ${plural(due.purged.length, "file")}, ${bytes(due.bytes)}, for good? Only 'yes' is accepted: `;
-  return (await output.ask(question)).trim() === "yes";
 }
 
 function printReport(report: GcReport, output: Output): void {
