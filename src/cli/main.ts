@@ -5,7 +5,7 @@ import { suggest } from "../config/suggest.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../lib/error.js";
 import { coloured, plain } from "../report/format.js";
 import { COMMANDS } from "./index.js";
-import { errorDocument, errorLines, ignoreBrokenPipes, mayColour } from "./output.js";
+import { errorDocument, errorLines, exitOf, mayColour, outliveOutput } from "./output.js";
 import { rootHelp } from "./root-help.js";
 
 /**
@@ -13,9 +13,9 @@ import { rootHelp } from "./root-help.js";
  * `{"error":{"code","message","hint","exit"}}`.
  */
 export async function main(argv: readonly string[], url: string): Promise<void> {
-  ignoreBrokenPipes();
+  outliveOutput();
   try {
-    process.exitCode = await dispatch([...argv], url);
+    process.exitCode = exitOf(await dispatch([...argv], url));
   } catch (error) {
     process.exitCode = report(asStowageError(error, argv), error, argv);
   }
@@ -60,6 +60,7 @@ function commandOf(words: readonly string[]): { id: string; rest: string[] } | u
     if (second === undefined || wantsHelp(words)) return undefined;
     throw unknownCommand(`${first} ${second}`, suggest(`${first} ${second}`, topic) ?? topic.join("` or `stowage "));
   }
+  if (first.startsWith("-")) throw optionFirst(first, words);
   throw unknownCommand(first, suggest(first, ids));
 }
 
@@ -68,6 +69,14 @@ const unknownCommand = (word: string, meant: string | undefined): StowageError =
     hint: meant ? `Did you mean \`stowage ${meant}\`?` : "Run `stowage --help` for the list of commands.",
     exit: ExitCode.usage,
   });
+
+function optionFirst(option: string, words: readonly string[]): StowageError {
+  const id = words.find((word) => COMMANDS[word]) ?? "COMMAND";
+  return new StowageError("USAGE", `options come after the command, but "${option}" is before it`, {
+    hint: `Write \`stowage ${id} ${option}\` and so on; \`stowage --help\` lists the commands.`,
+    exit: ExitCode.usage,
+  });
+}
 
 /** Every error as one with a code and an exit code: those of oclif's parser are usage errors, unknown ones are ours. */
 function asStowageError(error: unknown, argv: readonly string[]): StowageError {
@@ -81,7 +90,10 @@ function asStowageError(error: unknown, argv: readonly string[]): StowageError {
 }
 
 function usageError(text: string, error: object, argv: readonly string[]): StowageError {
-  const message = text.replace(/\nSee more help with --help$/, "");
+  const message = text
+    .replace(/\nSee more help with --help$/, "")
+    .replace(/ *\n\t/g, ": ")
+    .replaceAll("\t", "  ");
   const words = argv.filter((word) => !word.startsWith("-"));
   const id = [words.slice(0, 2).join(":"), words[0] ?? ""].find((each) => COMMANDS[each]) ?? "";
   const help = `Run \`stowage ${id.replace(":", " ")} --help\`.`;

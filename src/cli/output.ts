@@ -47,16 +47,31 @@ export interface Output {
 }
 
 let stdoutClosed = false;
+let incomplete = false;
 
-/** A reader that goes away (`| head`) ends the output, not the work. */
-export function ignoreBrokenPipes(): void {
+/** A reader that goes away (`| head`) ends the output, not the work; nor does a full disk, but that is said and fails the command. */
+export function outliveOutput(): void {
   for (const stream of [process.stdout, process.stderr]) {
+    // oclif's own listener would end the process with a stack trace.
+    stream.removeAllListeners("error");
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
       if (stream === process.stdout) stdoutClosed = true;
+      if (error.code === "EPIPE" || incomplete) return;
+      incomplete = true;
+      // The last words of a command may fail after it has ended.
+      process.exitCode = exitOf(process.exitCode);
+      if (stream === process.stderr) return;
+      const failure = new StowageError("OUTPUT_FAILED", `the output could not be written: ${error.message}`, {
+        hint: "Make room, or send the output elsewhere; what the command did besides printing is done.",
+      });
+      process.stderr.write(`${errorLines(failure, plain).join("\n")}\n`);
     });
   }
 }
+
+/** The exit code, when all could be printed; else at least 1. */
+export const exitOf = (code: typeof process.exitCode): typeof process.exitCode =>
+  incomplete && (code === undefined || code === ExitCode.ok) ? ExitCode.error : code;
 
 /** Whether text on this stream may be coloured. */
 export function mayColour(stream: { isTTY?: boolean }, env: NodeJS.ProcessEnv): boolean {

@@ -6,7 +6,7 @@ import type { Location } from "../../config/config.js";
 import { didYouMean } from "../../config/suggest.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../../lib/error.js";
 import { printable } from "../../lib/key.js";
-import { wrap } from "../../report/format.js";
+import { type Paint, wrap } from "../../report/format.js";
 import { featureText } from "../../report/location-text.js";
 import type { InitResult } from "../../scan/init.js";
 import { BaseCommand } from "../base-command.js";
@@ -57,8 +57,9 @@ ${exits([1, "error, or a location could not be adopted"], [7, "another process i
       const names = locations.map(({ name }) => name);
       for (const name of flags.adopt ?? []) if (!names.includes(name)) throw unknownLocation(name, names);
       await writeSchema(settings.state);
-      const results = await adoptAll(workspace, output, { create: flags.create, adopt: new Set(flags.adopt) });
+      const results = await adoptAll(workspace, { create: flags.create, adopt: new Set(flags.adopt) });
       if (output.json) output.document({ wrote, locations: results });
+      else printResults(results, workspace, output);
       const failed = results.filter((result) => result.outcome === "failed");
       if (failed.length === 0) output.note("Next: `stowage plan` shows what would be done.");
       // A starter's folders need not be there yet: writing it was the point.
@@ -73,7 +74,7 @@ interface Wish {
   adopt: ReadonlySet<string>;
 }
 
-async function adoptAll(workspace: Workspace, output: Output, wish: Wish): Promise<(InitResult | Failure)[]> {
+async function adoptAll(workspace: Workspace, wish: Wish): Promise<(InitResult | Failure)[]> {
   const { expectedUuids } = await import("../../apply/journal-read.js");
   const catalog = await workspace.catalog("write");
   const backends = await workspace.backends();
@@ -82,9 +83,7 @@ async function adoptAll(workspace: Workspace, output: Output, wish: Wish): Promi
   for (const location of workspace.config.locations) {
     const backend = backends.get(location.name);
     if (!backend) continue;
-    const result = await adopt(workspace, catalog, location, backend, backends, wish, expected.get(location.name));
-    results.push(result);
-    if (!output.json) printResult(result, location, output);
+    results.push(await adopt(workspace, catalog, location, backend, backends, wish, expected.get(location.name)));
   }
   return results;
 }
@@ -118,13 +117,23 @@ async function adopt(
   }
 }
 
-function printResult(result: InitResult | Failure, location: Location, output: Output): void {
+function printResults(results: readonly (InitResult | Failure)[], { config }: Workspace, output: Output): void {
   const { paint = (_style, text) => text } = output.text;
-  if (result.outcome === "failed") {
+  const locations = new Map(config.locations.map((location) => [location.name, location]));
+  for (const [index, result] of results.entries()) {
+    const location = locations.get(result.location);
+    if (result.outcome !== "failed") {
+      if (location && !output.quiet) printAdopted(result, location, output, paint);
+      continue;
+    }
     output.line(`${paint("yellow", "!")} ${printable(result.message)}`);
-    if (result.hint) output.line(`  Next: ${printable(result.hint)}`);
-    return;
+    // One step for several locations is said once, after the last of them.
+    const again = results.slice(index + 1).some((other) => other.outcome === "failed" && other.hint === result.hint);
+    if (result.hint && !again) output.line(`  Next: ${printable(result.hint)}`);
   }
+}
+
+function printAdopted(result: InitResult, location: Location, output: Output, paint: Paint): void {
   const what = {
     adopted: result.created ? "made and adopted" : "adopted",
     known: "adopted before",

@@ -3,7 +3,7 @@ import { planDocument } from "../../report/json.js";
 import { planLines } from "../../report/text.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
-import { writePlanFile } from "../plan-file.js";
+import { checkPlanFile, writePlanFile } from "../plan-file.js";
 import { planExit, planNow } from "../planning.js";
 import { withWorkspace } from "../workspace.js";
 
@@ -51,6 +51,7 @@ ${exits(
     const { flags } = await this.parse(Plan);
     const output = this.output(flags);
     return withWorkspace(flags, output, async (workspace) => {
+      if (flags.out !== undefined) await checkPlanFile(flags.out);
       const plan = await planNow(workspace, output, this.config.version, flags);
       if (flags.out !== undefined) {
         const { planText } = await import("../../plan/file.js");

@@ -39,6 +39,8 @@ ${exits([1, "error, or a location could not be scanned"], [6, "damaged files fou
       throw new StowageError("USAGE", "--rebuild scans every location: name none", { exit: ExitCode.usage });
     }
     return withWorkspace(flags, output, async (workspace) => {
+      const { chooseLocations } = await import("../../scan/health.js");
+      chooseLocations(workspace.config, locations);
       let catalog = await workspace.catalog("write");
       if (flags.rebuild) {
         // Opened first: while another process has it open for writing, it is not ours to throw away.

@@ -9,7 +9,7 @@ import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
 import { interruptible } from "../interrupt.js";
 import type { Output } from "../output.js";
-import { writePlanFile } from "../plan-file.js";
+import { checkPlanFile, writePlanFile } from "../plan-file.js";
 import { interrupted } from "../refresh.js";
 import { typed, usage } from "../usage.js";
 import { type Workspace, withWorkspace } from "../workspace.js";
@@ -51,6 +51,9 @@ ${exits([1, "error, or something could not be read"], [6, "damaged files found"]
     const output = this.output(flags);
     const sample = flags.sample === undefined ? undefined : await parseSample(flags.sample);
     return withWorkspace(flags, output, async (workspace) => {
+      const { chooseLocations } = await import("../../scan/health.js");
+      chooseLocations(workspace.config, locations);
+      if (flags.out !== undefined) await checkPlanFile(flags.out);
       const catalog = await workspace.catalog("write");
       const report = await verifyNow(workspace, catalog, output, {
         due: flags.due,

@@ -30,7 +30,7 @@ const HASH = /^(?:sha256:)?([0-9a-f]{6,64})$/i;
 export default class Whereis extends BaseCommand {
   static override summary = "List every place where a content lies";
   static override description =
-    `ADDRESS is a hash or the first six or more digits of one, \`location:key\`, a path inside a location, or any other file, which is then hashed and looked up. Answers from the catalog, as of the last scan.
+    `ADDRESS is a hash or the first six or more digits of one, \`location:key\`, a path inside a location, or any other file, which is then hashed and looked up; else a key, which is looked for in all locations. Answers from the catalog, as of the last scan.
 
 ${exits([1, "error, or nothing known by that name"], [7, "another process is writing the catalog"])}`;
   static override examples = examples(
@@ -39,7 +39,7 @@ ${exits([1, "error, or nothing known by that name"], [7, "another process is wri
     ["whereis 3f5a9c", "look up a content by the beginning of its hash"],
   );
   static override args = {
-    address: Args.string({ description: "HASH, LOCATION:KEY or PATH", required: true }),
+    address: Args.string({ description: "HASH, LOCATION:KEY, PATH or KEY", required: true }),
   };
 
   async run(): Promise<undefined> {
@@ -102,21 +102,25 @@ async function lookUp(text: string, config: Config, catalog: Catalog): Promise<I
   const place = addressOf(text, config);
   if (place) {
     const { location, key } = place;
-    const rows = await catalog.rows(
-      instances(sql`f.sha256 = (SELECT sha256 FROM file_locations WHERE location = ${location} AND key = ${key})
-        OR (f.location = ${location} AND f.key = ${key})`),
-    );
+    const rows = await catalog.rows(alike(sql`location = ${location} AND key = ${key}`));
     if (rows.length > 0) return rows;
   } else if (await isFile(text)) {
     const rows = await catalog.rows(instances(sql`f.sha256 = ${await hashOf(text)}`));
     if (rows.length > 0) return rows;
     throw notFound(`no scanned file has the content of "${printable(text)}"`);
   }
+  const named = await catalog.rows(alike(sql`key = ${text.replace(/^\.?\//, "")}`));
+  if (named.length > 0) return named;
   throw notFound(`nothing is known of "${printable(text)}"`);
 }
 
 const notFound = (message: string): StowageError =>
   new StowageError("NOT_FOUND", message, { hint: "Run `stowage scan` if it is new, or check the spelling." });
+
+/** The instances that are chosen, and all others of their contents. */
+const alike = (where: Sql) =>
+  instances(sql`f.sha256 IN (SELECT sha256 FROM file_locations WHERE ${where})
+    OR (f.location, f.key) IN (SELECT (location, key) FROM file_locations WHERE ${where})`);
 
 const instances = (where: Sql) => sql<InstanceRow>`
   SELECT f.sha256, f.location, f.key, f.size, f.state, epoch_ms(f.mtime) AS mtime, f.last_verified, c.key IS NOT NULL AS counts
