@@ -153,7 +153,7 @@ function wrap(file: string, readOnly: boolean, instance: DuckDBInstance, main: D
     rows: <Row>(query: Sql<Row>) =>
       exclusive(async () => {
         const reader = await main.runAndReadAll(query.text, [...query.values]);
-        return reader.getRowObjects().map((row) => plain(row) as Row);
+        return reader.getRowObjects().map((row) => plainRow(row) as Row);
       }),
     async row(query) {
       return (await catalog.rows(query))[0];
@@ -162,7 +162,7 @@ function wrap(file: string, readOnly: boolean, instance: DuckDBInstance, main: D
       const connection = await instance.connect();
       try {
         const result = await connection.stream(query.text, [...query.values]);
-        for await (const rows of result.yieldRowObjects()) for (const row of rows) yield plain(row) as Row;
+        for await (const rows of result.yieldRowObjects()) for (const row of rows) yield plainRow(row) as Row;
       } finally {
         connection.closeSync();
       }
@@ -200,6 +200,15 @@ function wrap(file: string, readOnly: boolean, instance: DuckDBInstance, main: D
     },
   };
   return catalog;
+}
+
+/** Converts a row in place: most of its values are plain already. */
+function plainRow(row: Record<string, unknown>): unknown {
+  for (const name in row) {
+    const value = row[name];
+    if (typeof value === "bigint" || (typeof value === "object" && value !== null)) row[name] = plain(value);
+  }
+  return row;
 }
 
 /** DuckDB's values as plain JavaScript: numbers, strings, booleans, null, arrays, objects; timestamps as milliseconds. */

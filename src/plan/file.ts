@@ -11,16 +11,17 @@ const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
  * digest of every byte before the last line.
  */
 export function seal(header: Omit<PlanHeader, "plan_id">, actions: Action[], footer: Omit<PlanFooter, "digest">): Plan {
-  const id = digestOf([header], actions, [footer]).slice(0, 16);
+  const texts = actions.map(line);
+  const id = digestOf([line(header)], texts, [line(footer)]).slice(0, 16);
   const { type, format_version, stowage_version, ...rest } = header;
   const sealed: PlanHeader = { type, format_version, stowage_version, plan_id: `p-${id}`, ...rest };
-  return { header: sealed, actions, footer: { ...footer, digest: `sha256:${digestOf([sealed], actions, [])}` } };
+  return { header: sealed, actions, footer: { ...footer, digest: `sha256:${digestOf([line(sealed)], texts)}` } };
 }
 
 /** Line by line, so that no plan has to be one string. */
-function digestOf(...parts: (readonly unknown[])[]): string {
+function digestOf(...parts: (readonly string[])[]): string {
   const hash = createHash("sha256");
-  for (const part of parts) for (const value of part) hash.update(line(value));
+  for (const part of parts) for (const text of part) hash.update(text);
   return hash.digest("hex");
 }
 
