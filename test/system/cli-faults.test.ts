@@ -1,7 +1,9 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -47,7 +49,60 @@ async function damage(box: Sandbox, location: string, key: string): Promise<void
   await catalog.close();
 }
 
+describe("what can be known before the work is known before it", () => {
+  it.each([
+    { args: ["plan", "-o", "nowhere/plan.ndjson"], code: 1, says: "the folder nowhere does not exist" },
+    { args: ["plan", "-o", "library"], code: 1, says: "library is there and is not a plan" },
+    { args: ["scan", "nope"], code: 64, says: 'there is no location "nope"' },
+    { args: ["verify", "nope"], code: 64, says: 'there is no location "nope"' },
+  ])("$args", async ({ args, code, says }) => {
+    const box = await adopted();
+    const ended = await box.run(...args);
+    expect(ended).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(says) });
+    expect(ended.stderr).not.toMatch(/Scanning|Verifying/);
+  });
+});
+
+it.each([
+  ["plan"],
+  ["apply", "--auto-approve"],
+  ["--version"],
+])("output that can not be written is told in one error, exit 1, and %s does its work", async (...args) => {
+  const box = await adopted();
+  const full = openSync("/dev/full", "w");
+  const { status, stderr } = spawnSync(process.execPath, [BIN, ...args], {
+    cwd: box.dir,
+    env: { ...process.env, STOWAGE_NOW: NOW },
+    stdio: ["ignore", full, "pipe"],
+    encoding: "utf8",
+  });
+  closeSync(full);
+  expect(status).toBe(1);
+  expect(stderr.match(/^Error:.*/gm)).toEqual([expect.stringContaining("the output could not be written: ENOSPC")]);
+  expect(stderr).not.toContain("    at ");
+  expect(existsSync(join(box.dir, "nas/a.jpg"))).toBe(args[0] === "apply");
+});
+
 describe("init", () => {
+  it("prints nothing with -q when all went well, and a step that several locations need once", async () => {
+    const box = sandbox({ "storage.yaml": CONFIG });
+    const { code, stdout } = await box.run("init");
+    expect(code).toBe(1);
+    expect(stdout.match(/is not there/g)).toHaveLength(2);
+    expect(stdout.match(/--create/g)).toHaveLength(1);
+    expect(await box.run("init", "--create", "-q")).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(await box.run("init", "-q")).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("names a missing location once in every message", async () => {
+    const box = await adopted();
+    rmSync(join(box.dir, "nas"), { recursive: true });
+    for (const args of [["scan"], ["verify"], ["status"], ["gc"], ["location", "check"], ["plan"]]) {
+      const { stdout, stderr } = await box.run(...args);
+      expect(stdout + stderr).not.toContain("nas: nas:");
+    }
+  });
+
   it("writes a storage.yaml to begin with, which is valid and canonical, and the schema for the editor", async () => {
     const box = sandbox({});
     const { code, stderr } = await box.run("init");

@@ -125,6 +125,7 @@ describe("whereis", () => {
   it.each([
     { name: "an address", address: () => "primary:client-a/final/poster.jpg" },
     { name: "a path inside a location", address: () => "./library/client-a/final/poster.jpg" },
+    { name: "a key without its location", address: () => "client-a/final/poster.jpg" },
     { name: "a file from elsewhere with the same bytes", address: (box: Sandbox) => join(box.dir, "outside.jpg") },
   ])("finds every place by $name", async ({ address }) => {
     const box = await scanned();

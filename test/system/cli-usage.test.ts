@@ -15,6 +15,7 @@ describe("help teaches (§7)", () => {
   it.each(IDS)("`%s --help` has examples, exit codes and the global flags, and fits 80 columns", async (id) => {
     const { code, stdout, stderr } = await sandbox({}).run(...id.split(" "), "--help");
     expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
     expect(stdout).toContain("EXAMPLES");
     expect(stdout).toContain(`$ stowage ${id}`);
     expect(stdout.replace(/\s+/g, " ")).toMatch(/Exit codes: 0 ok · .*64 wrong usage/);
@@ -54,6 +55,16 @@ const REGISTER = `import { register } from "node:module"; register("./hooks.mjs"
 
 describe("wrong usage (exit 64)", () => {
   it.each([
+    {
+      name: "an option before the command",
+      args: ["--config", "x", "plan"],
+      says: 'Error: options come after the command, but "--config" is before it',
+    },
+    {
+      name: "a word where a number is wanted",
+      args: ["apply", "--concurrency", "x"],
+      says: "Parsing --concurrency: Expected an integer but received: x",
+    },
     { name: "an unknown command", args: ["paln"], says: "Did you mean `stowage plan`?" },
     {
       name: "an unknown command of a topic",
