@@ -34,6 +34,13 @@ export function failOnErrors(diagnostics: readonly Diagnostic[]): void {
   if (first.code === "CONFIG_MISSING") {
     throw new StowageError(first.code, `there is no ${file}`, first.hint === undefined ? {} : { hint: first.hint });
   }
+  if (first.code === "CONFIG_UNREADABLE") {
+    throw new StowageError(
+      first.code,
+      `${file}: ${first.message}`,
+      first.hint === undefined ? {} : { hint: first.hint },
+    );
+  }
   const lines = [`${file} has ${plural(errors.length, "error")}:`, ...diagnosticLines(errors, process.cwd())];
   throw new StowageError("CONFIG_INVALID", lines.join("\n"), { hint: "`stowage schema` has all that can be written." });
 }
