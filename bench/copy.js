@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fresh, has, report, stowage, time, warm } from "./measure.js";
 import { bigFiles } from "./tree.js";
@@ -18,7 +18,7 @@ export async function copy() {
     writeFileSync(
       join(work, "storage.yaml"),
       `version: 1
-settings: { state: state }
+settings: { state: state, settle: 0s }
 locations:
   - { name: from, type: local, path: ${tree} }
   - { name: to, type: local, path: ${join(work, "to")}, purpose: [backup] }
@@ -29,7 +29,9 @@ rules:
     stowage(["init"], work);
     stowage(["plan", "-o", "plan.stowage"], work);
     warm(tree);
-    ours.push(stowage(["apply", "plan.stowage", "--auto-approve"], work).seconds);
+    ours.push(stowage(["apply", "plan.stowage"], work).seconds);
+    if (readdirSync(join(work, "to")).filter((name) => !name.startsWith(".")).length === 0)
+      throw new Error("nothing was copied");
     warm(tree);
     theirs.push(time("rclone", ["copy", tree, join(work, "rclone"), "--exclude", ".stowage-*/**", "--config", ""]));
     rmSync(work, { recursive: true });

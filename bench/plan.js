@@ -7,7 +7,7 @@ const ROUNDS = Number(process.env.STOWAGE_BENCH_ROUNDS ?? 3);
 const FILES = Number(process.env.STOWAGE_BENCH_FILES ?? 200_000);
 
 const RULES = `
-settings: { state: state }
+settings: { state: state, settle: 0s }
 safety: { min_copies: 2 }
 rules:
   - { name: pinned, match: { path: "/project-001/**" }, action: keep }
@@ -20,7 +20,7 @@ require:
 `;
 
 const SETTLED = `
-settings: { state: state }
+settings: { state: state, settle: 0s }
 rules:
   - { name: pinned, match: { path: "/project-001/**" }, action: keep }
   - { name: elsewhere, match: { name: "*.nothing" }, action: move, destination: spare }

@@ -12,7 +12,7 @@ export async function scan() {
   const work = fresh("scan");
   writeFileSync(
     join(work, "storage.yaml"),
-    `version: 1\nsettings: { state: state }\nlocations:\n  - { name: tree, type: local, path: ${tree} }\n`,
+    `version: 1\nsettings: { state: state, settle: 0s }\nlocations:\n  - { name: tree, type: local, path: ${tree} }\n`,
   );
   mkdirSync(join(work, "state"));
   stowage(["init"], work);

@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Backend } from "../src/backend/backend.js";
-import type { Catalog } from "../src/catalog/catalog.js";
-import { recordGone, recordPresent } from "../src/catalog/entries.js";
-import { sql } from "../src/catalog/sql.js";
-import { sha256Hex } from "../src/lib/json.js";
-import { CLOCK, DAY, openPlaces, type Places, type Setting, scanAsNobody, type Way } from "./support/places.js";
+import type { Backend } from "../../src/backend/backend.js";
+import type { Catalog } from "../../src/catalog/catalog.js";
+import { recordGone, recordPresent } from "../../src/catalog/entries.js";
+import { sql } from "../../src/catalog/sql.js";
+import { sha256Hex } from "../../src/lib/json.js";
+import { CLOCK, DAY, openPlaces, type Places, type Setting, scanAsNobody, type Way } from "../support/places.js";
 
 let places: Places;
 afterEach(() => places?.close());
