@@ -3,19 +3,37 @@
  * no plan and no catalog.
  *
  * Every method may throw a `StowageError` with one of these codes:
- * - `UNAVAILABLE` the storage does not answer, its root or marker is missing, an I/O error: try again later
+ * - `UNAVAILABLE` the storage does not answer, its root, bucket or marker is missing, an I/O error: try again later
  * - `ACCESS_DENIED`, `READ_ONLY` (the whole storage), `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
  * - `PRECONDITION` the object is not the one the caller described: exists already, changed, replaced
  * - `CORRUPT` the bytes that were read or handed in do not have the hash they should have
  * - `READ_BACK` what was just written does not read back the same; it was not published
+ * - `ARCHIVED` the object lies in a class that can not be read before it is restored
+ * - `APPEND_ONLY` the store does not honour what a safe removal needs, and the owner has not allowed it without
  * - `ABORTED` the caller's signal fired
  * An error is never turned into "not found" or an empty listing.
  */
 export interface Backend {
   readonly location: string;
+  /** What is known by now; `probe` changes this very object. */
   readonly features: Features;
   /** Absolute path, when the objects are plain local files below it: lets scanning read them in worker threads. */
   readonly root?: string;
+  /** Between two backends with equal providers the store itself can copy: `WriteSource.object`. */
+  readonly provider?: string;
+  /** It tries again by itself, settles lost answers by looking (I6), and rests when the store is down. */
+  readonly resilient?: boolean;
+
+  /** The object as the store itself knows it, for a copy within one provider. */
+  objectOf?(key: string, version: string): StoreObject;
+  /** Tries on throw-away objects what the store really honours, and leaves nothing behind. */
+  probe?(signal?: AbortSignal): Promise<Features>;
+  /** The labels that were put on the object from outside: of a key and a value, `key` or `key=value`. */
+  tags?(key: string): Promise<string[]>;
+  /** A link that lets anybody read (or create) this one object until it expires; milliseconds. */
+  presign?(key: string, options: { method: "GET" | "PUT"; expires: number }): Promise<string>;
+  /** Milliseconds for which the location rests because the store does not answer; 0 = it can be asked. */
+  pausedFor?(): number;
 
   /** The UUID in the location's marker; undefined when the root is there but holds no marker. Throws `UNAVAILABLE` when the root is missing. */
   marker(): Promise<string | undefined>;
@@ -69,8 +87,27 @@ export interface Entry {
   version: string;
   /** Equal for two names of the same bytes (hard links); undefined where there is no such thing. */
   physical?: string;
-  /** Lower-case hex, when the storage itself proves it. */
+  /** Lower-case hex, when the storage itself proves it: it has computed or checked a checksum over the whole object. */
   sha256?: string;
+  /** Lower-case hex that whoever wrote the object noted on it: good for planning, never a proof. */
+  claim?: string;
+  /** The name of the class it is stored in, where the store has such. */
+  storageClass?: string;
+  /** It can not be read now; how it would be brought back, as a sentence. */
+  archived?: string;
+  /** Metadata that was put on the object from outside, without stowage's own. */
+  attrs?: Record<string, string>;
+  /** Of a listing that knows size and version only: `stat` tells the rest. */
+  partial?: true;
+}
+
+/** An object in the terms of its store. */
+export interface StoreObject {
+  /** The full name in its bucket. */
+  name: string;
+  /** The address of its bucket, see `ObjectStore.address`. */
+  bucket: string;
+  token: string;
 }
 
 export interface ListOptions {
@@ -81,6 +118,8 @@ export interface ListOptions {
 
 export interface ReadOptions {
   version?: string;
+  /** From this byte on; 0 where unset. */
+  start?: number;
   signal?: AbortSignal;
 }
 
@@ -93,6 +132,8 @@ export interface WriteSource {
   bytes(): AsyncIterable<Uint8Array>;
   /** A path of a local file with these bytes, for copies inside one file system; the hash is proven all the same. */
   path?: string;
+  /** The same bytes in the same provider (`Backend.provider`): the store may copy them itself. Their hash is not proven by that. */
+  object?: StoreObject;
   /** Names the run, for its temporaries. */
   run?: string;
   /** Runs when the bytes are stored and proven and only publishing is left; if it throws, nothing is published. */
@@ -136,4 +177,38 @@ export interface Features {
   mtimeGranularity: number;
   /** Longest name of one path segment, in bytes. */
   maxNameBytes: number;
+  /** Longest key, in bytes, where there is such a limit. */
+  maxKeyBytes?: number;
+  /** What `write` returns was read again from the storage before it was published. */
+  readsBack: boolean;
+  /** Of an object store; undefined before it is probed, and for directories, which need no conditions. */
+  store?: StoreFeatures;
 }
+
+/** What an object store was seen to honour. Stores ignore conditions silently, so each is tried. */
+export interface StoreFeatures {
+  /** Creating refuses a name that is taken, and leaves what is there. */
+  createOnly: boolean;
+  /** The same for objects that are uploaded in parts. */
+  createOnlyParts: boolean;
+  /** Of many that create one name at once exactly one succeeds. */
+  oneWinner: boolean;
+  /** Replacing under the wrong token is refused, under the right one it is done. */
+  conditionalReplace: boolean;
+  /** Removing under the wrong token is refused and removes nothing; under the right one it is done. */
+  conditionalRemove: boolean;
+  /** Reading under the wrong token is refused. */
+  conditionalRead: boolean;
+  /** What was written is in the next listing, what was removed is not. */
+  listAfterWrite: boolean;
+  /** Server-side copies honour the token of the source, and refuse a name that is taken. */
+  conditionalCopy: boolean;
+  /** Bytes that do not have the declared checksum are refused. */
+  checksums: boolean;
+  /** Removed and replaced objects stay as older versions. */
+  versioned: boolean;
+}
+
+/** True when objects can be removed from the store without the risk of removing others. */
+export const removesSafely = ({ createOnly, conditionalRemove, listAfterWrite }: StoreFeatures): boolean =>
+  createOnly && conditionalRemove && listAfterWrite;

@@ -25,6 +25,7 @@ const ORDINARY: Features = {
   hardLinks: true,
   mtimeGranularity: 1,
   maxNameBytes: 255,
+  readsBack: true,
 };
 
 /** A directory of this machine, or a network mount. Opening touches nothing; the methods find out whether the root is there. */

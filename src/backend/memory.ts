@@ -100,7 +100,14 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
 
   return {
     location,
-    features: { foldsCase: false, foldsUnicode: false, hardLinks: false, mtimeGranularity: 1, maxNameBytes: 1024 },
+    features: {
+      foldsCase: false,
+      foldsUnicode: false,
+      hardLinks: false,
+      mtimeGranularity: 1,
+      maxNameBytes: 1024,
+      readsBack: true,
+    },
     objects,
     trash,
     put,

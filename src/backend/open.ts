@@ -1,4 +1,5 @@
 import type { Config, Location } from "../config/config.js";
+import { StowageError } from "../lib/error.js";
 import type { Backend } from "./backend.js";
 import { localBackend } from "./local.js";
 
@@ -8,6 +9,11 @@ export async function openBackend(location: Location): Promise<Backend> {
     case "local":
     case "network":
       return localBackend(location.name, location.root);
+    default:
+      throw new StowageError(
+        "UNSUPPORTED",
+        `${location.name}: locations of the type ${location.type} can not be opened`,
+      );
   }
 }
 

@@ -8,6 +8,8 @@ import { sha256Hex } from "../lib/json.js";
  * - `settling`  younger than `settings.settle`: exists, but nothing is done with it
  * - `missing`   gone without our doing; kept for `status` and `drift` until it is back or forgotten by `gc`
  * - `rot`       same version token, other bytes: quarantined until repaired
+ * `proof` says how the hash is known: `content` (read by us), `checksum` (the store computed one over the whole object that goes with it),
+ * `claim` (noted by who wrote it); a claim is never counted as a copy (S1). `archived` = can not be read before it is restored, and how.
  * An unchanged row is not rewritten: `last_seen` of a present row is when it was last written, and its location's last complete
  * scan saw it too. `storage_locations.suspect` says why nothing may rely on a location (NULL = it is fine); `accepted` lets
  * the next complete scan shrink it. `directories` lets a scan pass over directories that look as they did.
@@ -27,9 +29,9 @@ CREATE TABLE directories (location VARCHAR NOT NULL, dir VARCHAR NOT NULL, diges
 CREATE TABLE file_locations (
   location VARCHAR NOT NULL, key VARCHAR NOT NULL, norm_key VARCHAR NOT NULL,
   sha256 VARCHAR, size BIGINT NOT NULL, mtime TIMESTAMP_NS NOT NULL, accessed TIMESTAMP, version VARCHAR NOT NULL,
-  physical VARCHAR, state VARCHAR NOT NULL,
+  physical VARCHAR, state VARCHAR NOT NULL, proof VARCHAR, storage_class VARCHAR, archived VARCHAR,
   first_seen TIMESTAMP NOT NULL, last_seen TIMESTAMP NOT NULL, last_verified TIMESTAMP,
-  media_type VARCHAR, mime VARCHAR, project VARCHAR, attrs VARCHAR
+  media_type VARCHAR, mime VARCHAR, project VARCHAR, attrs VARCHAR, tags VARCHAR[], stars DOUBLE
 );
 CREATE TABLE scans (
   id BIGINT PRIMARY KEY, location VARCHAR NOT NULL, started_at TIMESTAMP NOT NULL, finished_at TIMESTAMP,
@@ -52,7 +54,7 @@ CREATE TABLE runs (
 
 CREATE VIEW countable AS
   SELECT f.* FROM file_locations f JOIN storage_locations l ON l.name = f.location
-  WHERE f.state = 'present' AND f.sha256 IS NOT NULL AND l.status = 'active' AND l.suspect IS NULL;
+  WHERE f.state = 'present' AND f.sha256 IS NOT NULL AND f.proof IS DISTINCT FROM 'claim' AND l.status = 'active' AND l.suspect IS NULL;
 CREATE VIEW contents AS
   SELECT f.sha256, any_value(f.size) AS size, count(*) AS instances, count(DISTINCT f.location) AS locations, min(f.mtime) AS oldest, max(f.mtime) AS newest
   FROM file_locations f WHERE f.state = 'present' AND f.sha256 IS NOT NULL GROUP BY f.sha256;

@@ -29,7 +29,7 @@ export interface Settings {
   state: string;
   /** IANA name; for `{modified:%Y}`. */
   timezone: string;
-  transfer: { concurrency: number; retries: number };
+  transfer: { concurrency: number; retries: number; bandwidth?: Bandwidth };
   /** Files younger than this are still being written. */
   settle: number;
   /** How long a plan may be applied after its `created_at`. */
@@ -46,13 +46,90 @@ export interface Safety {
   maxShrink: number;
 }
 
+/**
+ * How many bytes a second may go to or from locations that are not local: the last entry whose time of the day has come holds, before the
+ * first one that of the day before. Times are minutes after midnight in `settings.timezone`; `rate` undefined = unlimited.
+ */
+export type Bandwidth = { from: number; rate?: number }[];
+
+/** A part of each day, in minutes after midnight in `settings.timezone`; `to` <= `from` = over midnight. */
+export interface Window {
+  from: number;
+  to: number;
+}
+
+export type LocationType = "local" | "network" | "s3" | "gcs" | "azure" | "supabase" | "plugin";
+
+/** How a location that is no directory is reached. Prefixes are empty or end with `/`. Secrets never leave this object. */
+export type Store = S3Store | GcsStore | AzureStore | SupabaseStore | PluginStore;
+
+export interface S3Store {
+  type: "s3";
+  bucket: string;
+  prefix: string;
+  region?: string;
+  endpoint?: string;
+  forcePathStyle?: boolean;
+  storageClass?: string;
+  /** SSE-S3, or SSE-KMS with the account's own key where no key is named. */
+  encryption?: { kind: "sse-s3" } | { kind: "sse-kms"; kmsKey?: string };
+  /** Undefined: the SDK's own chain. */
+  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+  /** A profile of the SDK's shared configuration files. */
+  profile?: string;
+}
+
+export interface GcsStore {
+  type: "gcs";
+  bucket: string;
+  prefix: string;
+  project?: string;
+  endpoint?: string;
+  /** Absolute path of a key file; undefined: application default credentials. */
+  credentialsPath?: string;
+  storageClass?: string;
+  kmsKey?: string;
+}
+
+export interface AzureStore {
+  type: "azure";
+  account?: string;
+  container: string;
+  prefix: string;
+  endpoint?: string;
+  /** Access tier: Hot, Cool, Cold, Archive. */
+  storageClass?: string;
+  credentials?: { connectionString?: string; accountKey?: string; sasToken?: string };
+}
+
+export interface SupabaseStore {
+  type: "supabase";
+  url: string;
+  bucket: string;
+  prefix: string;
+  key: string;
+}
+
+export interface PluginStore {
+  type: "plugin";
+  /** The name under which an installed plug-in offers the backend. */
+  use: string;
+  options: Record<string, unknown>;
+}
+
 export type LocationStatus = "active" | "offline" | "draining" | "retired";
 
 export interface Location {
   name: string;
-  type: "local" | "network";
-  /** Absolute path (`path` of a local, `mount_path` of a network location). */
+  type: LocationType;
+  /** Absolute path of a directory (`path`, `mount_path`); otherwise the address for people: `s3://bucket/prefix/`. */
   root: string;
+  /** Undefined for directories. */
+  store?: Store;
+  /** When apply may work with it; empty = always. */
+  windows: Window[];
+  /** The owner's word that objects may be removed where the store does not honour conditions. */
+  allowUnconditionalDelete: boolean;
   priority: number;
   purpose: string[];
   /** `{project}/**`: names parts of the key. */
@@ -124,7 +201,7 @@ export interface Requirement {
 
 /** A field of an instance that a matcher looks at. `attr.<name>` is `{ attr: name }`. */
 export type TextField = "location" | "project" | "ext" | "media_type" | "type" | "sha256" | { attr: string };
-export type NumberField = "size" | "copies" | { attr: string };
+export type NumberField = "size" | "copies" | "stars" | { attr: string };
 /** Ages in milliseconds before the plan's clock, instants in milliseconds since the epoch. */
 export type AgeField = "age" | "age_here" | "verified";
 export type InstantField = "modified" | "accessed";
@@ -141,6 +218,8 @@ export type Matcher =
   | { op: "glob"; field: "path" | "name"; pattern: Pattern; source: string }
   /** Text against one pattern (`client-*`, `image/*`); `ext` is compared without its dot, in lower case. */
   | { op: "text"; field: TextField; pattern: Pattern; source: string }
+  /** One of the instance's tags matches the pattern. */
+  | { op: "tag"; field: "tags"; pattern: Pattern; source: string }
   | { op: "range"; field: NumberField | AgeField | InstantField; range: Range; source: string };
 
 /** Bounds in the field's unit; a missing bound is open. Equality is min = max, both inclusive. */

@@ -48,6 +48,8 @@ function locationOf(entry: Checked<LocationEntry>, order: number, context: Conte
     name,
     type: entry.type ?? "local",
     root,
+    windows: [],
+    allowUnconditionalDelete: false,
     priority: entry.priority ?? 0,
     purpose: [...new Set([entry.purpose ?? []].flat())],
     ...(layout ? { layout } : {}),

@@ -19,6 +19,10 @@ export function predicate(matcher: Matcher): Sql {
       return known(sql`regexp_full_match(${fieldSql(matcher.field)}, ${matcher.pattern.re2})`);
     case "text":
       return known(sql`regexp_full_match(${fieldSql(matcher.field)}, ${matcher.pattern.re2})`);
+    case "tag":
+      return known(
+        sql`len(list_filter(tags, lambda tag: regexp_full_match(nfc_normalize(tag), ${matcher.pattern.re2}))) > 0`,
+      );
     case "range":
       return known(inRange(numberSql(matcher.field), matcher.range));
   }
@@ -28,6 +32,7 @@ const known = (condition: Sql): Sql => sql`coalesce(${condition}, FALSE)`;
 
 /** The value that a leaf looks at, for `explain`. */
 export function valueSql(matcher: Extract<Matcher, { field: unknown }>): Sql {
+  if (matcher.op === "tag") return raw("array_to_string(tags, ', ')");
   return matcher.op === "range" ? numberSql(matcher.field) : fieldSql(matcher.field);
 }
 

@@ -19,9 +19,9 @@ export async function observe(catalog: Catalog, sites: readonly Site[], table: s
       : sql`VALUES ${join(rows)}`;
   await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(table)} AS
     SELECT l.loc::INTEGER AS loc, f.location, f.key, f.norm_key, f.sha256, f.size, epoch_ns(f.mtime) AS mtime, f.accessed, f.version, f.physical,
-      f.state, f.first_seen, f.last_verified, f.media_type, f.mime, f.project, f.attrs,
+      f.state, f.proof, f.archived, f.first_seen, f.last_verified, f.media_type, f.mime, f.project, f.attrs, f.tags, f.stars,
       l.usable AND f.state = 'present' AS usable,
-      l.counted AND f.state = 'present' AND f.sha256 IS NOT NULL AS counted
+      l.counted AND f.state = 'present' AND f.sha256 IS NOT NULL AND f.proof IS DISTINCT FROM 'claim' AS counted
     FROM file_locations f JOIN (${values}) l(name, loc, usable, counted) ON l.name = f.location
     WHERE f.state <> 'missing'`);
 }
@@ -37,7 +37,7 @@ export async function prepareFacts(catalog: Catalog, table: string, now: number)
     FROM work.${name(table)} WHERE sha256 IS NOT NULL AND state = 'present' GROUP BY sha256`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.clock AS SELECT ${now}::DOUBLE AS now`);
   await catalog.run(sql`CREATE OR REPLACE VIEW work.facts AS
-    SELECT i.rowid AS iid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.usable,
+    SELECT i.rowid AS iid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.usable,
       k.now - coalesce(c.oldest, i.mtime) / 1e6 AS age,
       k.now - epoch_ms(i.first_seen) AS age_here,
       k.now - epoch_ms(i.last_verified) AS verified,

@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import type { Backend } from "../backend/backend.js";
-import { MARKER, TEMPORARY, TRASH } from "../backend/local/disk.js";
+import { MARKER, TEMPORARY, TRASH } from "../backend/marker.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { column } from "../catalog/sql.js";
 import { messageOf } from "../lib/error.js";

@@ -3,8 +3,9 @@ import { link, lstat, mkdir, open, readdir, rmdir, unlink } from "node:fs/promis
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Features } from "../backend/backend.js";
-import { failure, TEMPORARY } from "../backend/local/disk.js";
+import { failure } from "../backend/local/disk.js";
 import { setMtime } from "../backend/local/mtime.js";
+import { TEMPORARY } from "../backend/marker.js";
 import { codeOf } from "../lib/error.js";
 
 /** A throw-away corner of a location. */
@@ -28,6 +29,7 @@ export async function probe(location: string, root: string): Promise<Features> {
     hardLinks: await hardLinks(corner),
     mtimeGranularity: await granularity(corner),
     maxNameBytes: await longestName(corner),
+    readsBack: true,
   }));
 }
 

@@ -165,6 +165,7 @@ function configOver(
         capacity: {},
         exclude: [],
       },
+      ...{ windows: [], allowUnconditionalDelete: false },
       ...{ domain: name, readOnly: false, status: "active", line: order + 1, order },
       ...given,
     })),

@@ -3,9 +3,10 @@ import { type BigIntStats, constants } from "node:fs";
 import { open, readdir, readFile, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../../lib/error.js";
+import { TEMPORARY } from "../marker.js";
 import { isAlive, myself, type Process } from "../process.js";
 import { look, makeParents } from "./directories.js";
-import { type Disk, TEMPORARY } from "./disk.js";
+import type { Disk } from "./disk.js";
 import { taken } from "./read.js";
 
 /**

@@ -2,6 +2,7 @@ import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { invalidKey, printable } from "../../lib/key.js";
+import { isOwn } from "../marker.js";
 
 /** A local location, opened: what the parts of the local backend share. */
 export interface Disk {
@@ -16,14 +17,6 @@ export interface Disk {
   /** Called at each step that changes the disk, as if the change itself could fail there. For fault tests. */
   step: (name: string) => void | Promise<void>;
 }
-
-export const MARKER = ".stowage-location";
-export const TEMPORARY = ".stowage-tmp";
-export const TRASH = ".stowage-trash";
-
-/** True for stowage's own files at the root of a location. */
-export const isOwn = (firstSegment: string): boolean =>
-  firstSegment === MARKER || firstSegment === TEMPORARY || firstSegment === TRASH;
 
 /** The file of a key. @throws `UNSUPPORTED_NAME` for what can not be a key, or is a name of stowage's own */
 export function pathOf(disk: Disk, key: string): string {

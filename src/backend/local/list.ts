@@ -2,9 +2,10 @@ import { opendir, readdir, stat, unlink } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import type { Entry, Leftover, ListOptions } from "../backend.js";
+import { isOwn, TEMPORARY, TRASH } from "../marker.js";
 import { leftReservation, readClaim } from "./claim.js";
 import { look, pruneParents } from "./directories.js";
-import { type Disk, failure, isOwn, requireRoot, TEMPORARY, TRASH } from "./disk.js";
+import { type Disk, failure, requireRoot } from "./disk.js";
 import { entryOf } from "./entry.js";
 import { aborted } from "./read.js";
 

@@ -3,8 +3,9 @@ import { constants } from "node:fs";
 import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../../lib/error.js";
+import { MARKER, markerText, TEMPORARY, uuidOf } from "../marker.js";
 import { makeParents, syncDirectory } from "./directories.js";
-import { type Disk, failure, MARKER, requireRoot, TEMPORARY } from "./disk.js";
+import { type Disk, failure, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
 
 const LIMIT = 4096;
@@ -24,7 +25,7 @@ export async function readMarker(disk: Disk): Promise<string | undefined> {
   }
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(LIMIT), 0, LIMIT, 0);
-    return /^\s*uuid:\s*([0-9a-f-]{8,64})\s*$/im.exec(buffer.toString("utf8", 0, bytesRead))?.[1]?.toLowerCase();
+    return uuidOf(buffer.toString("utf8", 0, bytesRead));
   } catch (error) {
     throw failure(disk, MARKER, error);
   } finally {
@@ -41,9 +42,7 @@ export async function writeMarkerFile(disk: Disk, uuid: string, replace: boolean
     await makeParents(disk, temporary);
     const handle = await open(temporary, "wx", 0o644);
     try {
-      await handle.writeFile(
-        `# Written by stowage init: it tells this location from an empty mount point. Keep it.\nuuid: ${uuid}\n`,
-      );
+      await handle.writeFile(markerText(uuid));
       await handle.sync();
     } finally {
       await handle.close();

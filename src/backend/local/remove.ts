@@ -6,8 +6,9 @@ import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { printable } from "../../lib/key.js";
 import type { RemoveOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
+import { TEMPORARY, TRASH } from "../marker.js";
 import { look, makeParents, pruneParents, refuseLinks, syncDirectory, syncParents } from "./directories.js";
-import { absence, at, type Disk, failure, pathOf, requireRoot, TEMPORARY, TRASH } from "./disk.js";
+import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
 import { changed, notRegular } from "./read.js";
 

@@ -4,9 +4,10 @@ import { copyFile, type FileHandle, open, stat, unlink } from "node:fs/promises"
 import { join } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import type { Entry, WriteSource } from "../backend.js";
+import { TEMPORARY } from "../marker.js";
 import { leftReservation } from "./claim.js";
 import { look, makeParents, refuseLinks } from "./directories.js";
-import { at, type Disk, failure, pathOf, requireRoot, TEMPORARY } from "./disk.js";
+import { at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { entryOf } from "./entry.js";
 import { setMtime } from "./mtime.js";
 import { publish } from "./publish.js";
