@@ -32,6 +32,8 @@ export interface Backend {
   tags?(key: string): Promise<string[]>;
   /** A link that lets anybody read (or create) this one object until it expires; milliseconds. */
   presign?(key: string, options: { method: "GET" | "PUT"; expires: number }): Promise<string>;
+  /** From now on `told` hears of everything that a resilient backend tries again, and nobody else does. */
+  onRetry?(told: (retry: Retry) => void): void;
   /** Milliseconds for which the location rests because the store does not answer; 0 = it can be asked. */
   pausedFor?(): number;
 
@@ -99,6 +101,17 @@ export interface Entry {
   attrs?: Record<string, string>;
   /** Of a listing that knows size and version only: `stat` tells the rest. */
   partial?: true;
+}
+
+/** One more attempt that is to come. */
+export interface Retry {
+  location: string;
+  code: string;
+  message: string;
+  /** The attempt that failed, from 1. */
+  attempt: number;
+  /** Milliseconds until the next attempt. */
+  delay: number;
 }
 
 /** An object in the terms of its store. */

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
-import type { Backend, Entry, RemoveOptions, WriteSource } from "./backend.js";
+import type { Backend, Entry, RemoveOptions, Retry, WriteSource } from "./backend.js";
 import { hashStream } from "./hash-stream.js";
+
+export type { Retry } from "./backend.js";
 
 export interface RetryOptions {
   /** Attempts after the first. */
@@ -12,17 +14,12 @@ export interface RetryOptions {
   base?: number;
 }
 
-export interface Retry {
-  location: string;
-  code: string;
-  message: string;
-  attempt: number;
-  /** Milliseconds until the next attempt. */
-  delay: number;
-}
-
 /** What may be better in a moment. Everything else is an answer. */
 export const isTransient = (error: unknown): boolean => codeOf(error) === "UNAVAILABLE";
+
+/** How often a reader tries again: a resilient backend has done it before it throws. */
+export const retriesOf = (backend: Backend, options: RetryOptions): RetryOptions =>
+  backend.resilient ? { ...options, retries: 0 } : options;
 
 /** Calls again while the error is transient, after a random pause that doubles (full jitter). */
 export async function retry<T>(location: string, options: RetryOptions, body: () => Promise<T>): Promise<T> {
@@ -47,9 +44,13 @@ async function pause(location: string, options: RetryOptions, error: unknown, at
 /**
  * The same backend, trying again after transient errors. Writing and removing are never simply repeated: their outcome may
  * only have been lost on the way, so what the storage holds is looked at first (I6). Reading is left to the reader, who has to
- * start over.
+ * start over. A backend that is resilient by itself stays as it is, and its attempts are told.
  */
 export function retrying(backend: Backend, options: RetryOptions): Backend {
+  if (backend.resilient) {
+    if (options.onRetry) backend.onRetry?.(options.onRetry);
+    return backend;
+  }
   const again = <T>(body: () => Promise<T>): Promise<T> => retry(backend.location, options, body);
   return {
     ...backend,
