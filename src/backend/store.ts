@@ -17,6 +17,8 @@ export interface ObjectStore {
   readonly maxNameBytes: number;
   /** A listing tells all that `head` tells. */
   readonly listsMetadata: boolean;
+  /** How rclone writes `mtime` for this provider; the core formats it so. Seconds with up to nine decimals where unset. */
+  readonly mtimeFormat?: "seconds" | "rfc3339";
   /** Removed and replaced objects stay as older versions; found out by asking, once. */
   versioned(): Promise<boolean>;
 
@@ -24,7 +26,10 @@ export interface ObjectStore {
   head(name: string, signal?: AbortSignal): Promise<Stored | undefined>;
   /** Every object whose name begins with `prefix`, in pages, in no particular order, none twice, in parallel where that pays. Throws when it can not be completed. */
   list(prefix: string, signal?: AbortSignal): AsyncIterable<Stored[]>;
-  /** The bytes from `start` on, conditional on the token where one is given (`PRECONDITION`). Throws `NOT_FOUND`, `ARCHIVED`. */
+  /**
+   * The bytes from `start` on, conditional on the token where one is given (`PRECONDITION`). Throws `NOT_FOUND`, `ARCHIVED`, and `UNAVAILABLE` when the
+   * stream breaks or ends early: it is then asked for again from where it broke. Never asked from the end of an object on.
+   */
   read(name: string, options: ReadRequest): AsyncIterable<Uint8Array>;
   /** Stores the bytes under `name` when the condition holds at the moment they become visible; else `PRECONDITION` and nothing is changed. All or nothing. */
   put(name: string, upload: Upload, condition: Condition): Promise<Stored>;
@@ -83,7 +88,10 @@ export interface Upload {
   onParts?: (id: string) => Promise<void>;
   /** Take parts even where one request would do; for probing. */
   parts?: boolean;
+  /** The store was seen to refuse a taken name at the end of an upload in parts too; otherwise one request is safer wherever it can hold the object. */
+  safeParts?: boolean;
   signal?: AbortSignal;
+  /** Only for `copy`: told of the bytes that the store has copied. Those of an upload are counted where they are read. */
   onBytes?: (count: number) => void;
 }
 
