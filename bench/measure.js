@@ -22,12 +22,12 @@ export function time(command, args, options = {}) {
 const STOWAGE = fileURLToPath(new URL("../bin/run.js", import.meta.url));
 const PEAK = fileURLToPath(new URL("peak.js", import.meta.url));
 
-/** Runs the stowage command in `cwd`: its seconds and its peak memory in megabytes. */
-export function stowage(args, cwd) {
+/** Runs the stowage command in `cwd`: its seconds and its peak memory in megabytes. `more` is added to the environment. */
+export function stowage(args, cwd, more = {}) {
   const peak = join(cwd, "peak.txt");
   const seconds = time(process.execPath, ["--import", PEAK, STOWAGE, ...args, "--no-progress"], {
     cwd,
-    env: { ...process.env, STOWAGE_BENCH_PEAK: peak },
+    env: { ...process.env, ...more, STOWAGE_BENCH_PEAK: peak },
   });
   return { seconds, megabytes: Number(readFileSync(peak, "utf8")) / 1024 };
 }
