@@ -3,7 +3,7 @@ import { batch, groupBy } from "../lib/iter.js";
 import type { Catalog } from "./catalog.js";
 import { column, instant, packed, raw, type Sql, sql } from "./sql.js";
 
-/** An instance whose bytes were just proven to have this hash. */
+/** An instance that was just proven to have this hash. */
 export interface PresentRow {
   location: string;
   key: string;
@@ -14,6 +14,8 @@ export interface PresentRow {
   mtime: bigint;
   version: string;
   physical?: string;
+  /** By reading its bytes (the default), or by a checksum that the store computed over all of them. */
+  proof?: "content" | "checksum";
 }
 
 export interface InstanceRef {
@@ -26,7 +28,7 @@ const BATCH = 5_000;
 /**
  * Records instances as present and verified at `at` (milliseconds): a new key gets a row, a known one is brought up to
  * date and keeps `first_seen` only while its content is the same. What the catalog knows of the content elsewhere
- * (media type) and what the location's layout says of the key is filled in. Idempotent; runs inside the caller's transaction, if any.
+ * (media type) and what the location's layout says of the key is filled in; what a store told of the same version stays. Idempotent; runs inside the caller's transaction, if any.
  */
 export async function recordPresent(catalog: Catalog, rows: Iterable<PresentRow>, at: number): Promise<void> {
   for (const [location, own] of groupBy(rows, (row) => row.location)) {
@@ -62,8 +64,10 @@ function mergePresent(location: string, rows: readonly PresentRow[], at: number,
     ),
     version: column(rows.map((row) => row.version)),
     physical: column(rows.map((row) => row.physical)),
+    proof: column(rows.map((row) => row.proof ?? "content")),
   });
   const named = layoutColumns(layout);
+  const same = raw("f.version = p.version");
   return sql`
     WITH given AS MATERIALIZED (SELECT *, nfc_normalize(key) AS norm_key FROM ${given}),
     kinds AS (
@@ -78,10 +82,13 @@ function mergePresent(location: string, rows: readonly PresentRow[], at: number,
     WHEN MATCHED THEN UPDATE SET
       first_seen = CASE WHEN f.sha256 = p.sha256 THEN f.first_seen ELSE p.at END,
       sha256 = p.sha256, size = p.size, mtime = p.mtime, version = p.version, physical = p.physical, state = 'present',
+      proof = CASE WHEN ${same} AND f.sha256 = p.sha256 AND f.proof = 'content' THEN f.proof ELSE p.proof END,
+      storage_class = CASE WHEN ${same} THEN f.storage_class END, archived = CASE WHEN ${same} THEN f.archived END,
+      attrs = CASE WHEN ${same} THEN f.attrs ELSE p.attrs END, tags = CASE WHEN ${same} THEN f.tags END, stars = CASE WHEN ${same} THEN f.stars END,
       last_seen = p.at, last_verified = p.at, media_type = p.media_type, mime = p.mime
-    WHEN NOT MATCHED THEN INSERT (location, key, norm_key, sha256, size, mtime, version, physical, state,
+    WHEN NOT MATCHED THEN INSERT (location, key, norm_key, sha256, size, mtime, version, physical, state, proof,
       first_seen, last_seen, last_verified, media_type, mime, project, attrs)
-      VALUES (${location}, p.key, p.norm_key, p.sha256, p.size, p.mtime, p.version, p.physical, 'present',
+      VALUES (${location}, p.key, p.norm_key, p.sha256, p.size, p.mtime, p.version, p.physical, 'present', p.proof,
         p.at, p.at, p.at, p.media_type, p.mime, p.project, p.attrs)`;
 }
 

@@ -4,10 +4,12 @@ import { relative } from "node:path";
 import type { Backend } from "../backend/backend.js";
 import { MARKER, TEMPORARY, TRASH } from "../backend/marker.js";
 import type { Catalog } from "../catalog/catalog.js";
-import { column } from "../catalog/sql.js";
 import { messageOf } from "../lib/error.js";
 import { batch } from "../lib/iter.js";
+import { invalidKey } from "../lib/key.js";
 import { stageDigests } from "./digests.js";
+import type { Problem } from "./directory.js";
+import { dropRepeated, stageTold } from "./facts.js";
 import type { Meter } from "./meter.js";
 import type { Pool } from "./pool.js";
 import { stageFiles, stageProblems } from "./stage.js";
@@ -111,6 +113,8 @@ function stateBelow(root: string, state: string): string[] {
   return key === "" || key.startsWith("..") || key.startsWith("/") ? [] : [key];
 }
 
+const GROUP = 10_000;
+
 /** Lists any backend through its own `list`. A listing that throws is a failed one. */
 export async function listBackend(
   catalog: Catalog,
@@ -118,40 +122,35 @@ export async function listBackend(
   meter: Meter,
   signal?: AbortSignal,
 ): Promise<Listing> {
-  const sink = stager(catalog);
-  const skipped = emptyChunk();
+  const listing: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0 };
+  const problems: Problem[] = [];
   const onSkip = (key: string, kind: "symlink" | "special" | "name") => {
-    if (kind === "symlink") skipped.symlinks++;
-    else if (kind === "special") skipped.special++;
-    else skipped.problems.push({ key, code: "name", message: "the name is not valid UTF-8 and is left alone" });
+    if (kind === "symlink") listing.symlinks++;
+    else if (kind === "special") listing.special++;
+    else problems.push(misnamed(key));
   };
   try {
-    for await (const entries of batch(backend.list({ onSkip, ...(signal && { signal }) }), 2_000)) {
+    for await (const entries of batch(backend.list({ onSkip, ...(signal && { signal }) }), GROUP)) {
       const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
       meter.add(entries.length, bytes);
-      await sink.add({
-        ...emptyChunk(),
-        files: entries.length,
-        rows: entries.length,
-        bytes,
-        keys: column(entries.map((entry) => entry.key)).text,
-        sizes: column(entries.map((entry) => entry.size)).text,
-        mtimes: column(entries.map((entry) => entry.mtime)).text,
-        accessed: column(entries.map(() => undefined)).text,
-        versions: column(entries.map((entry) => entry.version)).text,
-        physicals: column(entries.map((entry) => entry.physical)).text,
-        hashes: column(entries.map((entry) => entry.sha256)).text,
-      });
+      listing.files += entries.length;
+      listing.bytes += bytes;
+      await stageTold(catalog, entries);
     }
   } catch (error) {
-    if (!signal?.aborted) skipped.problems.push({ key: "", code: "listing", message: messageOf(error) });
+    if (!signal?.aborted) problems.push({ key: "", code: "listing", message: messageOf(error) });
   }
-  await sink.add(skipped);
-  await sink.flush();
-  return sink.listing;
+  await dropRepeated(catalog);
+  await stageProblems(catalog, problems);
+  return { ...listing, unnamed: problems.filter(({ code }) => code === "name").length };
 }
 
-const emptyChunk = (): WalkChunk => ({
-  ...{ files: 0, bytes: 0, rows: 0, keys: "", sizes: "", mtimes: "", accessed: "", versions: "", physicals: "" },
-  ...{ same: [], digests: [], dirs: [], symlinks: 0, special: 0, problems: [] },
-});
+/** A key that is listed and left alone: no directory could hold it, and no two tools agree on what it means. */
+function misnamed(key: string): Problem {
+  const why = invalidKey(key);
+  const message =
+    why === undefined
+      ? "the name is not valid UTF-8 and is left alone"
+      : `${why}: no folder can hold it, and it is left alone`;
+  return { key: key.replaceAll("\0", "\ufffd"), code: "name", message };
+}

@@ -1,12 +1,16 @@
 import { layoutText } from "../catalog/scans.js";
 import { sql } from "../catalog/sql.js";
+import { messageOf } from "../lib/error.js";
+import { type CompareOptions, compare, type RemoteOptions } from "./compare.js";
+import { describeNew } from "./describe.js";
 import { knownDigests, untouched, writeDigests } from "./digests.js";
+import { isObjectStore, wantsTags } from "./facts.js";
 import { examine } from "./health.js";
 import { type Listing, listBackend, listTree } from "./list.js";
 import { backendReader, localReader, readAll } from "./read.js";
-import { type Found, type LocationScan, type LocationTask, record } from "./record.js";
+import { type Found, type LocationScan, type LocationTask, type Outcome, record } from "./record.js";
 import { decide, findGone, keepNew, noteRot, shrink, writeGone, writeRows } from "./settle.js";
-import { compare, dropExcluded, openStage, stageRemoved, todo, unlisted } from "./stage.js";
+import { dropExcluded, openStage, stageRemoved, todo, unlisted } from "./stage.js";
 
 /** Records that the location can not be believed, and nothing else. */
 export async function suspectScan(task: LocationTask, reason: string, hint?: string): Promise<LocationScan> {
@@ -34,16 +38,53 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
     });
   }
   const asBefore = await untouched(catalog, location.name);
-  await compare(catalog, {
-    ...{ location: location.name, now: task.now, settle: task.config.settings.settle, hash: task.hash },
-    untouched: asBefore,
-    relayout: (task.known?.layout ?? null) !== layoutText(location),
-  });
-  const read = await readTodo(task);
+  const options = comparison(task, asBefore);
+  await compare(catalog, options);
+  const dead = options.remote && (await describe(task, options));
+  if (dead) return record(task, listing, dead);
+  const read = await readTodo(task, options.remote);
   meter.stop(listing);
-  await decide(catalog, location, task.now);
+  await decide(catalog, location, task.now, options.remote);
   await noteRot(catalog);
-  return conclude(task, { ...listing, ...read }, asBefore);
+  return conclude(task, { ...listing, ...read }, asBefore, options.remote);
+}
+
+function comparison(task: LocationTask, untouched: boolean): CompareOptions {
+  const { backend, config, known, location, now, hash } = task;
+  const relayout = (known?.layout ?? null) !== layoutText(location);
+  const options = { location: location.name, now, settle: config.settings.settle, hash, untouched, relayout };
+  if (task.health.root !== undefined) return options;
+  const tags = backend.tags !== undefined && wantsTags(config);
+  return { ...options, remote: { strong: isObjectStore(backend), tags, anew: relayout && known?.layout != null } };
+}
+
+/** Asks about what the listing did not tell. Returns what the scan came to where the store stopped to answer. */
+async function describe(task: LocationTask, options: CompareOptions): Promise<Outcome | undefined> {
+  const { catalog, backend, signal, meter } = task;
+  const work = await catalog.row(sql<{ files: number }>`SELECT count(*) AS files FROM work.next WHERE ask`);
+  if (!work || work.files === 0) return undefined;
+  meter.start("hash", { ...work, bytes: 0 });
+  let kept = performance.now();
+  const onGroup = async () => {
+    if (performance.now() - kept < task.checkpoint) return;
+    kept = performance.now();
+    await keepSoFar(task, options.remote);
+  };
+  try {
+    await describeNew({
+      catalog,
+      backend,
+      options,
+      onGroup,
+      onAsked: () => meter.add(1, 0),
+      ...(signal && { signal }),
+    });
+    return undefined;
+  } catch (error) {
+    if (signal?.aborted) return undefined;
+    meter.stop({ files: 0, bytes: 0 });
+    return { status: "suspect", suspect: messageOf(error, task.location.name), hint: "Scan again when it answers." };
+  }
 }
 
 async function list(task: LocationTask): Promise<Listing> {
@@ -57,16 +98,22 @@ async function list(task: LocationTask): Promise<Listing> {
 
 const nothing: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0 };
 
-async function readTodo(task: LocationTask): Promise<{ hashed: number; hashedBytes: number }> {
+async function readTodo(
+  task: LocationTask,
+  remote: RemoteOptions | undefined,
+): Promise<{ hashed: number; hashedBytes: number }> {
   const { catalog, health, signal } = task;
   const work = await catalog.row(todo());
   if (!work || work.files === 0 || signal?.aborted) return { hashed: 0, hashedBytes: 0 };
   const { pool } = task;
   task.meter.start("hash", work);
+  const { concurrency } = task.config.settings.transfer;
   const reader =
-    health.root === undefined ? backendReader(task.backend, task.meter, signal) : localReader(pool, health.root);
-  const checkpoint = { every: task.checkpoint, keep: () => keepSoFar(task) };
-  await readAll(catalog, reader, pool.size, signal, checkpoint);
+    health.root === undefined
+      ? backendReader(task.backend, task.meter, concurrency, signal)
+      : localReader(pool, health.root);
+  const checkpoint = { every: task.checkpoint, keep: () => keepSoFar(task, remote) };
+  await readAll(catalog, reader, health.root === undefined ? concurrency : pool.size, signal, checkpoint);
   const read = await catalog.row(sql<{ hashed: number; hashedBytes: number }>`
     SELECT count(*) AS hashed, CAST(coalesce(sum(w.size), 0) AS BIGINT) AS "hashedBytes"
     FROM work.hashed h JOIN work.next w ON w.key = h.key`);
@@ -74,13 +121,18 @@ async function readTodo(task: LocationTask): Promise<{ hashed: number; hashedByt
 }
 
 /** Days of reading are not lost with a process that is killed. */
-async function keepSoFar({ catalog, location, now }: LocationTask): Promise<void> {
-  await decide(catalog, location, now);
+async function keepSoFar({ catalog, location, now }: LocationTask, remote: RemoteOptions | undefined): Promise<void> {
+  await decide(catalog, location, now, remote);
   await keepNew(catalog, location.name);
 }
 
 /** Decides whether the scan is believed. */
-async function conclude(task: LocationTask, found: Found, asBefore: boolean): Promise<LocationScan> {
+async function conclude(
+  task: LocationTask,
+  found: Found,
+  asBefore: boolean,
+  remote: RemoteOptions | undefined,
+): Promise<LocationScan> {
   const { catalog, location, config } = task;
   // A storage that was taken away while we read looks like one whose files vanished: look at the marker once more.
   const after = await examine(location.name, task.backend, task.health.uuid);
@@ -103,6 +155,6 @@ async function conclude(task: LocationTask, found: Found, asBefore: boolean): Pr
   return record(task, found, { status: "complete" }, async () => {
     await writeRows(catalog, location.name);
     await writeGone(catalog, location.name);
-    if (!asBefore) await writeDigests(task);
+    if (!asBefore && !remote) await writeDigests(task);
   });
 }

@@ -3,6 +3,7 @@ import type { Backend } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { codeOf, messageOf } from "../lib/error.js";
 import type { Problem } from "./directory.js";
+import { openLanes } from "./lanes.js";
 import { mediaTypeOf, mimeOf } from "./media.js";
 import type { Meter } from "./meter.js";
 import type { HashChunk, Pool } from "./pool.js";
@@ -19,22 +20,23 @@ export const localReader =
   (batch) =>
     pool.hash({ kind: "hash", root, ...batch });
 
-/** Reads any backend through its own `read`; one file after the other. */
-export function backendReader(backend: Backend, meter: Meter, signal?: AbortSignal): Reader {
+/** Reads any backend through its own `read`, at most `concurrency` objects at a time over all groups. */
+export function backendReader(backend: Backend, meter: Meter, concurrency: number, signal?: AbortSignal): Reader {
+  const lane = openLanes(concurrency);
   return async (batch) => {
     const read: { key: string; sha256: string; mime: string }[] = [];
     const problems: Problem[] = [];
     const files = batch.files.split("\0");
-    for (let at = 0; at < files.length; at += 2) {
-      if (signal?.aborted) break;
-      const [key = "", version = ""] = [files[at], files[at + 1]];
+    const readOne = async (key: string, version: string) => {
+      if (signal?.aborted) return;
       try {
         read.push({ key, ...(await readObject(backend, key, version, meter, signal)) });
       } catch (error) {
-        if (signal?.aborted) break;
-        problems.push({ key, ...unread(error) });
+        if (!signal?.aborted) problems.push({ key, ...unread(error) });
       }
-    }
+    };
+    const pairs = files.flatMap((key, at) => (at % 2 === 0 ? [[key, files[at + 1] ?? ""] as const] : []));
+    await Promise.all(pairs.map(([key, version]) => lane(() => readOne(key, version))));
     const pack = (values: string[]) => values.join("\0");
     return {
       files: read.length,
@@ -62,6 +64,7 @@ async function readObject(backend: Backend, key: string, version: string, meter:
 function unread(error: unknown): Omit<Problem, "key"> {
   const code = codeOf(error);
   if (code === "NOT_FOUND") return { code: "vanished", message: "went away while it was scanned" };
+  if (code === "ARCHIVED") return { code: "archived", message: messageOf(error) };
   if (code === "PRECONDITION") return { code: "changed", message: "changed while it was scanned" };
   return { code: "unreadable", message: messageOf(error) };
 }

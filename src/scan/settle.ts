@@ -1,7 +1,8 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { layoutColumns } from "../catalog/entries.js";
-import { instant, type Sql, sql } from "../catalog/sql.js";
+import { instant, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Location, Pattern } from "../config/config.js";
+import type { RemoteOptions } from "./compare.js";
 import { excluded } from "./stage.js";
 
 // From the staged scan of one location to the catalog's rows.
@@ -9,26 +10,34 @@ import { excluded } from "./stage.js";
 /**
  * Fills `work.rows` with the rows to write. A file that was to be read and was not,
  * because the scan was stopped, is left as it was; one that could not be read has no hash; one that went away is no row.
+ * A read decides what an object is; next comes what is known of the same version; then what its store has computed; a claim comes last.
  */
-export async function decide(catalog: Catalog, location: Location, now: number): Promise<void> {
+export async function decide(catalog: Catalog, location: Location, now: number, remote?: RemoteOptions): Promise<void> {
   const named = layoutColumns(location.layout);
+  // An object that could not be read is still the version that its store tells of; a file may have become anything.
+  const unknown = remote?.strong ? sql`(partial AND NOT same)` : sql`unread IS NOT NULL`;
   await catalog.run(sql`CREATE OR REPLACE TABLE work.rows AS
-    WITH unread AS (SELECT key, any_value(code) AS code FROM work.problems WHERE code IN ('changed', 'unreadable', 'vanished') GROUP BY key),
-    read AS (
-      SELECT n.*, h.sha256 AS read_sha256, h.mime AS read_mime, h.media_type AS read_media_type, u.code AS unread,
-        coalesce(same AND NOT racy AND h.sha256 <> old_sha256, false) AS rotten
+    WITH unread AS (
+      SELECT key, any_value(code) AS code, any_value(message) AS message FROM work.problems
+      WHERE code IN ('changed', 'unreadable', 'vanished', 'archived') GROUP BY key
+    ), read AS (
+      SELECT n.*, h.sha256 AS read_sha256, h.mime AS read_mime, h.media_type AS read_media_type, u.code AS unread, u.message AS why_unread,
+        coalesce(same AND NOT racy AND h.sha256 <> old_sha256 AND old_proof IS DISTINCT FROM 'claim', false) AS rotten
       FROM work.next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
-      WHERE n.listed AND u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL)
+      WHERE n.listed AND u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL) AND (NOT ask OR asked)
     ), known AS (
       SELECT *, nfc_normalize(key) AS norm_key, CASE
-        WHEN rotten THEN old_sha256
-        WHEN read_sha256 IS NOT NULL THEN read_sha256
-        WHEN unread IS NOT NULL THEN NULL
-        WHEN same THEN coalesce(old_sha256, sha256)
-        ELSE sha256 END AS content
+        WHEN rotten THEN 'known'
+        WHEN read_sha256 IS NOT NULL THEN 'content'
+        WHEN ${unknown} THEN NULL
+        WHEN same AND old_sha256 IS NOT NULL AND (old_proof IS DISTINCT FROM 'claim' OR sha256 IS NULL) THEN 'known'
+        WHEN sha256 IS NOT NULL THEN 'checksum'
+        WHEN claim IS NOT NULL THEN 'claim' END AS basis,
+        CASE basis WHEN 'known' THEN old_sha256 WHEN 'content' THEN read_sha256 WHEN 'checksum' THEN sha256 WHEN 'claim' THEN claim END AS content,
+        NOT partial OR (same AND old_mime IS NOT NULL) AS described
       FROM read
     )
-    SELECT k.key, k.norm_key, k.content AS sha256, k.size, k.mtime, k.accessed, k.version, k.physical,
+    SELECT k.key, k.norm_key, k.content AS sha256, CASE WHEN basis = 'known' THEN coalesce(old_proof, 'content') ELSE basis END AS proof, k.size, k.mtime, k.accessed, k.version, k.physical,
       CASE WHEN rotten OR (same AND old_state = 'rot' AND read_sha256 IS NULL) THEN 'rot' WHEN settling THEN 'settling' ELSE 'present' END AS state,
       CASE WHEN same OR content = old_sha256 THEN coalesce(first_seen, ${instant(now)}) ELSE ${instant(now)} END AS first_seen,
       ${instant(now)} AS last_seen,
@@ -36,11 +45,20 @@ export async function decide(catalog: Catalog, location: Location, now: number):
         WHEN same THEN last_verified END AS last_verified,
       CASE WHEN read_mime IS NOT NULL THEN read_media_type WHEN same AND old_mime IS NOT NULL THEN old_media_type
         ELSE coalesce(e.media_type, 'other') END AS media_type,
-      coalesce(read_mime, CASE WHEN same THEN old_mime END, e.mime, 'application/octet-stream') AS mime,
-      ${named.project} AS project, ${named.attrs} AS attrs,
+      coalesce(read_mime, CASE WHEN same THEN old_mime END, CASE WHEN described THEN coalesce(e.mime, 'application/octet-stream') END) AS mime,
+      ${named.project} AS project, ${remote ? merged(named.attrs) : named.attrs} AS attrs, ${facts},
       old_state IS NULL OR old_state = 'missing' AS added, NOT same AS changed, old_sha256, old_state, rotten, read_sha256
     FROM known k LEFT JOIN work.extensions e ON e.extension = CASE WHEN read_mime IS NULL THEN lower(regexp_extract(k.key, '[^/]\\.([^./]+)$', 1)) END`);
 }
+
+/** What the layout says wins over what the store keeps beside the object. */
+const merged = (attrs: Sql): Sql => sql`nullif(CAST(json_merge_patch(
+  coalesce(CASE WHEN same AND partial THEN old_attrs ELSE attrs END, '{}'), coalesce(${attrs}, '{}')) AS VARCHAR), '{}')`;
+
+/** Where a listing was silent, what is known of the same version. */
+const facts = raw(`coalesce(storage_class, CASE WHEN same THEN old_storage_class END) AS storage_class,
+  CASE WHEN read_sha256 IS NOT NULL THEN NULL WHEN unread = 'archived' THEN why_unread WHEN same AND partial THEN old_archived ELSE archived END AS archived,
+  coalesce(tags, CASE WHEN same THEN old_tags END) AS tags, coalesce(stars, CASE WHEN same THEN old_stars END) AS stars`);
 
 /** Adds the rot among `work.rows` to `work.problems`. */
 export async function noteRot(catalog: Catalog): Promise<void> {
@@ -107,9 +125,9 @@ export async function writeRows(catalog: Catalog, location: string): Promise<voi
 
 const insert = (location: string, where: Sql): Sql => sql`
   INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
-    first_seen, last_seen, last_verified, media_type, mime, project, attrs)
+    first_seen, last_seen, last_verified, media_type, mime, project, attrs, proof, storage_class, archived, tags, stars)
   SELECT ${location}, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
-    first_seen, last_seen, last_verified, media_type, mime, project, attrs
+    first_seen, last_seen, last_verified, media_type, mime, project, attrs, proof, storage_class, archived, tags, stars
   FROM work.rows ${where}`;
 
 /** Marks `work.gone` missing, and forgets what is gone by our own doing. Only after a complete scan; runs inside the caller's transaction. */

@@ -1,5 +1,5 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, instant, join, PACKED, packed, raw, type Sql, sql } from "../catalog/sql.js";
+import { column, join, PACKED, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Pattern } from "../config/config.js";
 import type { Problem } from "./directory.js";
 import { extensions } from "./media.js";
@@ -9,7 +9,7 @@ import type { WalkChunk } from "./walk.js";
 // The scan of one location lies in `work` tables until it is known whether it may be believed:
 //   walk     what was listed                                problems  what could not be read, listed or named
 //   same     directories that look as they did              digests   how the others look
-//   next     what differs from the catalog, and whether its bytes are to be read (`todo`)
+//   next     what differs from the catalog, whether its store is to be asked about it (`ask`) and its bytes are to be read (`todo`)
 //   hashed   what was read                                  rows, gone  what will be written, what is not there any more
 
 /** Which files are read: new, changed and racily clean ones; every one; none. */
@@ -18,9 +18,14 @@ export type HashMode = "auto" | "all" | "none";
 /** A file whose mtime lies this close to the moment of its hash may have changed afterwards under the same token. */
 export const RACE_NS = 2_000_000_000n;
 
+/** What a storage tells of an object beside its size and version; directories tell nothing of it. */
+export const TOLD_COLUMNS = raw(
+  "sha256 VARCHAR, claim VARCHAR, storage_class VARCHAR, archived VARCHAR, attrs VARCHAR, tags VARCHAR[], stars DOUBLE",
+);
+
 export async function openStage(catalog: Catalog): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.walk (key VARCHAR, size BIGINT, mtime TIMESTAMP_NS, accessed TIMESTAMP,
-    version VARCHAR, physical VARCHAR, sha256 VARCHAR)`);
+    version VARCHAR, physical VARCHAR, ${TOLD_COLUMNS}, partial BOOLEAN)`);
   await catalog.run(
     sql`CREATE OR REPLACE TABLE work.hashed (key VARCHAR, sha256 VARCHAR, mime VARCHAR, media_type VARCHAR)`,
   );
@@ -52,17 +57,16 @@ export async function closeStage(catalog: Catalog): Promise<void> {
 export async function stageFiles(catalog: Catalog, chunks: readonly WalkChunk[]): Promise<void> {
   const full = chunks.filter((chunk) => chunk.rows > 0);
   if (full.length === 0) return;
-  const text = (field: "keys" | "sizes" | "mtimes" | "accessed" | "versions" | "physicals" | "hashes") =>
+  const text = (field: "keys" | "sizes" | "mtimes" | "accessed" | "versions" | "physicals") =>
     full.map((chunk) => chunk[field] ?? PACKED.repeat(chunk.rows - 1)).join(PACKED);
   await catalog.run(
-    sql`INSERT INTO work.walk SELECT key, size, mtime, accessed, version, physical, sha256 FROM ${packed({
+    sql`INSERT INTO work.walk BY NAME SELECT * FROM ${packed({
       key: { text: text("keys") },
       size: { text: text("sizes"), type: "BIGINT" },
       mtime: { text: text("mtimes"), type: "TIMESTAMP_NS" },
       accessed: { text: text("accessed"), type: "TIMESTAMP" },
       version: { text: text("versions") },
       physical: { text: text("physicals") },
-      sha256: { text: text("hashes") },
     })}`,
   );
 }
@@ -132,60 +136,6 @@ export async function unlisted(catalog: Catalog, exclude: readonly Pattern[]): P
 
 /** The directory of a key, "" for the root. */
 export const dirOf = (key: Sql): Sql => sql`regexp_extract(${key}, '^(?s:(.*))/[^/]*$', 1)`;
-
-export interface CompareOptions {
-  location: string;
-  now: number;
-  settle: number;
-  hash: HashMode;
-  /** The catalog's rows were read with another layout: all are written anew. */
-  relayout: boolean;
-  /** All directories look as they did. */
-  untouched: boolean;
-}
-
-/**
- * Fills `work.next` with the files that the catalog does not know just so, and marks those that are to be read; and with
- * what the catalog lists and the listing does not (`listed` is false). One join over everything, in which an unchanged file costs next to nothing.
- */
-export async function compare(catalog: Catalog, options: CompareOptions): Promise<void> {
-  const { location, now, settle, hash, relayout } = options;
-  // Rows in a directory that looks as it did are as they should be.
-  const others = options.untouched
-    ? sql`false`
-    : sql`(NOT EXISTS (SELECT 1 FROM work.same) OR ${dirOf(raw("key"))} NOT IN (SELECT dir FROM work.same))`;
-  const wanted = {
-    all: sql`true`,
-    none: sql`false`,
-    auto: sql`(sha256 IS NULL AND (NOT same OR old_sha256 IS NULL OR racy))`,
-  }[hash];
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.next AS
-    WITH paired AS (
-      SELECT w.key IS NOT NULL AS listed, coalesce(w.key, f.key) AS key, coalesce(f.version = w.version, false) AS same,
-        CASE WHEN f.version = w.version THEN f.size ELSE coalesce(w.size, ${versionSize}) END AS size,
-        CASE WHEN f.version = w.version THEN f.mtime ELSE coalesce(w.mtime, ${versionMtime}) END AS mtime,
-        w.accessed, w.version, w.physical, w.sha256,
-        f.sha256 AS old_sha256, f.state AS old_state, f.accessed AS old_accessed, f.first_seen, f.last_verified,
-        f.media_type AS old_media_type, f.mime AS old_mime
-      FROM work.walk w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location} AND ${others}) f ON f.key = w.key
-    ), aged AS (
-      SELECT *, (epoch_ns(${instant(now)}) - epoch_ns(mtime)) // 1000000 AS age,
-        same AND coalesce(abs(epoch_ns(last_verified) - epoch_ns(mtime)) < ${RACE_NS}, false) AS racy
-      FROM paired
-    ), decided AS (
-      SELECT *, age < ${settle} AND age >= ${-settle} AS settling,
-        ${wanted} AND listed AND NOT (age < ${settle} AND age >= ${-settle}) AS todo
-      FROM aged
-    )
-    SELECT * FROM decided
-    WHERE NOT listed OR todo OR NOT same OR old_state = 'missing' OR settling <> (old_state = 'settling')
-      OR accessed IS DISTINCT FROM old_accessed OR ${relayout}`);
-}
-
-/** A local version begins with size and mtime: they are cut out only where the file is new or changed. */
-const versionSize = raw("CAST(split_part(w.version, '-', 1) AS BIGINT)");
-const versionMtime = raw(`make_timestamp_ns(coalesce(
-  TRY_CAST(regexp_extract(w.version, '^[0-9]+-(-?[0-9]+)-', 1) AS BIGINT), ${2n ** 63n - 2n}))`);
 
 /** Files to read in one go, about as much work each: keys and versions in turn, NUL-separated. */
 export interface Batch {

@@ -136,7 +136,7 @@ async function read(task: VerifyTask, health: Health, work: { files: number; byt
   const meter = openMeter(options.onEvent && tell, pool);
   meter.start("hash", work);
   const reader =
-    health.root === undefined ? backendReader(backend, meter, options.signal) : localReader(pool, health.root);
+    health.root === undefined ? backendReader(backend, meter, 8, options.signal) : localReader(pool, health.root);
   await readAll(catalog, reader, pool.size, options.signal);
   if (await takeTouched(task)) await readAll(catalog, reader, pool.size, options.signal);
   meter.stop(work);

@@ -35,8 +35,6 @@ export interface WalkChunk {
   accessed: string;
   versions: string;
   physicals: string;
-  /** What the storage itself proves; local files have none. */
-  hashes?: string;
   /** Directories that look as they did. */
   same: string[];
   /** The digests of the other ones. */
