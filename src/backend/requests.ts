@@ -5,7 +5,7 @@ import { openBudget } from "./requests/budget.js";
 import { openGate, type Place } from "./requests/gate.js";
 import { pause } from "./requests/pause.js";
 import { type Outcome, openRest } from "./requests/rest.js";
-import { transienceOf } from "./requests/unavailable.js";
+import { type Transience, transienceOf } from "./requests/unavailable.js";
 import { watched } from "./requests/watched.js";
 import type { Retry } from "./retry.js";
 
@@ -81,32 +81,38 @@ export function openRequests(location: string, options: RequestsOptions): Reques
     }
   }
 
+  /** Milliseconds until the next attempt. */
+  function delayAfter(number: number, { retryAfter = 0 }: Transience): number {
+    const jittered = random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (number - 1));
+    return Math.max(jittered, Math.min(retryAfter, LONGEST_WISH), budget.spend(), rest.pausedFor());
+  }
+
+  async function send<T>(body: Body<T>, request: RequestOptions = {}): Promise<T> {
+    if (request.signal) setMaxListeners(0, request.signal);
+    const allowed = request.again === false ? 0 : retries * THROTTLES_PER_RETRY;
+    for (let number = 1, spent = 0; ; number++) {
+      const outcome = await once(number, body, request);
+      if (!("failed" in outcome)) {
+        budget.earn();
+        return settle(outcome);
+      }
+      const transience = transienceOf(outcome.failed);
+      // While the location rests, its patience ends the trying, not the number of attempts.
+      if (rest.pausedFor() === 0) spent += transience.throttled ? 1 : THROTTLES_PER_RETRY;
+      if (allowed === 0 || spent > allowed || rest.isGivenUp()) throw outcome.failed;
+      const delay = delayAfter(number, transience);
+      requests.onRetry?.(retryOf(location, outcome.failed, number, delay));
+      await pause(delay, request.signal);
+    }
+  }
+
   const requests: Requests = {
     onRetry: options.onRetry,
     pausedFor: rest.pausedFor,
+    send,
     watched(bytes, signal) {
       if (signal) setMaxListeners(0, signal);
       return watched(location, bytes, stall, signal);
-    },
-    async send(body, request = {}) {
-      if (request.signal) setMaxListeners(0, request.signal);
-      const allowed = request.again === false ? 0 : retries * THROTTLES_PER_RETRY;
-      let spent = 0;
-      for (let number = 1; ; number++) {
-        const outcome = await once(number, body, request);
-        if (!("failed" in outcome)) {
-          budget.earn();
-          return settle(outcome);
-        }
-        const { retryAfter = 0, throttled } = transienceOf(outcome.failed);
-        // While the location rests, its patience ends the trying, not the number of attempts.
-        if (rest.pausedFor() === 0) spent += throttled ? 1 : THROTTLES_PER_RETRY;
-        if (allowed === 0 || spent > allowed || rest.isGivenUp()) throw outcome.failed;
-        const jittered = random() * Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (number - 1));
-        const delay = Math.max(jittered, Math.min(retryAfter, LONGEST_WISH), budget.spend(), rest.pausedFor());
-        requests.onRetry?.(retryOf(location, outcome.failed, number, delay));
-        await pause(delay, request.signal);
-      }
     },
   };
   return requests;
