@@ -1,16 +1,20 @@
 import type { Backend } from "../backend/backend.js";
+import { openBandwidth } from "../backend/bandwidth.js";
 import { retrying } from "../backend/retry.js";
-import { ExitCode } from "../lib/error.js";
-import type { Action, Plan } from "../plan/plan.js";
+import type { Bandwidth, Window } from "../config/config.js";
+import type { Plan } from "../plan/plan.js";
 import { checkPlan, type Earlier } from "./check.js";
-import type { ApplyEvent, Outcome, OutcomeKind, RunReport, RunStatus } from "./events.js";
-import { execute } from "./execute.js";
+import type { ApplyEvent, RunReport } from "./events.js";
+import { openGate } from "./gate.js";
 import { checkHealth } from "./health.js";
 import { type Journal, newRunId, openJournal } from "./journal.js";
 import { acquireLock } from "./lock.js";
 import { relinkedKey } from "./observe.js";
+import { movingClock } from "./pace.js";
+import { perform } from "./perform.js";
+import { redacted } from "./redact.js";
 import { addressOf, exclusively, type Relinked, type Run, sha256Of } from "./run.js";
-import { schedule } from "./schedule.js";
+import { summarize } from "./summary.js";
 
 export interface ApplyOptions {
   /** Absolute path of the state directory. */
@@ -23,6 +27,14 @@ export interface ApplyOptions {
   retries: number;
   /** Longest pause before the second attempt, in milliseconds. */
   pause?: number;
+  /** When each location may be worked with; one that is not named, or has none, always. */
+  windows?: ReadonlyMap<string, readonly Window[]>;
+  /** Of the windows and of `bandwidth`; UTC where unset. */
+  timezone?: string;
+  /** For all that goes to or from locations that are not local, together. */
+  bandwidth?: Bandwidth;
+  /** Milliseconds for which a location that does not answer is waited for, when nothing else is left to do. */
+  patience?: number;
   /** Finish what is running, start nothing more. */
   signal?: AbortSignal;
   /** Break off what is running too; its temporaries are removed. */
@@ -72,8 +84,9 @@ async function runPlan(
     const run = await prepare(id, plan, backends, options, journal, earlier);
     const bytes = actions.reduce((sum, action) => sum + action.bytes, 0);
     emit({ type: "run-start", run: id, plan_id: header.plan_id, actions: actions.length, bytes, started });
-    const { outcomes, remaining } = await perform(run, options);
-    const report = summarize(run, { started, finished: options.now(), outcomes, remaining });
+    const stopped = () => (options.signal?.aborted ?? false) || run.abort.aborted;
+    const done = await perform(run, { concurrency: options.concurrency, stopped });
+    const report = summarize(run, { started, finished: options.now(), ...done, stopped: stopped() });
     const { outcomes: _, present: __, ...summary } = report;
     await journal.commit({ type: "end", at: report.finished, report: summary });
     emit({ type: "run-end", report });
@@ -84,6 +97,8 @@ async function runPlan(
   }
 }
 
+const PATIENCE = 5 * 60_000;
+
 async function prepare(
   id: string,
   plan: Plan,
@@ -93,22 +108,27 @@ async function prepare(
   earlier: Earlier,
 ): Promise<Run> {
   const emit = options.onEvent ?? (() => undefined);
+  const { now, windows = new Map(), timezone = "UTC", bandwidth = [], patience = PATIENCE } = options;
   const abort = options.abort ?? new AbortController().signal;
   const retries = {
     retries: options.retries,
     ...(options.pause !== undefined && { base: options.pause }),
     signal: abort,
-    onRetry: (retry: Omit<Extract<ApplyEvent, { type: "retry" }>, "type">) => emit({ type: "retry", ...retry }),
+    onRetry: (retry: Omit<Extract<ApplyEvent, { type: "retry" }>, "type">) =>
+      emit({ type: "retry", ...retry, message: redacted(retry.message) }),
   };
   const wrapped = new Map([...backends].map(([name, backend]) => [name, retrying(backend, retries)]));
+  const limiter = openBandwidth(bandwidth, { timezone, now: movingClock(now) });
   return {
     id,
     plan,
     backends: wrapped,
     journal,
+    gate: openGate({ backends: wrapped, windows, timezone, now, patience }),
+    limit: (bytes) => limiter.limit(bytes, abort),
     health: await checkHealth(plan.header.scans, wrapped),
     retries,
-    now: options.now,
+    now,
     emit,
     abort,
     proven: new Map(),
@@ -127,79 +147,3 @@ function relinkedBefore({ removals }: Earlier): Map<string, Relinked> {
   }
   return relinked;
 }
-
-async function perform(run: Run, options: ApplyOptions): Promise<{ outcomes: Outcome[]; remaining: Action[] }> {
-  const outcomes: Outcome[] = [];
-  const stopped = () => (options.signal?.aborted ?? false) || run.abort.aborted;
-  const remaining = await schedule(
-    run.plan.actions,
-    { concurrency: options.concurrency, stopped },
-    async (action, unmet) => {
-      run.emit({ type: "action-start", action });
-      const outcome = unmet.length > 0 ? unmetOutcome(action, unmet) : await execute(run, action);
-      run.journal.append({ type: "done", at: run.now(), outcome });
-      outcomes.push(outcome);
-      run.emit({ type: "action-done", action, outcome });
-      return outcome.outcome !== "failed" && outcome.outcome !== "skipped";
-    },
-  );
-  return { outcomes, remaining };
-}
-
-const unmetOutcome = ({ id, kind }: Action, unmet: readonly string[]): Outcome => ({
-  action: id,
-  kind,
-  outcome: "skipped",
-  code: "DEPENDENCY",
-  message: `it needs ${unmet.join(", ")}, which did not succeed`,
-  present: [],
-  removed: [],
-  rot: [],
-  bytes: 0,
-});
-
-function summarize(
-  run: Run,
-  facts: { started: number; finished: number; outcomes: Outcome[]; remaining: Action[] },
-): RunReport {
-  const { started, finished, outcomes, remaining } = facts;
-  const count = (kind: OutcomeKind) => outcomes.filter(({ outcome }) => outcome === kind).length;
-  const [failed, skipped] = [count("failed"), count("skipped")];
-  const broken = outcomes.some(({ code }) => code === "ABORTED");
-  const status = statusOf({
-    interrupted: remaining.length > 0 || broken,
-    rot: outcomes.some(({ rot }) => rot.length > 0),
-    incomplete: failed + skipped > 0,
-  });
-  return {
-    run: run.id,
-    plan_id: run.plan.header.plan_id,
-    status,
-    started,
-    finished,
-    copied: count("copied"),
-    moved: count("moved"),
-    deleted: count("deleted"),
-    verified: count("verified"),
-    failed,
-    skipped,
-    remaining: remaining.length,
-    bytes: outcomes.reduce((sum, { bytes }) => sum + bytes, 0),
-    exit: EXIT[status],
-    outcomes,
-    present: [...run.proven.values()],
-  };
-}
-
-function statusOf(found: { interrupted: boolean; rot: boolean; incomplete: boolean }): RunStatus {
-  if (found.interrupted) return "interrupted";
-  if (found.rot) return "corrupt";
-  return found.incomplete ? "incomplete" : "complete";
-}
-
-const EXIT: Record<RunStatus, number> = {
-  complete: ExitCode.ok,
-  incomplete: ExitCode.incomplete,
-  corrupt: ExitCode.integrity,
-  interrupted: ExitCode.interrupted,
-};

@@ -1,5 +1,6 @@
 import { ExitCode, StowageError } from "../lib/error.js";
 import type { Plan } from "../plan/plan.js";
+import type { RunStatus } from "./events.js";
 import type { RemovalIntent } from "./journal.js";
 import { readHeader, readRemovals, runIds } from "./journal-read.js";
 
@@ -7,6 +8,9 @@ import { readHeader, readRemovals, runIds } from "./journal-read.js";
 export interface Earlier {
   removals: RemovalIntent[];
 }
+
+/** A run that ended so left its plan open. */
+const OPEN: ReadonlySet<RunStatus> = new Set<RunStatus>(["interrupted", "waiting"]);
 
 /** S17, but for the world itself. @throws `PLAN_BLOCKED` (3), `PLAN_STALE`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5) */
 export async function checkPlan(
@@ -38,7 +42,7 @@ export async function checkPlan(
     if ((await readHeader(options.state, run))?.plan_id !== header.plan_id) continue;
     const before = await readRemovals(options.state, run);
     removals.push(...before.removals);
-    if (before.end === undefined || before.end.report.status === "interrupted") continue;
+    if (before.end === undefined || OPEN.has(before.end.report.status)) continue;
     throw new StowageError("PLAN_APPLIED", `this plan was applied before, by run ${run}`, {
       hint: again,
       exit: ExitCode.stale,

@@ -20,7 +20,7 @@ export interface Outcome {
   /** For skipped and failed: why, stable. */
   code?: string;
   message?: string;
-  /** Instances that hold the content now, proven by content in this run; also those that were only witnesses. */
+  /** Instances that hold the content now, proven in this run; also those that were only witnesses. */
   present: Present[];
   /** Instances that this run removed, or found removed already. */
   removed: Removed[];
@@ -30,6 +30,9 @@ export interface Outcome {
   bytes: number;
 }
 
+/** `content`: the bytes were read in this run; `checksum`: the store itself has computed the hash. */
+export type ProofKind = "content" | "checksum";
+
 export interface Present extends Ref {
   /** Lower-case hex. */
   sha256: string;
@@ -37,6 +40,7 @@ export interface Present extends Ref {
   /** Nanoseconds since the epoch, as text. */
   mtime: string;
   version: string;
+  by: ProofKind;
 }
 
 export interface Removed extends Ref {
@@ -47,7 +51,10 @@ export interface Removed extends Ref {
 export interface RunReport {
   run: string;
   plan_id: string;
-  /** `incomplete`: something failed or was skipped; `corrupt`: rot was found; `interrupted`: stopped before the end. */
+  /**
+   * `incomplete`: something failed or was skipped; `corrupt`: rot was found; `interrupted`: stopped before the end; `waiting`: what is
+   * not started waits for the window of a location. The plan of the last two can be applied again.
+   */
   status: RunStatus;
   /** Milliseconds since the epoch. */
   started: number;
@@ -58,8 +65,10 @@ export interface RunReport {
   verified: number;
   failed: number;
   skipped: number;
-  /** Actions that an interrupted run did not start. */
+  /** Actions that an interrupted or waiting run did not start. */
   remaining: number;
+  /** Of a waiting run: the locations whose windows are waited for, and when they open; milliseconds since the epoch. */
+  opens?: { location: string; at: number }[];
   /** Transferred. */
   bytes: number;
   /** The process exit code that says this. */
@@ -69,4 +78,4 @@ export interface RunReport {
   present: Present[];
 }
 
-export type RunStatus = "complete" | "incomplete" | "corrupt" | "interrupted";
+export type RunStatus = "complete" | "incomplete" | "corrupt" | "interrupted" | "waiting";

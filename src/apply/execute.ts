@@ -3,6 +3,7 @@ import type { Action, Target } from "../plan/plan.js";
 import type { Outcome, OutcomeKind } from "./events.js";
 import { assertInvariant } from "./invariant.js";
 import { at, expected, holdsContent, noteRot, source } from "./observe.js";
+import { redacted } from "./redact.js";
 import { removeInstance } from "./removal.js";
 import { repair } from "./repair.js";
 import { backendOf, type Run, sha256Of, type Task } from "./run.js";
@@ -22,20 +23,33 @@ export async function execute(run: Run, action: Action): Promise<Outcome> {
     rot: [],
     bytes: 0,
   };
-  const task: Task = { run, action, sha256: sha256Of(action), outcome };
+  const closed = new Set(
+    action.witnesses.map(({ location }) => location).filter((location) => run.gate.standing(location).is === "closed"),
+  );
+  if (run.gate.standing(action.from.location).is === "closed") closed.add(action.from.location);
+  const task: Task = { run, action, sha256: sha256Of(action), outcome, closed };
   try {
     outcome.outcome = await perform(task);
   } catch (error) {
     if (codeOf(error) === "JOURNAL_FAILED") throw error;
     outcome.code = codeOf(error) ?? "ERROR";
-    outcome.message = messageOf(error);
+    outcome.message = redacted(messageOf(error));
     outcome.outcome = SKIPS.has(outcome.code) ? "skipped" : "failed";
   }
   return outcome;
 }
 
 /** The world is not as the plan expects it; nothing went wrong. */
-const SKIPS = new Set(["PRECONDITION", "NOT_FOUND", "LOCATION_SUSPECT", "TOO_FEW_COPIES", "NO_TRASH", "ABORTED"]);
+const SKIPS = new Set([
+  "PRECONDITION",
+  "NOT_FOUND",
+  "LOCATION_SUSPECT",
+  "TOO_FEW_COPIES",
+  "NO_TRASH",
+  "ARCHIVED",
+  "APPEND_ONLY",
+  "ABORTED",
+]);
 
 async function perform(task: Task): Promise<OutcomeKind> {
   const { action, run } = task;
@@ -78,7 +92,7 @@ async function requireAt(task: Task, to: Target): Promise<void> {
   const { run, action } = task;
   await run.health.require(to.location);
   const there = await backendOf(run, to.location).stat(to.key);
-  if (there && (await holdsContent(task, to.location, there))) return;
+  if (there && (await holdsContent(task, to.location, there, "checksum"))) return;
   throw new StowageError("NOT_FOUND", `${at(action.from)} is gone, and ${at(to)} does not hold its content`, {
     hint: "Run `stowage scan`; `stowage history` shows what earlier runs did.",
   });
@@ -101,5 +115,5 @@ async function verify(task: Task): Promise<void> {
   if (!entry) {
     throw new StowageError("NOT_FOUND", `${at(action.from)} is gone`, { hint: "Run `stowage scan` and plan again." });
   }
-  if (!(await holdsContent(task, action.from.location, entry))) throw noteRot(task, action.from);
+  if (!(await holdsContent(task, action.from.location, entry, "content"))) throw noteRot(task, action.from);
 }

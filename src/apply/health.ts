@@ -1,13 +1,14 @@
 import type { Backend } from "../backend/backend.js";
+import { isTransient } from "../backend/retry.js";
 import { messageOf, StowageError } from "../lib/error.js";
 import { groupBy } from "../lib/iter.js";
 import type { PlanScan } from "../plan/plan.js";
 
 /** Which locations may be touched (S14). A location that failed once stays out for the rest of the run. */
 export interface Health {
-  /** The marker was right a moment ago. @throws `LOCATION_SUSPECT` */
+  /** The marker was right a moment ago. @throws `LOCATION_SUSPECT`, and `UNAVAILABLE` for a store that does not answer */
   require(location: string): Promise<void>;
-  /** Looks at the marker now: for the last look before a removal. @throws `LOCATION_SUSPECT` */
+  /** Looks at the marker now: for the last look before a removal. @throws as `require` does */
   requireNow(location: string): Promise<void>;
 }
 
@@ -42,8 +43,8 @@ export async function checkHealth(scans: readonly PlanScan[], backends: Readonly
       throw suspectError(location, found);
     },
   };
-  for (const twins of await samePlaces(scans, backends)) {
-    for (const location of twins) suspect.set(location, `${twins.join(" and ")} are one and the same storage`);
+  for (const { locations, are } of await samePlaces(scans, backends)) {
+    for (const location of locations) suspect.set(location, `${locations.join(" and ")} ${are}`);
   }
   return health;
 }
@@ -57,25 +58,50 @@ async function problemNow(backend: Backend | undefined, uuid: string | undefined
     if (found !== uuid.toLowerCase()) return `its marker is ${found}, not ${uuid}: another disk may be mounted there`;
     return undefined;
   } catch (error) {
+    // A bucket that does not answer is no other one for that: what needs it fails, or waits for it.
+    if (backend.resilient && isTransient(error)) throw error;
     return messageOf(error, backend.location);
   }
 }
 
-/** Locations that lead to one place would each take the other for a second copy. */
-async function samePlaces(scans: readonly PlanScan[], backends: ReadonlyMap<string, Backend>): Promise<string[][]> {
-  const places: { location: string; place: string }[] = [];
+interface Place {
+  location: string;
+  place: string;
+}
+
+/** Locations that lead to one place, or into each other, would each take the other's objects for second copies. */
+async function samePlaces(
+  scans: readonly PlanScan[],
+  backends: ReadonlyMap<string, Backend>,
+): Promise<{ locations: string[]; are: string }[]> {
+  const [markers, identities]: [Place[], Place[]] = [[], []];
   for (const { location, uuid } of scans) {
-    if (uuid !== null) places.push({ location, place: `uuid ${uuid.toLowerCase()}` });
+    if (uuid !== null) markers.push({ location, place: uuid.toLowerCase() });
     try {
-      const identity = await backends.get(location)?.identity();
-      if (identity !== undefined) places.push({ location, place: `identity ${identity}` });
+      const place = await backends.get(location)?.identity();
+      if (place !== undefined) identities.push({ location, place });
     } catch {
       // Not reachable: `require` will say so when somebody wants it.
     }
   }
-  return [...groupBy(places, ({ place }) => place).values()]
+  const same = [
+    ...groupBy(markers, ({ place }) => place).values(),
+    ...groupBy(identities, ({ place }) => place).values(),
+  ]
     .filter((group) => group.length > 1)
-    .map((group) => group.map(({ location }) => location));
+    .map((group) => ({ locations: group.map(({ location }) => location), are: "are one and the same storage" }));
+  return [...same, ...nested(identities)];
+}
+
+/** A bucket's identity is a URL, and a prefix in it is a path below: `s3://h/b/` holds all of `s3://h/b/x/`. */
+function nested(places: readonly Place[]): { locations: string[]; are: string }[] {
+  const buckets = places.filter(({ place }) => place.includes("://"));
+  const below = (place: string) => (place.endsWith("/") ? place : `${place}/`);
+  return buckets.flatMap((outer) =>
+    buckets
+      .filter(({ place }) => place !== outer.place && below(place).startsWith(below(outer.place)))
+      .map((inner) => ({ locations: [outer.location, inner.location], are: "lie one inside the other" })),
+  );
 }
 
 const suspectError = (location: string, why: string): StowageError =>

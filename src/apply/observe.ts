@@ -1,10 +1,11 @@
 import type { Entry } from "../backend/backend.js";
 import { hashStream } from "../backend/hash-stream.js";
-import { retry } from "../backend/retry.js";
+import { retriesOf, retry } from "../backend/retry.js";
 import { codeOf, StowageError } from "../lib/error.js";
 import { address, printable } from "../lib/key.js";
 import type { Ref, Source } from "../plan/plan.js";
-import type { Present } from "./events.js";
+import type { Present, ProofKind } from "./events.js";
+import { paced } from "./pace.js";
 import { addressOf, backendOf, type Run, type Task } from "./run.js";
 
 export const at = ({ location, key }: Ref): string => printable(address(location, key));
@@ -14,7 +15,8 @@ export async function expected(task: Task, source: Source): Promise<Entry | unde
   const entry = await backendOf(task.run, source.location).stat(source.key);
   if (!entry || entry.version === source.version) return entry;
   // Another file may by chance have got the inode, the size and the time of the one that was removed: its bytes tell.
-  if (isRelinked(task.run, source, entry) && (await holdsContent(task, source.location, entry))) return entry;
+  if (isRelinked(task.run, source, entry) && (await holdsContent(task, source.location, entry, "content")))
+    return entry;
   throw new StowageError("PRECONDITION", `${at(source)} changed since it was scanned`, {
     hint: "Run `stowage scan` and plan again.",
   });
@@ -53,42 +55,48 @@ export const relinkedKey = ({ location, version }: { location: string; version: 
   `${location}\0${version}`;
 
 /**
- * True when the bytes of this version have the hash of the task's content: read now, unless this run has proven that very
- * version before. False says that they have another one.
+ * True when this version is proven to be the task's content: by this run before, by a hash that the store itself has computed
+ * where a checksum is `needed` only, else by reading it now. False says that the bytes have another hash.
+ * @throws `ARCHIVED` when they would have to be read
  */
-export async function holdsContent(task: Task, location: string, entry: Entry): Promise<boolean> {
-  const { run, sha256 } = task;
-  const ref = { location, key: entry.key };
-  const proven = run.proven.get(addressOf(ref));
-  if (proven && proven.version === entry.version && proven.sha256 === sha256) return true;
+export async function holdsContent(task: Task, location: string, entry: Entry, needed: ProofKind): Promise<boolean> {
+  const { sha256 } = task;
+  if (isProven(task, { location, key: entry.key }, needed, entry.version)) return true;
   if (entry.size !== task.action.size) return false;
-  const hash = await readHash(task, location, entry);
-  if (hash !== sha256) return false;
-  remember(task, location, entry);
+  const computed = needed === "checksum" && entry.sha256 === sha256;
+  if (!computed && (await readHash(task, location, entry)) !== sha256) return false;
+  remember(task, location, entry, computed ? "checksum" : "content");
   return true;
 }
 
-async function readHash({ run, action }: Task, location: string, entry: Entry): Promise<string> {
+/** True when this run has proven that the instance is the task's content: at all, or in this very version. */
+export function isProven({ run, sha256 }: Task, ref: Ref, needed: ProofKind, version?: string): boolean {
+  const proven = run.proven.get(addressOf(ref));
+  if (proven?.sha256 !== sha256 || (version !== undefined && proven.version !== version)) return false;
+  return proven.by === "content" || needed === "checksum";
+}
+
+/** The hash of the bytes, read now. @throws `ARCHIVED` */
+export async function readHash({ run, action }: Task, location: string, entry: Entry): Promise<string> {
   const backend = backendOf(run, location);
-  return await retry(location, run.retries, () =>
-    hashStream(backend.read(entry.key, { version: entry.version, signal: run.abort }), (bytes) =>
-      run.emit({ type: "bytes", action: action.id, phase: "verify", location, bytes }),
+  if (entry.archived !== undefined) {
+    throw new StowageError("ARCHIVED", `${at({ location, key: entry.key })} can not be read: ${entry.archived}`);
+  }
+  return await retry(location, retriesOf(backend, run.retries), () =>
+    hashStream(
+      paced(run, [location], backend.read(entry.key, { version: entry.version, signal: run.abort })),
+      (bytes) => run.emit({ type: "bytes", action: action.id, phase: "verify", location, bytes }),
     ),
   );
 }
 
-/** Notes that the bytes of this version are the task's content. */
-export function remember(task: Task, location: string, entry: Entry): void {
-  const present: Present = {
-    location,
-    key: entry.key,
-    sha256: task.sha256,
-    size: entry.size,
-    mtime: String(entry.mtime),
-    version: entry.version,
-  };
-  task.run.proven.set(addressOf(present), present);
-  task.outcome.present.push(present);
+/** Notes that this version is the task's content, and how that is known. */
+export function remember(task: Task, location: string, entry: Entry, by: ProofKind): void {
+  const { outcome, run, sha256 } = task;
+  const { key, size, mtime, version } = entry;
+  const present: Present = { location, key, sha256, size, mtime: String(mtime), version, by };
+  run.proven.set(addressOf(present), present);
+  outcome.present = [...outcome.present.filter((other) => addressOf(other) !== addressOf(present)), present];
 }
 
 /** Notes rot: the version that was scanned, with other bytes. */

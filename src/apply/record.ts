@@ -18,7 +18,7 @@ export async function recordRun(catalog: Catalog, report: RunReport): Promise<vo
     // First, because what is known of a content is taken from rows that may be removed.
     await recordPresent(
       catalog,
-      report.present.map(({ mtime, ...row }) => ({ ...row, mtime: BigInt(mtime) })),
+      report.present.map(({ mtime, by, ...row }) => ({ ...row, mtime: BigInt(mtime), proof: by })),
       report.finished,
     );
     await recordGone(catalog, removed);

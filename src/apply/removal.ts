@@ -1,11 +1,13 @@
 import type { Entry } from "../backend/backend.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Ref, Witness } from "../plan/plan.js";
+import type { ProofKind } from "./events.js";
 import { assertInvariant } from "./invariant.js";
-import { at, holdsContent, noteRot, relinkedKey, source } from "./observe.js";
+import { at, holdsContent, isProven, noteRot, relinkedKey, source } from "./observe.js";
+import { redacted } from "./redact.js";
 import { addressOf, backendOf, type Task } from "./run.js";
 
-/** Another copy of the content, proven by content in this run. */
+/** Another copy of the content, proven in this run as `safety.verify` asks. */
 interface Proof {
   ref: Ref;
   entry: Entry;
@@ -22,7 +24,7 @@ export async function removeInstance(task: Task, options: { trash: boolean }): P
     await run.health.require(action.from.location);
     const entry = await source(task);
     if (!entry) return noteRemoved(task, options.trash);
-    if (!(await holdsContent(task, action.from.location, entry))) throw noteRot(task, action.from);
+    if (!(await isContent(task, entry))) throw noteRot(task, action.from);
     const arrival = await proveArrival(task, entry);
     const proofs = await prove(task, entry);
     await carryOut(task, entry, { proofs, ...(arrival && { arrival }) }, options.trash);
@@ -37,6 +39,25 @@ interface Vouchers {
   arrival?: Proof;
 }
 
+const needed = ({ run }: Task): ProofKind => run.plan.header.safety.verify;
+
+/** The bytes that are to go are the content. What can not be read stays. @throws `TOO_FEW_COPIES` */
+async function isContent(task: Task, entry: Entry): Promise<boolean> {
+  try {
+    return await holdsContent(task, task.action.from.location, entry, needed(task));
+  } catch (error) {
+    throw asTooFew(task, error);
+  }
+}
+
+/** What can not be read before it is restored proves nothing; other errors are told as they are. */
+const asTooFew = ({ action }: Task, error: unknown): unknown =>
+  codeOf(error) === "ARCHIVED" ? tooFew(`${at(action.from)} stays: ${messageOf(error)}`, RESTORE) : error;
+
+const tooFew = (message: string, hint: string): StowageError => new StowageError("TOO_FEW_COPIES", message, { hint });
+
+const RESTORE = "Restore it and plan again, or set `safety.verify: checksum` where the store computes its own.";
+
 function noteRemoved({ action, sha256, outcome }: Task, trashed: boolean): void {
   const { location, key } = action.from;
   outcome.present = outcome.present.filter((present) => !(present.location === location && present.key === key));
@@ -47,7 +68,11 @@ function noteRemoved({ action, sha256, outcome }: Task, trashed: boolean): void 
 async function proveArrival(task: Task, entry: Entry): Promise<Proof | undefined> {
   const { kind, to, from } = task.action;
   if (kind !== "move" || !to) return undefined;
-  const found = await proveOne(task, { ...to, version: to.expect === "absent" ? null : to.expect }, entry);
+  const found = await proveOne(task, { ...to, version: to.expect === "absent" ? null : to.expect }, entry).catch(
+    (error: unknown) => {
+      throw asTooFew(task, error);
+    },
+  );
   if (typeof found !== "string") return { ref: to, entry: found };
   throw new StowageError("PRECONDITION", `${at(from)} stays: ${at(to)} ${found}`, {
     hint: "Run `stowage scan` and plan again.",
@@ -63,6 +88,10 @@ async function prove(task: Task, entry: Entry): Promise<Proof[]> {
     if (proofs.length >= action.required) break;
     if (proofs.some(({ ref }) => ref.location === witness.location)) continue;
     if (addressOf(witness) === addressOf(action.from)) continue;
+    if (task.closed.has(witness.location)) {
+      reasons.push(`${witness.location} is outside its window`);
+      continue;
+    }
     try {
       const found = await proveOne(task, witness, entry);
       if (typeof found === "string") reasons.push(`${at(witness)} ${found}`);
@@ -74,18 +103,18 @@ async function prove(task: Task, entry: Entry): Promise<Proof[]> {
     }
   }
   if (proofs.length < action.required) {
-    throw new StowageError(
-      "TOO_FEW_COPIES",
+    throw tooFew(
       `${at(action.from)} stays: ${proofs.length} of ${action.required} other copies could be proven${reasons.length > 0 ? ` (${reasons.join("; ")})` : ""}`,
-      { hint: "Run `stowage verify` and plan again." },
+      "Run `stowage verify` and plan again.",
     );
   }
   return proofs;
 }
 
 /** In the order of I2, but those that need no reading first: each of them is higher than what is removed. */
-function provenFirst({ run, action }: Task): Witness[] {
-  const known = (witness: Witness) => run.proven.has(addressOf(witness));
+function provenFirst(task: Task): Witness[] {
+  const { action } = task;
+  const known = (witness: Witness) => isProven(task, witness, needed(task));
   return [...action.witnesses.filter(known), ...action.witnesses.filter((witness) => !known(witness))];
 }
 
@@ -95,7 +124,7 @@ async function proveOne(task: Task, witness: Witness, removed: Entry): Promise<E
   const entry = await backendOf(task.run, witness.location).stat(witness.key);
   if (!entry) return "is gone";
   if (isSameFile(entry, removed) && witness.location !== task.action.from.location) return "is the very same file";
-  if (await holdsContent(task, witness.location, entry)) return entry;
+  if (await holdsContent(task, witness.location, entry, needed(task))) return entry;
   if (entry.version === witness.version) return messageOf(noteRot(task, witness));
   return "holds other bytes by now";
 }
@@ -116,7 +145,7 @@ async function carryOut(task: Task, entry: Entry, vouchers: Vouchers, trash: boo
     const confirm = () => confirmVouchers(task, entry, vouchers);
     await backendOf(run, location).remove(key, { version, run: run.id, trash, confirm });
   } catch (error) {
-    const why = { code: codeOf(error) ?? "ERROR", message: messageOf(error) };
+    const why = { code: codeOf(error) ?? "ERROR", message: redacted(messageOf(error)) };
     await run.journal.commit({ type: "kept", at: run.now(), ...line, ...why });
     throw error;
   }
@@ -157,7 +186,7 @@ async function confirmVouchers(task: Task, removed: Entry, { proofs, arrival }: 
     const now = await backendOf(run, ref.location).stat(ref.key);
     if (now?.version === entry.version) continue;
     // Another name of the removed file has a new version now; that it is still there shows that it is a name of its own.
-    if (now && isSameFile(now, removed) && (await holdsContent(task, ref.location, now))) continue;
+    if (now && isSameFile(now, removed) && (await holdsContent(task, ref.location, now, needed(task)))) continue;
     throw new StowageError("PRECONDITION", `${at(ref)} changed while ${at(action.from)} was to be removed`, {
       hint: "Run `stowage scan` and plan again.",
     });

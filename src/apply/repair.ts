@@ -15,7 +15,7 @@ export async function repair(task: Task, to: Target): Promise<void> {
   const damaged = await backend.stat(to.key);
   // A repair that was killed between the two steps left the damaged file in the trash.
   if (!damaged) return await transfer(task, to);
-  if (await holdsContent(task, to.location, damaged)) return;
+  if (await holdsContent(task, to.location, damaged, "content")) return;
   if (damaged.version !== to.expect) {
     throw new StowageError("PRECONDITION", `${at(to)} changed since the damage was found`, {
       hint: "Run `stowage scan` and plan again.",

@@ -3,6 +3,7 @@ import type { RetryOptions } from "../backend/retry.js";
 import { StowageError } from "../lib/error.js";
 import type { Action, Plan, Ref } from "../plan/plan.js";
 import type { ApplyEvent, Outcome, Present } from "./events.js";
+import type { Gate } from "./gate.js";
 import type { Health } from "./health.js";
 import type { Journal } from "./journal.js";
 
@@ -13,12 +14,15 @@ export interface Run {
   readonly backends: ReadonlyMap<string, Backend>;
   readonly journal: Journal;
   readonly health: Health;
+  readonly gate: Gate;
   readonly retries: RetryOptions;
+  /** The same bytes, as slowly as `settings.transfer.bandwidth` wants it. */
+  limit(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
   now(): number;
   emit(event: ApplyEvent): void;
   /** Breaks off what is being copied. */
   readonly abort: AbortSignal;
-  /** Instances whose bytes were proven in this run, by `addressOf`. */
+  /** Instances that were proven in this run, by `addressOf`. */
   readonly proven: Map<string, Present>;
   /** Files that lost a name through a removal of ours: their other names have a new version for that reason only. */
   readonly relinked: Map<string, Relinked>;
@@ -41,6 +45,8 @@ export interface Task {
   /** Lower-case hex. */
   readonly sha256: string;
   readonly outcome: Outcome;
+  /** Locations that were outside their window when it was started: nothing is read from them. */
+  readonly closed: ReadonlySet<string>;
   /** The time that the copy gets; nanoseconds since the epoch. */
   mtime?: bigint;
 }

@@ -1,15 +1,81 @@
 import type { Action } from "../plan/plan.js";
+import type { Gate } from "./gate.js";
+
+/** What became of an action: what depends on it can go on, or not, or it has to be started `again`. */
+export type Ended = boolean | "again";
+
+export interface ScheduleOptions {
+  concurrency: number;
+  stopped: () => boolean;
+  gate: Pick<Gate, "heldBy" | "standing">;
+}
 
 /**
- * Runs actions in their order, `concurrency` at a time, each after those it depends on. `body` gets the ids of
- * dependencies that did not succeed, if any. Starts nothing more once `stopped` or once a body has thrown, lets what runs
- * finish, and returns the actions that were not started.
+ * Runs actions in their order, `concurrency` at a time, each after those it depends on; those that the gate holds are
+ * passed over until it lets them go. `body` gets the ids of dependencies that did not succeed, if any. Starts nothing
+ * more once `stopped` or once a body has thrown, lets what runs finish, waits for locations that rest but not for
+ * windows to open, and returns the actions that were not started.
  */
 export async function schedule(
   actions: readonly Action[],
-  options: { concurrency: number; stopped: () => boolean },
-  body: (action: Action, unmet: string[]) => Promise<boolean>,
+  options: ScheduleOptions,
+  body: (action: Action, unmet: string[]) => Promise<Ended>,
 ): Promise<Action[]> {
+  const order = openOrder(actions);
+  const queue = openQueue(order.initial, options.gate);
+  const left = new Set(actions);
+  const running = new Set<Action>();
+  let failure: { error: unknown } | undefined;
+  let wake = (): void => undefined;
+
+  const start = (action: Action): void => {
+    left.delete(action);
+    running.add(action);
+    void body(action, order.unmet(action))
+      .then((ended) => {
+        if (ended === "again") left.add(action);
+        for (const next of ended === "again" ? [action] : order.finish(action, ended)) queue.add(next);
+      })
+      .catch((error: unknown) => {
+        failure ??= { error };
+      })
+      .finally(() => {
+        running.delete(action);
+        wake();
+      });
+  };
+  /** Those that only wait for a location that rests take nobody's place. */
+  const busy = () => [...running].filter((action) => !rests(options.gate, options.gate.heldBy(action))).length;
+
+  for (;;) {
+    const goesOn = !failure && !options.stopped();
+    while (goesOn && busy() < Math.max(1, options.concurrency)) {
+      const action = queue.take();
+      if (!action) break;
+      start(action);
+    }
+    const pause = queue.pause();
+    if (running.size === 0 && (!goesOn || pause === undefined)) break;
+    await new Promise<void>((resolve) => {
+      const timer = left.size > 0 ? setTimeout(resolve, Math.min(pause ?? PULSE, PULSE)) : undefined;
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+  if (failure) throw failure.error;
+  return [...left];
+}
+
+/** Milliseconds after which it is looked again whether a location rests, a window opened or somebody wants to stop. */
+const PULSE = 250;
+
+const rests = (gate: Pick<Gate, "standing">, location: string | undefined): boolean =>
+  location !== undefined && gate.standing(location).is === "rests";
+
+/** Which action comes after which. */
+function openOrder(actions: readonly Action[]) {
   const waiting = new Map<string, number>();
   const dependants = new Map<string, Action[]>();
   const unmet = new Map<string, string[]>();
@@ -18,55 +84,66 @@ export async function schedule(
     const needs = [...new Set(action.depends_on)].filter((id) => known.has(id));
     waiting.set(action.id, needs.length);
     // What is not in the plan can not have succeeded.
-    unmet.set(
-      action.id,
-      action.depends_on.filter((id) => !known.has(id)),
-    );
-    for (const id of needs) dependants.set(id, [...(dependants.get(id) ?? []), action]);
-  }
-  const ready = readyQueue(actions.filter(({ id }) => waiting.get(id) === 0));
-  const left = new Set(actions);
-  let failure: { error: unknown } | undefined;
-  const running = new Set<Promise<void>>();
-
-  const finish = (action: Action, succeeded: boolean): void => {
-    for (const dependant of dependants.get(action.id) ?? []) {
-      if (!succeeded) unmet.get(dependant.id)?.push(action.id);
-      const count = (waiting.get(dependant.id) ?? 1) - 1;
-      waiting.set(dependant.id, count);
-      if (count === 0) ready.add(dependant);
+    const unknown = action.depends_on.filter((id) => !known.has(id));
+    unmet.set(action.id, unknown);
+    for (const id of needs) {
+      const others = dependants.get(id);
+      if (others) others.push(action);
+      else dependants.set(id, [action]);
     }
-  };
-  const start = (action: Action): void => {
-    left.delete(action);
-    const run: Promise<void> = body(action, unmet.get(action.id) ?? [])
-      .then((succeeded) => finish(action, succeeded))
-      .catch((error: unknown) => {
-        failure ??= { error };
-      })
-      .finally(() => running.delete(run));
-    running.add(run);
-  };
-
-  for (;;) {
-    while (running.size < Math.max(1, options.concurrency) && !failure && !options.stopped()) {
-      const action = ready.take();
-      if (!action) break;
-      start(action);
-    }
-    if (running.size === 0) break;
-    await Promise.race(running);
   }
-  if (failure) throw failure.error;
-  return [...left];
+  return {
+    initial: actions.filter(({ id }) => waiting.get(id) === 0),
+    unmet: ({ id }: Action): string[] => unmet.get(id) ?? [],
+    /** The actions that can be started now because this one has ended. */
+    finish(action: Action, succeeded: boolean): Action[] {
+      return (dependants.get(action.id) ?? []).filter((dependant) => {
+        if (!succeeded) unmet.get(dependant.id)?.push(action.id);
+        const count = (waiting.get(dependant.id) ?? 1) - 1;
+        waiting.set(dependant.id, count);
+        return count === 0;
+      });
+    },
+  };
 }
 
 /** Those that became ready later go first: they finish what was begun. */
-function readyQueue(initial: readonly Action[]) {
+function openQueue(initial: readonly Action[], gate: ScheduleOptions["gate"]) {
   let next = 0;
-  const later: Action[] = [];
+  let later: Action[] = [];
+  let taken = 0;
+  const parked = new Map<string, Action[]>();
+
+  const release = (): void => {
+    for (const [location, actions] of parked) {
+      const { is } = gate.standing(location);
+      if (is !== "free" && is !== "dead") continue;
+      parked.delete(location);
+      later = [...later.slice(taken), ...actions];
+      taken = 0;
+    }
+  };
+  const following = (): Action | undefined => (taken < later.length ? later[taken++] : initial[next++]);
   return {
     add: (action: Action) => void later.push(action),
-    take: (): Action | undefined => later.shift() ?? initial[next++],
+    take(): Action | undefined {
+      release();
+      for (let action = following(); action; action = following()) {
+        const location = gate.heldBy(action);
+        if (location === undefined) return action;
+        const others = parked.get(location);
+        if (others) others.push(action);
+        else parked.set(location, [action]);
+      }
+      return undefined;
+    },
+    /** Milliseconds until a location that is waited for may be there; undefined when none is worth waiting for. */
+    pause(): number | undefined {
+      const waits = [...parked.keys()].flatMap((location) => {
+        const standing = gate.standing(location);
+        return standing.is === "closed" ? [] : [standing.is === "rests" ? standing.ms : 0];
+      });
+      return waits.length === 0 ? undefined : Math.min(...waits);
+    },
   };
 }

@@ -1,10 +1,13 @@
 import { join } from "node:path";
-import type { Backend, Entry } from "../backend/backend.js";
+import type { Backend, Entry, StoreObject } from "../backend/backend.js";
 import { isTransient, retry } from "../backend/retry.js";
-import { codeOf, messageOf, StowageError } from "../lib/error.js";
+import { codeOf, StowageError } from "../lib/error.js";
 import type { Ref, Target } from "../plan/plan.js";
-import { at, expected, holdsContent, noteRot, remember } from "./observe.js";
+import { proveArrived } from "./arrival.js";
+import { at, expected, holdsContent, noteRot, readHash, remember } from "./observe.js";
+import { paced } from "./pace.js";
 import { backendOf, type Task } from "./run.js";
+import { type CopySource, causeOf, isSourceProblem, sourceProblem, sourcesOf, UNREADABLE } from "./sources.js";
 
 /**
  * Makes the content be at the target and proves it there. What is there already under the right hash is taken as it is.
@@ -16,7 +19,7 @@ export async function ensureAt(task: Task, target: Target): Promise<boolean> {
   await run.health.require(target.location);
   const there = await backendOf(run, target.location).stat(target.key);
   if (there) {
-    if (await holdsContent(task, target.location, there)) return false;
+    if (await holdsContent(task, target.location, there, "checksum")) return false;
     if (there.version === target.expect) throw noteRot(task, target);
     throw new StowageError("PRECONDITION", `${at(target)} holds another file by now`, { hint: PLAN_AGAIN });
   }
@@ -31,69 +34,53 @@ const PLAN_AGAIN = "Run `stowage scan` and plan again.";
 
 /**
  * Copies the content to the target from the first source that has it: `from`, then the other instances by the priority of
- * their locations. `confirm` runs before the bytes get their name (see `Backend.write`).
+ * their locations; those in locations that rest come last. `confirm` runs before the bytes get their name (see `Backend.write`).
  */
 export async function transfer(task: Task, target: Ref, confirm?: () => Promise<void>): Promise<void> {
+  const { run } = task;
   const sources = sourcesOf(task, target);
-  // Another round is for sources that do not answer; the target's backend has its own second attempts.
-  const failed = await retry(target.location, task.run.retries, async () => {
+  // Another round is for sources that do not answer; the target's backend, and a resilient one, have their own second attempts.
+  const rounds = sources.some(({ location }) => !run.backends.get(location)?.resilient) ? run.retries.retries : 0;
+  const failed = await retry(target.location, { ...run.retries, retries: rounds }, async () => {
     let problem: unknown;
-    for (const [index, source] of sources.entries()) {
+    for (const source of sources) {
       try {
         await copyUndisturbed(task, source, target, confirm);
         return undefined;
       } catch (error) {
-        if (codeOf(error) !== SOURCE) return { error };
+        if (!isSourceProblem(error)) return { error };
         const cause = causeOf(error);
         // The plan was made for this very source; another one is only asked when it can not be read.
-        if (index === 0 && !UNREADABLE.has(codeOf(cause) ?? "")) return { error: cause };
+        if (source.planned && !UNREADABLE.has(codeOf(cause) ?? "")) return { error: cause };
         if (problem === undefined || (isTransient(cause) && !isTransient(problem))) problem = cause;
       }
     }
-    throw problem;
+    throw problem ?? new StowageError("UNAVAILABLE", `${at(task.action.from)} can not be read outside its window`);
   });
   if (failed) throw failed.error;
 }
 
 /** A file that loses another of its names while it is read seems to change: then it is read again. */
-async function copyUndisturbed(...[task, source, ...rest]: Parameters<typeof copyFrom>): Promise<void> {
+async function copyUndisturbed(
+  task: Task,
+  source: CopySource,
+  target: Ref,
+  confirm: (() => Promise<void>) | undefined,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await copyFrom(task, source, ...rest);
+      return await copyFrom(task, source, target, confirm);
     } catch (error) {
       if (attempt === 5 || !(await lostAName(task, source, causeOf(error)))) throw error;
     }
   }
 }
 
-async function lostAName(task: Task, { version, ...ref }: CopySource, cause: unknown): Promise<boolean> {
+async function lostAName(task: Task, { version, location, key }: CopySource, cause: unknown): Promise<boolean> {
   if (codeOf(cause) !== "PRECONDITION" || version === undefined) return false;
-  const now = await expected(task, { ...ref, version }).catch(() => undefined);
+  const now = await expected(task, { location, key, version }).catch(() => undefined);
   return now !== undefined && now.version !== version;
 }
-
-const UNREADABLE = new Set(["UNAVAILABLE", "ACCESS_DENIED", "LOCATION_SUSPECT", "ROT"]);
-
-/** Tells what went wrong at the source from what went wrong at the target of one copy. */
-const SOURCE = "SOURCE";
-const sourceProblem = (cause: unknown): StowageError => new StowageError(SOURCE, messageOf(cause), { cause });
-const causeOf = (error: unknown): unknown => (error instanceof StowageError ? error.cause : error);
-
-interface CopySource extends Ref {
-  /** Undefined: made by this plan, whatever version it has. */
-  version?: string;
-}
-
-function sourcesOf({ run, action }: Task, target: Ref): CopySource[] {
-  const priority = new Map(run.plan.header.scans.map((scan) => [scan.location, scan.priority]));
-  const others = action.witnesses
-    .filter((witness) => !same(witness, target) && !same(witness, action.from))
-    .map(({ location, key, version }): CopySource => ({ location, key, ...(version !== null && { version }) }))
-    .sort((a, b) => (priority.get(b.location) ?? 0) - (priority.get(a.location) ?? 0));
-  return [action.from, ...others];
-}
-
-const same = (a: Ref, b: Ref): boolean => a.location === b.location && a.key === b.key;
 
 async function copyFrom(
   task: Task,
@@ -101,42 +88,92 @@ async function copyFrom(
   target: Ref,
   confirm: (() => Promise<void>) | undefined,
 ): Promise<void> {
-  const { run, action, sha256, outcome } = task;
   const from = await open(task, source).catch((error: unknown) => {
     throw sourceProblem(error);
   });
   // Whichever copy is read in the end, the file keeps the time of the first: the one that the plan names.
   task.mtime ??= from.mtime;
-  const before = outcome.bytes;
-  const backend = backendOf(run, source.location);
-  const path = localPath(backend, source.key);
+  const object = objectFor(task, source, target, from);
+  const arrived = await send(task, { source, from, target, ...(confirm && { confirm }), ...(object && { object }) });
+  // What the store copied by itself was not looked at on the way: the long way tells what is wrong with it.
+  if (!arrived) await send(task, { source, from, target, ...(confirm && { confirm }) });
+}
+
+interface Shipment {
+  source: CopySource;
+  /** The source as it was found. */
+  from: Entry;
+  target: Ref;
+  confirm?: () => Promise<void>;
+  /** The source, for a store that can copy it by itself. */
+  object?: StoreObject;
+}
+
+/** False when a copy that the store made by itself is not the content, and is gone again. */
+async function send(task: Task, shipment: Shipment): Promise<boolean> {
+  const { run, action, sha256, outcome } = task;
+  const { source, from, target, confirm, object } = shipment;
+  const reader = backendOf(run, source.location);
+  const path = reader.root === undefined ? undefined : join(reader.root, source.key);
+  const progress = { before: outcome.bytes, whole: false };
+  const onBytes = (bytes: number): void => {
+    outcome.bytes += bytes;
+    run.emit({ type: "bytes", action: action.id, phase: "copy", location: target.location, bytes });
+  };
   try {
     const published = await backendOf(run, target.location).write(target.key, {
       sha256,
       size: action.size,
-      mtime: task.mtime,
+      mtime: task.mtime ?? from.mtime,
       run: run.id,
       signal: run.abort,
-      bytes: () => sourceBytes(task, backend, from),
+      bytes: () => sourceBytes(task, reader, shipment, progress),
       ...(path !== undefined && { path }),
+      ...(object && { object }),
       ...(confirm && { confirm }),
-      onBytes: (bytes) => {
-        outcome.bytes += bytes;
-        run.emit({ type: "bytes", action: action.id, phase: "copy", location: target.location, bytes });
-      },
+      onBytes,
     });
-    // The storage may have gone while it was written, and the bytes be in the empty mount point that it left (S14).
-    await run.health.requireNow(target.location);
-    remember(task, target.location, published);
+    await stillThere(task, target.location);
+    const whole = progress.whole || path !== undefined;
+    const good = await proveArrived(task, target, published, { mayFail: object !== undefined && !whole });
+    if (!good) outcome.bytes = progress.before;
+    else {
+      const uncounted = progress.before + action.size - outcome.bytes;
+      if (uncounted > 0) onBytes(uncounted);
+      outcome.bytes = progress.before + action.size;
+      if (whole) await rememberSource(task, source, from, reader);
+    }
+    return good;
   } catch (error) {
-    outcome.bytes = before;
-    // The bytes came whole and of one version, and are not the content: the source has rotted (I4: never published).
-    if (codeOf(error) === "CORRUPT") throw sourceProblem(noteRot(task, source));
-    throw error;
+    outcome.bytes = progress.before;
+    throw codeOf(error) === "CORRUPT" ? await blame(task, source, from, error) : error;
   }
-  // Unchanged from before to after: what was published is what the source holds.
-  const after = await backend.stat(source.key);
-  if (after?.version === from.version) remember(task, source.location, after);
+}
+
+/** The storage may have gone while it was written, and the bytes be in the empty mount point that it left (S14). Buckets leave none. */
+const stillThere = ({ run }: Task, location: string): Promise<void> =>
+  backendOf(run, location).root === undefined ? run.health.require(location) : run.health.requireNow(location);
+
+/** What was published is what the source holds: it was read whole and of one version, or is unchanged from before to after. */
+async function rememberSource(task: Task, { location, key }: Ref, from: Entry, reader: Backend): Promise<void> {
+  const after = reader.root === undefined ? from : await reader.stat(key);
+  if (after?.version === from.version) remember(task, location, after, "content");
+}
+
+/** The bytes that came are not the content (I4: never published): the source has rotted, if it reads so again. */
+async function blame(task: Task, source: CopySource, from: Entry, error: unknown): Promise<unknown> {
+  try {
+    return (await readHash(task, source.location, from)) === task.sha256 ? error : sourceProblem(noteRot(task, source));
+  } catch (cause) {
+    return sourceProblem(cause);
+  }
+}
+
+/** The planned source in the terms of its store, where the store of the target can copy it. */
+function objectFor({ run }: Task, source: CopySource, target: Ref, from: Entry): StoreObject | undefined {
+  const [reader, writer] = [backendOf(run, source.location), backendOf(run, target.location)];
+  if (!source.planned || reader.provider === undefined || reader.provider !== writer.provider) return undefined;
+  return reader.objectOf?.(source.key, from.version);
 }
 
 /** The source as it is now. */
@@ -152,16 +189,23 @@ async function open(task: Task, source: CopySource): Promise<Entry> {
   if (entry.size !== task.action.size) {
     throw new StowageError("PRECONDITION", `${at(source)} has another size by now`, { hint: PLAN_AGAIN });
   }
+  if (entry.archived !== undefined) {
+    throw new StowageError("ARCHIVED", `${at(source)} can not be read: ${entry.archived}`, { hint: PLAN_AGAIN });
+  }
   return entry;
 }
 
-async function* sourceBytes({ run }: Task, backend: Backend, from: Entry): AsyncGenerator<Uint8Array> {
+async function* sourceBytes(
+  { run }: Task,
+  reader: Backend,
+  { from, source, target }: Shipment,
+  progress: { whole: boolean },
+): AsyncGenerator<Uint8Array> {
   try {
-    yield* backend.read(from.key, { version: from.version, signal: run.abort });
+    const bytes = reader.read(from.key, { version: from.version, signal: run.abort });
+    yield* paced(run, [source.location, target.location], bytes);
+    progress.whole = true;
   } catch (error) {
     throw sourceProblem(error);
   }
 }
-
-const localPath = (backend: Backend, key: string): string | undefined =>
-  backend.root === undefined ? undefined : join(backend.root, key);

@@ -1,0 +1,65 @@
+import type { Action, Ref } from "../plan/plan.js";
+import type { Outcome } from "./events.js";
+import { execute } from "./execute.js";
+import { addressOf, type Run } from "./run.js";
+import { type Ended, schedule } from "./schedule.js";
+
+/** Executes what the gate lets through; `remaining` was not started, or is to be started again. */
+export async function perform(
+  run: Run,
+  options: { concurrency: number; stopped: () => boolean },
+): Promise<{ outcomes: Outcome[]; remaining: Action[] }> {
+  const outcomes: Outcome[] = [];
+  /** Started before, when a location stopped answering; with the damage that was found then. */
+  const putOff = new Map<string, Ref[]>();
+
+  async function once(action: Action, unmet: readonly string[]): Promise<Ended> {
+    if (!putOff.has(action.id)) run.emit({ type: "action-start", action });
+    const outcome = await outcomeOf(run, action, unmet);
+    outcome.rot = [
+      ...new Map([...(putOff.get(action.id) ?? []), ...outcome.rot].map((ref) => [addressOf(ref), ref])).values(),
+    ];
+    if (outcome.code !== "UNAVAILABLE") run.gate.answered(action);
+    const location = restingFor(run, action, outcome);
+    if (location !== undefined && !options.stopped()) {
+      putOff.set(action.id, outcome.rot);
+      return "again";
+    }
+    run.journal.append({ type: "done", at: run.now(), outcome });
+    outcomes.push(outcome);
+    run.emit({ type: "action-done", action, outcome });
+    return outcome.outcome !== "failed" && outcome.outcome !== "skipped";
+  }
+
+  const remaining = await schedule(run.plan.actions, { ...options, gate: run.gate }, once);
+  return { outcomes, remaining };
+}
+
+async function outcomeOf(run: Run, action: Action, unmet: readonly string[]): Promise<Outcome> {
+  if (unmet.length > 0) {
+    return nothingDone(action, "skipped", "DEPENDENCY", `it needs ${unmet.join(", ")}, which did not succeed`);
+  }
+  const dead = run.gate.givenUp(action);
+  if (dead !== undefined)
+    return nothingDone(action, "failed", "UNAVAILABLE", `${dead} does not answer, and was given up`);
+  return await execute(run, action);
+}
+
+/** The location that failed the action, when it only rests: the action finds what it has done, and goes on from there. */
+function restingFor(run: Run, action: Action, { code }: Outcome): string | undefined {
+  if (code !== "UNAVAILABLE" && code !== "TOO_FEW_COPIES") return undefined;
+  const location = run.gate.heldBy(action);
+  return location !== undefined && run.gate.standing(location).is === "rests" ? location : undefined;
+}
+
+const nothingDone = ({ id, kind }: Action, outcome: Outcome["outcome"], code: string, message: string): Outcome => ({
+  action: id,
+  kind,
+  outcome,
+  code,
+  message,
+  present: [],
+  removed: [],
+  rot: [],
+  bytes: 0,
+});
