@@ -1,0 +1,116 @@
+import type { AzureStore } from "../config/config.js";
+import { codeOf } from "../lib/error.js";
+import { type Opened, openContainer } from "./azure/client.js";
+import { type Azure, type AzureLimits, blobOf, conditionsOf, LIMITS, send } from "./azure/context.js";
+import { copy } from "./azure/copy.js";
+import { link, pointing } from "./azure/link.js";
+import { list } from "./azure/list.js";
+import { MAX_NAME } from "./azure/name.js";
+import { read } from "./azure/read.js";
+import { storedOf } from "./azure/stored.js";
+import { upload } from "./azure/upload.js";
+import type { Requests } from "./requests.js";
+import type { ObjectStore, Stored } from "./store.js";
+
+export type { AzureLimits } from "./azure/context.js";
+
+/** A container of Azure Blob Storage. Sends nothing before it is asked something. */
+export async function azureStore(
+  store: AzureStore,
+  requests: Requests,
+  limits: Partial<AzureLimits> = {},
+): Promise<ObjectStore> {
+  const opened = await openContainer(store);
+  const azure: Azure = {
+    container: opened.container,
+    requests,
+    tier: store.storageClass,
+    limits: { ...LIMITS, ...limits },
+    versions: false,
+    address: addressOf(opened.container.url),
+  };
+  return {
+    address: azure.address,
+    maxNameBytes: MAX_NAME,
+    listsMetadata: true,
+    mtimeFormat: "rfc3339",
+    versioned: () => versioned(azure),
+    head: (name, signal) => head(azure, name, signal),
+    list: (prefix, signal) => list(azure, prefix, signal),
+    read: (name, request) => read(azure, name, request),
+    put: (name, what, condition) => upload(azure, name, what, condition),
+    remove: (name, token) => remove(azure, name, token),
+    discard: (name) => discard(azure, name),
+    tags: (name) => tags(azure, name),
+    presign: async (name, options) => await link(opened, blobOf(azure, name), options),
+    close: async () => undefined,
+    ...copying(azure, opened),
+  };
+}
+
+/** Without the scheme's port or the query, which may be a SAS. */
+function addressOf(url: string): string {
+  const { host, pathname } = new URL(url);
+  return `azure://${host}${pathname}`;
+}
+
+/** An account key reaches every container of the account; a SAS surely only this one. */
+function copying(azure: Azure, opened: Opened): Pick<ObjectStore, "copy" | "provider"> {
+  const to = pointing(opened);
+  if (!to) return {};
+  const reach = opened.signing === "key" ? azure.address.slice(0, azure.address.lastIndexOf("/")) : azure.address;
+  return {
+    provider: `${reach}#${opened.signing}`,
+    copy: async (from, name, what) => await copy(azure, to, from, name, what),
+  };
+}
+
+async function head(azure: Azure, name: string, signal?: AbortSignal): Promise<Stored | undefined> {
+  const blob = blobOf(azure, name);
+  try {
+    const found = await send(azure, name, (attempt) => blob.getProperties({ abortSignal: attempt.signal }), { signal });
+    return storedOf(azure, name, found);
+  } catch (error) {
+    if (codeOf(error) === "NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+async function remove(azure: Azure, name: string, token: string): Promise<void> {
+  const blob = blobOf(azure, name);
+  await send(azure, name, async ({ signal, number }) => {
+    try {
+      await blob.delete({ conditions: conditionsOf({ token }), abortSignal: signal });
+    } catch (error) {
+      // The answer to the attempt before was lost: it had done it.
+      if (number === 1 || !isAbsent(error)) throw error;
+    }
+  });
+}
+
+async function discard(azure: Azure, name: string): Promise<void> {
+  const blob = blobOf(azure, name);
+  await send(azure, name, ({ signal }) => blob.deleteIfExists({ abortSignal: signal }));
+}
+
+const isAbsent = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "code" in error && error.code === "BlobNotFound";
+
+async function tags(azure: Azure, name: string): Promise<string[]> {
+  const blob = blobOf(azure, name);
+  const found = await send(azure, name, ({ signal }) => blob.getTags({ abortSignal: signal }));
+  return Object.entries(found.tags).map(([key, value]) => (value === "" ? key : `${key}=${value}`));
+}
+
+/** Blobs of an account with versioning tell their version; where none does, one page of the listing is asked. */
+async function versioned(azure: Azure): Promise<boolean> {
+  if (azure.versions) return true;
+  await send(azure, azure.address, async ({ signal }) => {
+    const pages = azure.container
+      .listBlobsFlat({ abortSignal: signal, includeVersions: true })
+      .byPage({ maxPageSize: 1 });
+    const { value } = await pages.next();
+    if (value?.segment.blobItems.some(({ versionId }: { versionId?: string }) => versionId)) azure.versions = true;
+  });
+  return azure.versions;
+}
