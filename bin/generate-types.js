@@ -42,6 +42,7 @@ function bare(node) {
 export async function generate() {
   const { anyOf: _, ...schema } = JSON.parse(readFileSync(new URL("schema/storage.schema.json", root), "utf8"));
   delete schema.$defs.requirement.anyOf;
+  delete schema.$defs.location.allOf;
   return await compile(bare(references(unions(schema))), "StorageFile", {
     bannerComment: BANNER,
     additionalProperties: false,

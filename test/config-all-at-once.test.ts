@@ -51,7 +51,7 @@ describe("all that is wrong with a storage.yaml is told at once", () => {
         '3:22 "~x": only ~ and ~/… are the home directory',
         "3:36 mismatched { and }",
         '4:13 there are two locations "B", but for upper and lower case',
-        '4:22 "type" must be local or network, not "lokal"',
+        '4:22 "type" must be local, network, s3, gcs, azure, supabase or plugin, not "lokal"',
         '4:35 "B" and "location-1" are the same directory',
         '4:57 "method" must be content or checksum, not "x"',
         '4:67 "5m" is ambiguous',
@@ -147,7 +147,7 @@ require:
   - { match: {}, copies: 7 }
 `,
       expected: [
-        '2:22 "type" must be local or network, not "lokal"',
+        '2:22 "type" must be local, network, s3, gcs, azure, supabase or plugin, not "lokal"',
         '3:47 "status" must be active, offline, draining or retired, not "retierd"',
         "3:64 mismatched { and }",
         "5:5 the location must be a mapping, not 5",

@@ -53,6 +53,8 @@ describe("storage.yaml, read", () => {
       name: "b",
       type: "network",
       root: "/b",
+      windows: [],
+      allowUnconditionalDelete: false,
       priority: 0,
       purpose: ["backup"],
       capacity: {},
@@ -243,7 +245,7 @@ describe("storage.yaml, refused", () => {
     const text = `versoin: 1
 settings: { settle: 5m, timezone: Mars/Olympus }
 locations:
-  - { name: a, type: s3, bucket: b, region: x }
+  - { name: a, type: s3, bucket: b, path: x }
   - { name: b, type: lokal, path: /b }
   - { name: c, type: local, path: /c, priority: high, statsu: active }
   - { type: local, path: /d }
@@ -256,8 +258,9 @@ rules:
       '1:1 UNKNOWN_KEY unknown key "versoin"',
       '2:21 BAD_VALUE "5m" is ambiguous',
       '2:35 WRONG_VALUE there is no time zone "Mars/Olympus"',
-      '4:22 UNSUPPORTED type "s3" is not supported by this version',
-      '5:22 WRONG_VALUE "type" must be local or network, not "lokal"',
+      '4:34 WRONG_VALUE "b" is no name of a bucket',
+      '4:37 WRONG_KEY an s3 location has its files in "bucket"',
+      '5:22 WRONG_VALUE "type" must be local, network, s3, gcs, azure, supabase or plugin, not "lokal"',
       '6:49 WRONG_TYPE "priority" must be a whole number, not the text "high"',
       '6:55 UNKNOWN_KEY unknown key "statsu"',
       '7:5 MISSING_KEY the location needs "name"',
@@ -366,8 +369,8 @@ rules:
     ],
     [
       "a location with errors, which is known by name all the same",
-      "locations:\n  - { name: a, type: s3, bucket: x }\nrules: [{ default: a }]\n",
-      ['2:22 UNSUPPORTED type "s3" is not supported by this version'],
+      "locations:\n  - { name: a, type: tape }\nrules: [{ default: a }]\n",
+      ['2:22 WRONG_VALUE "type" must be local, network, s3, gcs, azure, supabase or plugin, not "tape"'],
     ],
     ["no directory", "locations:\n  - { name: a, type: local }\n", ['2:5 MISSING_KEY the location "a" needs "path"']],
     [
@@ -443,9 +446,12 @@ rules:
       ['4:29 WRONG_TYPE "project" must be a text or a list, not 2024'],
     ],
     [
-      "tags, which come later",
-      `${TWO}rules: [{ match: { tags.contains: x }, action: keep }]\n`,
-      ['4:20 UNSUPPORTED "tags.contains" is not supported by this version'],
+      "what comes later",
+      `${TWO}rules: [{ match: { created: x }, action: keep }]\npolicies: []\n`,
+      [
+        '4:20 UNSUPPORTED "created" is not supported by this version',
+        '5:1 UNSUPPORTED "policies" is not supported by this version',
+      ],
     ],
     [
       "a type of file that is none",

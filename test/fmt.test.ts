@@ -202,7 +202,7 @@ describe("fmt", () => {
     ["an unknown key", "locations:\n  - { name: a, type: local, path: /a, colour: red }\n"],
     [
       "a rule of a location that can not be written out",
-      "locations:\n  - { name: a, type: local, path: /a, rules: [{ require_tags: [x] }] }\n",
+      "locations:\n  - { name: a, type: local, path: /a, rules: [{ min_quality_stars: 4, max_quality_stars: 3 }] }\n",
     ],
     [
       "an unknown type of file",

@@ -1,3 +1,7 @@
+import type { Store } from "./store.js";
+
+export type { AzureStore, GcsStore, PluginStore, S3Store, Store, SupabaseStore } from "./store.js";
+
 /**
  * The meaning of a storage.yaml, after validation, interpolation and the compilation of the seeds' spellings: what the
  * later stages read. Durations are milliseconds, sizes bytes, fractions 0..1, paths absolute.
@@ -59,63 +63,6 @@ export interface Window {
 }
 
 export type LocationType = "local" | "network" | "s3" | "gcs" | "azure" | "supabase" | "plugin";
-
-/** How a location that is no directory is reached. Prefixes are empty or end with `/`. Secrets never leave this object. */
-export type Store = S3Store | GcsStore | AzureStore | SupabaseStore | PluginStore;
-
-export interface S3Store {
-  type: "s3";
-  bucket: string;
-  prefix: string;
-  region?: string;
-  endpoint?: string;
-  forcePathStyle?: boolean;
-  storageClass?: string;
-  /** SSE-S3, or SSE-KMS with the account's own key where no key is named. */
-  encryption?: { kind: "sse-s3" } | { kind: "sse-kms"; kmsKey?: string };
-  /** Undefined: the SDK's own chain. */
-  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
-  /** A profile of the SDK's shared configuration files. */
-  profile?: string;
-}
-
-export interface GcsStore {
-  type: "gcs";
-  bucket: string;
-  prefix: string;
-  project?: string;
-  endpoint?: string;
-  /** Absolute path of a key file; undefined: application default credentials. */
-  credentialsPath?: string;
-  storageClass?: string;
-  kmsKey?: string;
-}
-
-export interface AzureStore {
-  type: "azure";
-  account?: string;
-  container: string;
-  prefix: string;
-  endpoint?: string;
-  /** Access tier: Hot, Cool, Cold, Archive. */
-  storageClass?: string;
-  credentials?: { connectionString?: string; accountKey?: string; sasToken?: string };
-}
-
-export interface SupabaseStore {
-  type: "supabase";
-  url: string;
-  bucket: string;
-  prefix: string;
-  key: string;
-}
-
-export interface PluginStore {
-  type: "plugin";
-  /** The name under which an installed plug-in offers the backend. */
-  use: string;
-  options: Record<string, unknown>;
-}
 
 export type LocationStatus = "active" | "offline" | "draining" | "retired";
 

@@ -29,7 +29,7 @@ export interface Findings {
   /** The value at this offset is not known: nothing more is said about it. */
   mute(offset: number): void;
   readonly failed: boolean;
-  /** From now on `value` is shown as `${name}`. */
+  /** `value` is shown as `${name}`, also in what was found before. */
   keepSecret(value: string, name: string): void;
   /** Text in which every secret is replaced. */
   redact(text: string): string;
@@ -64,11 +64,17 @@ export function findings(file: string, text: string): Findings {
     if (muted.has(offsetOf(at))) return;
     failed ||= severity === "error";
     if (all.length > MAX_FINDINGS * 10) return;
-    const found = { severity, code, message: shown(redact(message)), file, ...position(offsetOf(at)) };
-    const mark = `${found.line}:${found.column}:${found.message}`;
+    const found = { severity, code, message, file, ...position(offsetOf(at)) };
+    const mark = `${found.line}:${found.column}:${message}`;
     if (seen.has(mark)) return;
     seen.add(mark);
-    all.push(hint === undefined ? found : { ...found, hint: shown(redact(hint)) });
+    all.push(hint === undefined ? found : { ...found, hint });
+  };
+  /** Only now, because a secret may have become known after the finding that shows it. */
+  const safe = (found: Diagnostic): Diagnostic => {
+    const { message, hint, ...rest } = found;
+    const told = { ...rest, message: shown(redact(message)) };
+    return hint === undefined ? told : { ...told, hint: shown(redact(hint)) };
   };
   return {
     marks,
@@ -84,7 +90,7 @@ export function findings(file: string, text: string): Findings {
     keepSecret: (value, name) => {
       if (value !== "") secrets.set(value, name);
     },
-    list: () => bounded(all.sort((a, b) => a.line - b.line || a.column - b.column)),
+    list: () => bounded(all.map(safe).sort((a, b) => a.line - b.line || a.column - b.column)),
   };
 }
 

@@ -1,18 +1,7 @@
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isNode,
-  isScalar,
-  isSeq,
-  type Node,
-  type Pair,
-  visit,
-  type YAMLMap,
-  YAMLSeq,
-} from "yaml";
+import { type Document, isAlias, isMap, isNode, isSeq, type Node, type Pair, visit, type YAMLMap, YAMLSeq } from "yaml";
 import type { Diagnostic } from "./config.js";
 import { type Findings, findings } from "./findings.js";
+import { type Entries, lift, nameOf, writePlainly } from "./format-location.js";
 import { orderKeys } from "./order.js";
 import { byPriority, freeName, placementName } from "./rules.js";
 import type { LocationEntry, StorageFile } from "./schema.gen.js";
@@ -54,7 +43,7 @@ function format(text: string, found: Findings): string | undefined {
   const root = document.contents as YAMLMap<Node, Node | null>;
   const header = takeHeader(root);
   lift(root, "storage");
-  for (const location of itemsOf(root, "locations")) if (isMap(location)) lift(location as Entries, "config");
+  for (const location of itemsOf(root, "locations")) if (isMap(location)) writePlainly(document, location as Entries);
   writePlacements(document, root, tree as unknown as StorageFile, found);
   if (!root.has("version")) root.items.unshift(document.createPair("version", 1) as Pair<Node, Node>);
   orderKeys(root);
@@ -62,10 +51,6 @@ function format(text: string, found: Findings): string | undefined {
   padFlow(document);
   return document.toString({ indent: 2, indentSeq: true, lineWidth: 0, minContentWidth: 0 });
 }
-
-type Entries = YAMLMap<Node, Node | null>;
-
-const nameOf = (pair: Pair<Node, Node | null>): unknown => (isScalar(pair.key) ? pair.key.value : undefined);
 
 function itemsOf(map: Entries, key: string): unknown[] {
   const list = map.get(key, true) as unknown;
@@ -115,28 +100,6 @@ function padFlow(document: Document): void {
     },
   });
 }
-
-/** Puts what is under `key` beside it, with the comments. */
-function lift(map: Entries, key: string): void {
-  const index = map.items.findIndex((pair) => nameOf(pair) === key);
-  const pair = map.items[index];
-  if (!pair || !isMap(pair.value)) return;
-  const inner = pair.value as Entries;
-  const first = inner.items[0];
-  const before = commentsOf([pair.key, inner]);
-  if (first && before) first.key.commentBefore = [before, first.key.commentBefore].filter(Boolean).join("\n");
-  if (first && pair.key.spaceBefore) first.key.spaceBefore = true;
-  if (!first || inner.comment)
-    map.comment = [map.comment, first ? "" : before, inner.comment].filter(Boolean).join("\n");
-  map.items.splice(index, 1, ...inner.items);
-}
-
-/** The comments of these nodes, without those of what they contain. */
-const commentsOf = (nodes: readonly Node[]): string =>
-  nodes
-    .flatMap((node) => [node.commentBefore, isMap(node) ? undefined : node.comment])
-    .filter(Boolean)
-    .join("\n");
 
 /** Every comment in a subtree. */
 function allComments(pair: Pair): string {

@@ -1,21 +1,15 @@
-import { isAbsolute, join, relative, resolve, sep } from "node:path";
-import type { Capacity, Layout, Location, Pattern } from "./config.js";
+import { isAbsolute, relative, sep } from "node:path";
+import type { Capacity, Layout, Location, Pattern, Window } from "./config.js";
 import type { Findings } from "./findings.js";
 import { compileGlob, escapeGlob } from "./glob.js";
+import { checkKeys } from "./location-keys.js";
 import { patternOf } from "./match.js";
+import { storeOf } from "./resolve-store.js";
+import { type Context, checkRoots, directoryOf, pathOf } from "./roots.js";
 import type { CapacityEntry, LocationEntry, LocationVerify } from "./schema.gen.js";
-import { parseDuration, parsePercent, parseSize } from "./units.js";
+import { addressOf } from "./store.js";
+import { parseDuration, parsePercent, parseSize, parseWindow } from "./units.js";
 import type { Checked } from "./validate.js";
-
-/** Where relative paths and `~` lead, and where findings go. */
-export interface Context {
-  found: Findings;
-  /** The folder of storage.yaml. */
-  folder: string;
-  home: string;
-  /** Absolute path of the state directory. */
-  state: string;
-}
 
 /** Every location, with standards in place of what is wrong; names and roots are checked against each other. */
 export function resolveLocations(
@@ -28,33 +22,29 @@ export function resolveLocations(
   return locations;
 }
 
-/** `~` is the home directory, the rest is relative to the folder of storage.yaml. */
-export function pathOf(text: string, context: Pick<Context, "folder" | "home">): string {
-  if (text === "~") return context.home;
-  if (text.startsWith("~/")) return join(context.home, text.slice(2));
-  return resolve(context.folder, text);
-}
-
 function locationOf(entry: Checked<LocationEntry>, order: number, context: Context): Location {
   const { found } = context;
   const name = entry.name ?? `location-${order + 1}`;
-  const root = rootOf(entry, context);
+  checkKeys(entry, found);
+  const store = storeOf(entry, found, (path) => pathOf(path, context));
+  const directory = directoryOf(entry, context);
   const layout =
     entry.layout === undefined ? undefined : found.attempt([entry, "layout"], () => layoutOf(entry.layout!));
   const verify = entry.verify && verifyOf(entry.verify, found);
   const exclude = excludes(entry, found);
-  const capacity = entry.capacity ? capacityOf(entry.capacity, found) : {};
+  const capacity = entry.capacity ? capacityOf(entry.capacity, store !== undefined, found) : {};
   return {
     name,
     type: entry.type ?? "local",
-    root,
-    windows: [],
-    allowUnconditionalDelete: false,
+    root: store ? addressOf(store) : directory,
+    ...(store ? { store } : {}),
+    windows: windowsOf(entry, found),
+    allowUnconditionalDelete: entry.allow_unconditional_delete ?? false,
     priority: entry.priority ?? 0,
     purpose: [...new Set([entry.purpose ?? []].flat())],
     ...(layout ? { layout } : {}),
     capacity,
-    exclude: [...exclude, ...ownState(root, context.state)],
+    exclude: [...exclude, ...ownState(directory, context.state)],
     domain: entry.domain ?? name,
     readOnly: entry.read_only ?? false,
     status: entry.status ?? "active",
@@ -62,41 +52,6 @@ function locationOf(entry: Checked<LocationEntry>, order: number, context: Conte
     line: found.line(entry),
     order,
   };
-}
-
-/** Was written, but is nothing that could be read. */
-const isWrong = <T extends object>(entry: T, key: keyof T): boolean => key in entry && entry[key] === undefined;
-
-/** The key that the directory of a location is under, which may be that of another type. */
-function rootKey(entry: Checked<LocationEntry>): "path" | "mount_path" {
-  const [wanted, other] =
-    entry.type === "network" ? (["mount_path", "path"] as const) : (["path", "mount_path"] as const);
-  return other in entry && !(wanted in entry) ? other : wanted;
-}
-
-/** Empty where it is not known. */
-function rootOf(entry: Checked<LocationEntry>, context: Context): string {
-  const { found } = context;
-  if (entry.type !== undefined) checkRootKeys(entry, entry.type, found);
-  const key = rootKey(entry);
-  const text = entry[key];
-  if (text === undefined) return "";
-  if (text.includes("\0")) found.error("WRONG_VALUE", [entry, key], "the path contains a NUL character");
-  if (/^~[^/]/.test(text)) {
-    found.error("WRONG_VALUE", [entry, key], `"${text}": only ~ and ~/… are the home directory`, "Write the path out.");
-  }
-  return pathOf(text, context);
-}
-
-function checkRootKeys(entry: Checked<LocationEntry>, type: LocationEntry["type"], found: Findings): void {
-  const [wanted, other] = type === "network" ? (["mount_path", "path"] as const) : (["path", "mount_path"] as const);
-  if (entry[other] !== undefined) {
-    const hint = wanted in entry ? `Remove "${other}".` : `Rename "${other}" to "${wanted}".`;
-    found.error("WRONG_KEY", [entry, other, "key"], `a ${type} location has its directory in "${wanted}"`, hint);
-  } else if (!(wanted in entry) && !(other in entry)) {
-    const subject = entry.name === undefined ? "the location" : `the location "${entry.name}"`;
-    found.error("MISSING_KEY", entry, `${subject} needs "${wanted}"`, "The directory where its files lie.");
-  }
 }
 
 /** `{project}/{shot}/**` */
@@ -109,6 +64,13 @@ function verifyOf(verify: Checked<LocationVerify>, found: Findings): Location["v
   const { every: written, method = "content" } = verify;
   const every = written === undefined ? undefined : found.attempt([verify, "every"], () => parseDuration(written));
   return every === undefined ? undefined : { every, method };
+}
+
+function windowsOf(entry: Checked<LocationEntry>, found: Findings): Window[] {
+  const list = (entry.windows ?? []) as (string | undefined)[];
+  return list.flatMap((text, index) =>
+    text === undefined ? [] : (found.attempt([list, index], () => parseWindow(text)) ?? []),
+  );
 }
 
 function excludes(entry: Checked<LocationEntry>, found: Findings): Pattern[] {
@@ -130,14 +92,17 @@ function ownState(root: string, state: string): Pattern[] {
   return [patternOf(`/${escapeGlob(inside.split(sep).join("/"))}/**`, "path")];
 }
 
-function capacityOf(entry: CapacityEntry, found: Findings): Capacity {
+function capacityOf(entry: CapacityEntry, isStore: boolean, found: Findings): Capacity {
   const capacity: Capacity = {};
   if (entry.max !== undefined) {
     const max = found.attempt([entry, "max"], () => parseSize(entry.max!));
     if (max !== undefined) capacity.max = max;
   }
   const keep = entry.keep_free;
-  if (keep !== undefined) {
+  if (keep !== undefined && isStore) {
+    const fact = '"keep_free" has no effect here: a bucket is never full';
+    found.warning("NO_EFFECT", [entry, "keep_free", "key"], fact, 'Write "max" for what the files may take in sum.');
+  } else if (keep !== undefined) {
     const free = found.attempt([entry, "keep_free"], () =>
       String(keep).includes("%") ? { fraction: parsePercent(keep) } : { bytes: parseSize(keep) },
     );
@@ -181,48 +146,3 @@ export function checkName(entry: { name?: string | undefined }, what: string, fo
   else if (name.trim() !== name || name === "")
     found.error("BAD_NAME", [entry, "name"], `the name "${name}" starts or ends with a space`);
 }
-
-/** One storage twice would count one copy as two. What links lead to is checked by scanning. */
-function checkRoots(
-  locations: readonly Location[],
-  entries: readonly (Checked<LocationEntry> | undefined)[],
-  { found, state }: Context,
-): void {
-  const live = locations.filter(({ root, status, order }) => {
-    const isKnown = root !== "" && !isWrong(entries[order]!, "status");
-    return isKnown && status !== "retired";
-  });
-  for (const [index, location] of live.entries()) {
-    const entry = entries[location.order]!;
-    const at = [entry, rootKey(entry)] as const;
-    if (location.root === state || isInside(location.root, state)) {
-      found.error(
-        "NESTED_ROOT",
-        at,
-        `"${location.name}" lies inside of the state directory`,
-        "Write another `settings: { state: … }`.",
-      );
-    }
-    for (const other of live.slice(0, index)) {
-      if (location.root === other.root) {
-        found.error(
-          "SAME_ROOT",
-          at,
-          `"${location.name}" and "${other.name}" are the same directory`,
-          "One storage can not hold two copies.",
-        );
-      } else if (isInside(location.root, other.root) || isInside(other.root, location.root)) {
-        const [inner, outer] = isInside(location.root, other.root) ? [location, other] : [other, location];
-        found.error(
-          "NESTED_ROOT",
-          at,
-          `"${inner.name}" lies inside of "${outer.name}"`,
-          "One storage can not hold two copies.",
-        );
-      }
-    }
-  }
-}
-
-const isInside = (path: string, folder: string): boolean =>
-  path.startsWith(folder.endsWith(sep) ? folder : folder + sep);

@@ -2,7 +2,8 @@ import { StowageError } from "../lib/error.js";
 import type { Matcher, Pattern, Range, TextField } from "./config.js";
 import type { At } from "./findings.js";
 import { compileGlob, type GlobKind, isLiteral } from "./glob.js";
-import { isMapping, MEDIA_TYPES } from "./sugar.js";
+import { checkLiteral, textValue } from "./match-text.js";
+import { isMapping } from "./sugar.js";
 import { didYouMean, suggest } from "./suggest.js";
 import { parseRange, type Unit } from "./units.js";
 
@@ -49,8 +50,9 @@ const RANGES: Record<string, Unit> = {
   modified: "instant",
   accessed: "instant",
   copies: "number",
+  stars: "number",
 };
-const KEYS = ["path", "name", ...TEXTS, ...Object.keys(RANGES), "set", "any", "all", "not"];
+const KEYS = ["path", "name", ...TEXTS, "tags", "tags.contains", ...Object.keys(RANGES), "set", "any", "all", "not"];
 
 export const NOTHING: Matcher = { op: "any", of: [] };
 
@@ -77,6 +79,12 @@ function leaf(parent: object, key: string, value: unknown, scope: MatchScope): M
       return { op: "not", of: either(value, at, (item, place) => matcherOf(item, place, scope)) };
     case "set":
       return either(value, at, (name, place) => setLeaf(name, place, scope));
+    case "tags":
+      return isMapping(value)
+        ? tagSets(value, at, scope)
+        : either(value, at, (tag, place) => tagLeaf(tag, place, scope));
+    case "tags.contains":
+      return either(value, at, (tag, place) => tagLeaf(tag, place, scope));
     default:
       return either(value, at, (item, place) => fieldLeaf(key, item, place, [parent, key, "key"], scope));
   }
@@ -89,8 +97,7 @@ function items(value: unknown, at: At): [item: unknown, at: At][] {
 
 /** A list as value: any of them. */
 function either(value: unknown, at: At, one: (item: unknown, at: At) => Matcher): Matcher {
-  const all = items(value, at).map(([item, place]) => one(item, place));
-  return all.length === 1 ? all[0]! : { op: "any", of: all };
+  return anyOf(items(value, at).map(([item, place]) => one(item, place)));
 }
 
 function setLeaf(name: unknown, at: At, scope: MatchScope): Matcher {
@@ -100,6 +107,43 @@ function setLeaf(name: unknown, at: At, scope: MatchScope): Matcher {
   }
   const of = scope.set(name, at);
   return of ? { op: "set", name, of } : NOTHING;
+}
+
+/** `{ any: […], all: […], none: […] }` */
+function tagSets(sets: Record<string, unknown>, at: At, scope: MatchScope): Matcher {
+  const all = Object.entries(sets).flatMap(([key, tags]): Matcher[] => {
+    if (tags === undefined) return [];
+    const leaves = items(tags, [sets, key]).map(([tag, place]) => tagLeaf(tag, place, scope));
+    if (key === "any") return [anyOf(leaves)];
+    if (key === "all") return leaves;
+    if (key === "none") return [{ op: "not", of: anyOf(leaves) }];
+    scope.error("UNKNOWN_KEY", [sets, key, "key"], `unknown key "${key}"`, didYouMean(key, ["any", "all", "none"]));
+    return [];
+  });
+  if (Object.keys(sets).length === 0) scope.error("WRONG_VALUE", at, '"tags" is empty');
+  return all.length === 1 ? all[0]! : { op: "all", of: all };
+}
+
+const anyOf = (of: Matcher[]): Matcher => (of.length === 1 ? of[0]! : { op: "any", of });
+
+function tagLeaf(tag: unknown, at: At, scope: MatchScope): Matcher {
+  if (typeof tag !== "string") {
+    scope.error("WRONG_TYPE", at, "a tag is a text");
+    return NOTHING;
+  }
+  const pattern = attempt(() => patternOf(tag, "text"), at, scope);
+  return pattern ? { op: "tag", field: "tags", pattern, source: tag } : NOTHING;
+}
+
+/** Undefined where it is wrong, which is reported. */
+function attempt<T>(body: () => T, at: At, scope: MatchScope): T | undefined {
+  try {
+    return body();
+  } catch (error) {
+    if (!(error instanceof StowageError)) throw error;
+    scope.error(error.code, at, error.message, error.hint);
+    return undefined;
+  }
 }
 
 function fieldLeaf(key: string, value: unknown, at: At, keyAt: At, scope: MatchScope): Matcher {
@@ -113,13 +157,7 @@ function fieldLeaf(key: string, value: unknown, at: At, keyAt: At, scope: MatchS
     return NOTHING;
   }
   warnUnnamed(attr ?? (key === "project" ? key : undefined), keyAt, scope);
-  try {
-    return compileLeaf(key, attr, value, at, scope);
-  } catch (error) {
-    if (!(error instanceof StowageError)) throw error;
-    scope.error(error.code, at, error.message, error.hint);
-    return NOTHING;
-  }
+  return attempt(() => compileLeaf(key, attr, value, at, scope), at, scope) ?? NOTHING;
 }
 
 function compileLeaf(
@@ -134,6 +172,8 @@ function compileLeaf(
   if (unit) {
     const range = parseRange(value, unit);
     warnEquality(key, source, range, unit, at, scope);
+    if (key === "stars" && ((range.min?.value ?? 0) > 5 || (range.max?.value ?? 5) < 0))
+      scope.warning("NEVER_KNOWN", at, `no file has ${source} stars`, "Stars go from 0 to 5.");
     return { op: "range", field: key as "size", range, source };
   }
   if (attr !== undefined) {
@@ -182,35 +222,4 @@ function warnEquality(key: string, source: string, range: Range, unit: Unit, at:
 export function patternOf(text: string, kind: GlobKind): Pattern {
   const { captures: _, ...pattern } = compileGlob(text, kind);
   return pattern;
-}
-
-/** The form in which a field's values are compared. */
-function textValue(key: string, source: string): string {
-  const lower = source.includes("{{") ? source : source.toLowerCase();
-  if (key === "ext") return lower.replace(/^\./, "");
-  if (key === "media_type" || key === "type") return lower;
-  return key === "sha256" ? lower.replace(/^sha256:/, "") : source;
-}
-
-function checkLiteral(key: string, text: string, at: At, scope: MatchScope): void {
-  if (key === "media_type" && !MEDIA_TYPES.includes(text)) {
-    scope.error("UNKNOWN_VALUE", at, `there is no media_type "${text}"`, didYouMean(text, MEDIA_TYPES));
-  } else if (key === "location" && scope.locations && !scope.locations.includes(text)) {
-    scope.error("UNKNOWN_LOCATION", at, `there is no location "${text}"`, didYouMean(text, scope.locations));
-  } else if (key === "sha256" && !/^[0-9a-f]{64}$/.test(text)) {
-    scope.error(
-      "UNKNOWN_VALUE",
-      at,
-      `"${text}" is no SHA-256`,
-      "64 hexadecimal digits, or a part of them with a star: 3f2a*",
-    );
-  } else if (key === "type" && !text.includes("/")) {
-    const isMedia = MEDIA_TYPES.includes(text);
-    scope.error(
-      "UNKNOWN_VALUE",
-      at,
-      `"${text}" is no MIME type`,
-      isMedia ? `Write media_type: ${text}.` : "Such as image/jpeg or video/*.",
-    );
-  }
 }

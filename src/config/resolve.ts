@@ -1,12 +1,14 @@
-import { canonicalJson, sha256Hex } from "../lib/json.js";
-import type { Config, Matcher, NamedSet, Safety, Settings } from "./config.js";
+import type { Bandwidth, Config, Matcher, NamedSet, Safety, Settings } from "./config.js";
+import { digestOf } from "./digest.js";
 import type { Findings } from "./findings.js";
-import { type Context, pathOf, resolveLocations } from "./locations.js";
+import { resolveLocations } from "./locations.js";
 import { type MatchScope, matcherOf } from "./match.js";
+import { type Context, pathOf } from "./roots.js";
 import { type RuleContext, resolvePlacements, resolveRequire, resolveRules } from "./rules.js";
-import type { Match, StorageFile } from "./schema.gen.js";
+import type { Match, StorageFile, Transfer } from "./schema.gen.js";
 import { didYouMean } from "./suggest.js";
-import { parseDuration, parsePercent } from "./units.js";
+import { parseDuration, parsePercent, parseRate, parseTime } from "./units.js";
+import type { Checked } from "./validate.js";
 
 export interface ResolveOptions {
   /** Absolute. */
@@ -66,13 +68,30 @@ function resolveSettings(tree: StorageFile, paths: { folder: string; home: strin
     const hint = didYouMean(timezone, Intl.supportedValuesOf("timeZone")) ?? "Such as UTC or Europe/Berlin.";
     found.error("WRONG_VALUE", [settings, "timezone"], `there is no time zone "${timezone}"`, hint);
   }
+  const { concurrency = 8, retries = 5 } = settings.transfer ?? {};
+  const bandwidth = settings.transfer && bandwidthOf(settings.transfer, found);
   return {
     state: pathOf(settings.state ?? ".stowage", paths),
     timezone,
-    transfer: { concurrency: settings.transfer?.concurrency ?? 8, retries: settings.transfer?.retries ?? 5 },
+    transfer: { concurrency, retries, ...(bandwidth ? { bandwidth } : {}) },
     settle: duration("settle", "2min"),
     planTtl: duration("plan_ttl", "24h"),
   };
+}
+
+/** Undefined where nothing is ever limited. */
+function bandwidthOf(transfer: Checked<Transfer>, found: Findings): Bandwidth | undefined {
+  const written = transfer.bandwidth;
+  if (written === undefined) return undefined;
+  const times = typeof written === "string" ? { "00:00": written } : (written as Record<string, string | undefined>);
+  const all = Object.entries(times).flatMap(([time, text]) => {
+    const parent = typeof written === "string" ? transfer : written;
+    const key = typeof written === "string" ? "bandwidth" : time;
+    const from = found.attempt([parent, key, "key"], () => parseTime(time));
+    const rate = text === undefined ? undefined : found.attempt([parent, key], () => parseRate(text));
+    return from === undefined ? [] : [{ from, ...(rate === undefined || rate === Infinity ? {} : { rate }) }];
+  });
+  return all.every(({ rate }) => rate === undefined) ? undefined : all.sort((a, b) => a.from - b.from);
 }
 
 /** An IANA name; offsets such as +02:00 know no summer time and are refused. */
@@ -150,24 +169,4 @@ function resolveSets(
     return match ? [{ name, line: found.line([written, name, "key"]), match }] : [];
   });
   return { scope, sets, used };
-}
-
-/** Of the meaning only: no line numbers, no spelling, no order of keys; secrets by name. */
-function digestOf(meaning: Omit<Config, "file" | "digest" | "sets">, found: Findings): string {
-  return `sha256:${sha256Hex(canonicalJson(meaningOf(meaning, found)))}`;
-}
-
-/** Names of fields that say how something was written or where the file lies, not what it means. */
-const SPELLING = new Set(["line", "source", "re2", "prefix", "suffix", "captures", "state"]);
-
-function meaningOf(value: unknown, found: Findings): unknown {
-  if (typeof value === "string") return found.redact(value);
-  if (Array.isArray(value)) return value.map((item) => meaningOf(item, found));
-  if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([key]) => !SPELLING.has(key));
-  const plain = Object.fromEntries(entries.map(([key, inner]) => [key, meaningOf(inner, found)]));
-  if (!("op" in plain)) return plain;
-  if (plain["op"] === "set") return plain["of"];
-  if ((plain["op"] !== "all" && plain["op"] !== "any") || !Array.isArray(plain["of"])) return plain;
-  return { ...plain, of: plain["of"].sort((a, b) => (canonicalJson(a) < canonicalJson(b) ? -1 : 1)) };
 }

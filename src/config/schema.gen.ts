@@ -3,11 +3,21 @@
  * schema/storage.schema.json: change that file, never this one.
  */
 
+export type Bandwidth =
+  | {
+      [k: string]: Rate;
+    }
+  | Rate;
+/**
+ * Bytes a second: a size with `/s`, or `unlimited`. `5MiB/s`
+ */
+export type Rate = string;
 /**
  * A number with a unit: s min h d w mo (30 days) y (365 days). `30d`; a bare 0 is none.
  */
 export type Duration = string | number;
 export type Percent = string;
+export type Encryption = Kms | ("sse-s3" | "sse-kms");
 /**
  * Bytes as an integer, or a number with a unit: KB MB GB TB PB are powers of 1000, KiB MiB GiB TiB PiB powers of 1024. `1.5GB`
  */
@@ -35,6 +45,7 @@ export type Locations = LocationEntry[];
  * via the `patternProperty` "^attr\.[A-Za-z_][A-Za-z0-9_]*$".
  */
 export type Comparisons = string | number | (string | number)[];
+export type Tags = TagSets | Texts;
 /**
  * One name, or a list of names.
  */
@@ -78,7 +89,7 @@ export interface Settings {
    */
   state?: string;
   /**
-   * IANA name of the time zone for `{modified:%Y}`; ages do not depend on it. Default: UTC.
+   * IANA name of the time zone for `{modified:%Y}`, `windows` and `bandwidth`; ages do not depend on it. Default: UTC.
    */
   timezone?: string;
   transfer?: Transfer;
@@ -101,6 +112,7 @@ export interface Transfer {
    * How often a transient error is tried again. Default: 5.
    */
   retries?: number;
+  bandwidth?: Bandwidth;
 }
 /**
  * Holds after every step of every plan.
@@ -140,9 +152,9 @@ export interface LocationEntry {
    */
   name: string;
   /**
-   * `local`: a directory. `network`: a mounted share (SMB, NFS), which counts as unmounted while its marker is missing.
+   * `local`: a directory. `network`: a mounted share (SMB, NFS), which counts as unmounted while its marker is missing. `s3`: a bucket of Amazon S3 or of a store that speaks S3. `gcs`: Google Cloud Storage. `azure`: a container of Azure Blob Storage. `supabase`: a bucket of Supabase Storage. `plugin`: what an installed plug-in offers.
    */
-  type: "local" | "network";
+  type: "local" | "network" | "s3" | "gcs" | "azure" | "supabase" | "plugin";
   /**
    * The directory of a local location; `~` is your home, a relative path starts at this file.
    */
@@ -151,6 +163,70 @@ export interface LocationEntry {
    * The directory of a network location, inside the mounted share.
    */
   mount_path?: string;
+  /**
+   * gcs: the project that requests are made for. Default: that of the credentials.
+   */
+  project?: string;
+  /**
+   * azure: the storage account.
+   */
+  account?: string;
+  /**
+   * supabase: the address of the project.
+   */
+  url?: string;
+  /**
+   * s3, gcs, supabase: the bucket. It must exist; stowage makes none.
+   */
+  bucket?: string;
+  /**
+   * azure: the container. It must exist; stowage makes none.
+   */
+  container?: string;
+  /**
+   * plugin: the name under which an installed plug-in offers its backend.
+   */
+  use?: string;
+  /**
+   * The part of the bucket that is this location: what its objects' names start with. A `/` at the end is added. Default: the whole bucket.
+   */
+  prefix?: string;
+  /**
+   * s3: the bucket's region. Default: that of the SDK's own configuration.
+   */
+  region?: string;
+  /**
+   * s3, gcs, azure: the address of a store that is not the provider's own. No user names, keys or tokens in it.
+   */
+  endpoint?: string;
+  /**
+   * s3: the bucket stands in the path of an address, not in its host name. Many stores behind an `endpoint` need it. Default: false.
+   */
+  force_path_style?: boolean;
+  /**
+   * s3, gcs, azure: the class that new objects get, such as STANDARD_IA (s3), NEARLINE (gcs) or Cool (azure). Default: the bucket's.
+   */
+  storage_class?: string;
+  encryption?: Encryption;
+  /**
+   * s3: a profile of the AWS configuration files, in place of `credentials`.
+   */
+  profile?: string;
+  /**
+   * gcs: the key file of a service account; `~` is your home, a relative path starts at this file. Default: application default credentials.
+   */
+  credentials_path?: string;
+  credentials?: CredentialsEntry;
+  /**
+   * supabase: the key of the project that requests are signed with; always a variable.
+   */
+  key?: string;
+  /**
+   * plugin: what the plug-in wants to know. Keys that are named like secrets (key, token, secret, password, credential) take nothing but a variable.
+   */
+  options?: {
+    [k: string]: unknown;
+  };
   /**
    * Higher is read from first, and is `primary` in conflicts. Default: 0.
    */
@@ -174,6 +250,14 @@ export interface LocationEntry {
    */
   read_only?: boolean;
   /**
+   * Your word that stowage may remove objects although the store can not remove just the version that was checked: what somebody else writes to the same name at that moment would be lost. Without it such a store only gains files. Default: false.
+   */
+  allow_unconditional_delete?: boolean;
+  /**
+   * When files may be transferred to and from the location, in `settings.timezone`; over midnight is fine. Default: always.
+   */
+  windows?: string[];
+  /**
    * `active`; `offline`: neither read nor written nor counted; `draining`: read, never written, not counted; `retired`: as if not there. Default: active.
    */
   status?: "active" | "offline" | "draining" | "retired";
@@ -186,6 +270,44 @@ export interface LocationEntry {
    * Older spelling: keys of the location one level deeper. `stowage fmt` moves them up.
    */
   config?: {};
+}
+/**
+ * Encryption with a key of a key management service.
+ */
+export interface Kms {
+  /**
+   * The key: an id, an ARN or an alias (s3), a resource name (gcs). No secret.
+   */
+  kms_key: string;
+}
+/**
+ * How stowage shows who it is. Every value is a variable and nothing else: secrets do not belong into this file. Default: what the provider's SDK finds by itself (environment, configuration files, roles).
+ */
+export interface CredentialsEntry {
+  /**
+   * s3: the id of an access key.
+   */
+  access_key_id?: string;
+  /**
+   * s3: the secret of that access key.
+   */
+  secret_access_key?: string;
+  /**
+   * s3: the token of temporary credentials; may be empty.
+   */
+  session_token?: string;
+  /**
+   * azure: a connection string, as the portal shows it.
+   */
+  connection_string?: string;
+  /**
+   * azure: a key of the storage account.
+   */
+  account_key?: string;
+  /**
+   * azure: a shared access signature for the container.
+   */
+  sas_token?: string;
 }
 /**
  * How much a location may hold.
@@ -220,6 +342,17 @@ export interface Placement {
    */
   min_age_days?: number;
   include_types?: Texts;
+  require_tags?: Texts;
+  include_tags?: Texts;
+  exclude_tags?: Texts;
+  /**
+   * Rated with at least so many stars.
+   */
+  min_quality_stars?: number;
+  /**
+   * Rated with at most so many stars; files without a rating are not meant.
+   */
+  max_quality_stars?: number;
   exclude_types?: Texts;
   /**
    * At least this large.
@@ -254,6 +387,9 @@ export interface Match {
   accessed?: Comparisons;
   copies?: Comparisons;
   verified?: Comparisons;
+  tags?: Tags;
+  "tags.contains"?: Texts;
+  stars?: Comparisons;
   sha256?: Texts;
   set?: Names;
   /**
@@ -265,7 +401,15 @@ export interface Match {
    */
   all?: Match[];
   not?: MatchOrList;
-  [k: string]: Comparisons | Globs | Texts | Names | Match[] | MatchOrList | undefined;
+  [k: string]: Comparisons | Globs | Texts | Tags | Names | Match[] | MatchOrList | undefined;
+}
+/**
+ * Which tags a file has; all keys must hold.
+ */
+export interface TagSets {
+  any?: Texts;
+  all?: Texts;
+  none?: Texts;
 }
 /**
  * Files that no rule matched are put into this location, unless they already are in one whose purpose is organized, archive or backup. Must be the last rule.

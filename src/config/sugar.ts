@@ -1,12 +1,13 @@
 import { StowageError } from "../lib/error.js";
 import type { Findings, Marks } from "./findings.js";
-import type { Match, Placement } from "./schema.gen.js";
+import { SEED_CREDENTIALS } from "./location-keys.js";
+import type { Match, Placement, TagSets } from "./schema.gen.js";
 import { suggest } from "./suggest.js";
 import type { Mapping } from "./tree.js";
 
 /**
- * Older spellings, brought into canonical form: `storage:` around everything, `config:` under a location, and `rules:` under a
- * location. Mappings keep their places in the file.
+ * Older spellings, brought into canonical form: `storage:` around everything, `config:` under a location with credentials in it,
+ * and `path:` for a bucket. Mappings keep their places in the file.
  */
 export function unwrap(tree: unknown, found: Findings): unknown {
   if (!isMapping(tree)) return tree;
@@ -14,7 +15,7 @@ export function unwrap(tree: unknown, found: Findings): unknown {
   const locations = root["locations"];
   if (Array.isArray(locations)) {
     for (const [index, location] of locations.entries()) {
-      if (isMapping(location) && isMapping(location["config"])) locations[index] = lift(location, "config", found);
+      if (isMapping(location)) locations[index] = plainLocation(location, found);
     }
   }
   return root;
@@ -22,6 +23,51 @@ export function unwrap(tree: unknown, found: Findings): unknown {
 
 export const isMapping = (value: unknown): value is Mapping =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+function plainLocation(location: Mapping, found: Findings): Mapping {
+  const isWrapped = isMapping(location["config"]);
+  const plain = isWrapped ? lift(location, "config", found) : location;
+  if (isWrapped) gatherCredentials(plain, found);
+  if (meansBucket(plain["type"], Object.keys(plain))) rename(plain, "path", "bucket", found);
+  return plain;
+}
+
+/** `path` of a bucket is its name. */
+export const meansBucket = (type: unknown, keys: readonly unknown[]): boolean =>
+  (type === "s3" || type === "gcs") && keys.includes("path") && !keys.includes("bucket");
+
+function rename(mapping: Mapping, from: string, to: string, found: Findings): void {
+  const marks = found.marks.get(mapping);
+  const mark = marks?.of.get(from);
+  if (mark) marks?.of.set(to, mark);
+  mapping[to] = mapping[from];
+  delete mapping[from];
+}
+
+/** `aws_access_key_id` and the like, under `credentials`. */
+function gatherCredentials(location: Mapping, found: Findings): void {
+  const seeds = Object.keys(location).filter((key) => Object.hasOwn(SEED_CREDENTIALS, key));
+  const marks = found.marks.get(location);
+  if (seeds.length === 0) return;
+  const first = marks?.of.get(seeds[0]!)?.key ?? 0;
+  if ("credentials" in location) {
+    found.error("DUPLICATE_KEY", first, `"${seeds[0]}" is also written in "credentials"`, "Write it there only.");
+    for (const seed of seeds) delete location[seed];
+    return;
+  }
+  const credentials = Object.create(null) as Mapping;
+  const inner: Marks = { self: first, of: new Map() };
+  found.marks.set(credentials, inner);
+  for (const seed of seeds) {
+    const key = SEED_CREDENTIALS[seed]!;
+    if (key in credentials) found.error("DUPLICATE_KEY", [location, seed, "key"], `there are two keys for "${key}"`);
+    credentials[key] = location[seed];
+    inner.of.set(key, marks?.of.get(seed) ?? { key: first, value: first });
+    delete location[seed];
+  }
+  location["credentials"] = credentials;
+  marks?.of.set("credentials", { key: first, value: first });
+}
 
 /** The outer mapping without `key`, with what was under it. A key that both have is reported. */
 function lift(outer: Mapping, key: string, found: Findings): Mapping {
@@ -59,12 +105,22 @@ function placementOf(rule: Placement, found: Findings): Match {
   if (age !== undefined) match.age = age;
   const size = found.attempt(rule, () => bounds(rule.min_size_bytes, rule.max_size_bytes, ""));
   if (size !== undefined) match.size = size;
+  const tags = tagsOf(rule);
+  if (tags) match.tags = tags;
+  const stars = found.attempt(rule, () => bounds(rule.min_quality_stars, rule.max_quality_stars, ""));
+  if (stars !== undefined) match.stars = stars;
   const include = typesMatch(rule, "include_types", found);
   const exclude = typesMatch(rule, "exclude_types", found);
   if (include) Object.assign(match, include);
   if (exclude) match.not = exclude;
   standAt(match, found.marks.get(rule)?.self ?? 0, found);
   return match;
+}
+
+function tagsOf(rule: Placement): TagSets | undefined {
+  const { include_tags: any, require_tags: all, exclude_tags: none } = rule;
+  const sets = Object.entries({ any, all, none }).filter(([, tags]) => tags !== undefined);
+  return sets.length === 0 ? undefined : Object.fromEntries(sets);
 }
 
 function standAt(value: object, self: number, found: Findings): void {

@@ -12,7 +12,8 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { Findings, Mark, Marks } from "./findings.js";
-import { type Environment, interpolate, isSecret } from "./interpolate.js";
+import { type Environment, type Interpolated, interpolate, isSecret } from "./interpolate.js";
+import { exampleOf, isOneVariable, type Secrecy, secrecyOf } from "./secrets.js";
 import { MAX_DEPTH } from "./text.js";
 
 /** A mapping of the file; without a prototype, so that no key has a meaning of its own. */
@@ -45,7 +46,8 @@ const firstLine = (message: string): string => message.split("\n", 1)[0]!;
 
 function syntaxMessage(error: { code: string; message: string }): string {
   if (error.code === "MULTIPLE_DOCS") return "the file has more than one YAML document; only one is read";
-  return `YAML: ${firstLine(error.message)}`;
+  // The parser may show a piece of the text, which may be a secret.
+  return `YAML: ${firstLine(error.message).replace(/: "[^"]*[A-Za-z0-9].*$/, "")}`;
 }
 
 function syntaxHint(offset: number, text: string): string | undefined {
@@ -70,8 +72,15 @@ export interface TreeOptions {
  * `undefined` = aliases lead nowhere or too far, which is reported.
  */
 export function treeOf(document: Document.Parsed, options: TreeOptions): unknown {
-  const walk: Walk = { ...options, nodes: 0, broken: false, anchors: new Map(), aliased: false, inPath: false };
+  const empty = { anchors: new Map(), path: [], uses: [], secrets: new Map() };
+  const walk: Walk = { ...options, ...empty, nodes: 0, broken: false, aliased: false };
   const tree = convert(document.contents, 0, walk);
+  for (const { name, at } of walk.uses) {
+    const secret = walk.secrets.get(name);
+    if (secret === undefined) continue;
+    const fact = `the variable ${name} holds a secret (line ${walk.found.line(secret)}), and a value here would be shown`;
+    walk.found.error("SECRET", at, fact, "Take another variable.");
+  }
   return walk.broken ? undefined : tree;
 }
 
@@ -80,8 +89,11 @@ interface Walk extends TreeOptions {
   broken: boolean;
   /** What each anchor means here: the library searches the document for every alias. */
   anchors: Map<string, Node>;
-  /** Inside of a key whose value is a path. */
-  inPath: boolean;
+  /** The keys that lead to where the walk is. */
+  path: string[];
+  /** Variables where a value may be seen, and variables in secret fields, with their places. */
+  uses: { name: string; at: number }[];
+  secrets: Map<string, number>;
   /** Inside of what an alias stands for, anchors have been seen before. */
   aliased: boolean;
 }
@@ -147,9 +159,9 @@ function convertMap(node: YAMLMap<Node, Node | null>, depth: number, walk: Walk)
     const value = pair.value;
     const mark: Mark = { key: start, value: value?.range && value.range[1] > value.range[0] ? startOf(value) : start };
     marks.of.set(key, mark);
-    walk.inPath = PATHS.has(key);
+    walk.path.push(key);
     mapping[key] = convert(value, depth + 1, walk);
-    walk.inPath = false;
+    walk.path.pop();
   }
   return mapping;
 }
@@ -170,42 +182,64 @@ function keyOf(pair: Pair<Node, Node | null>, walk: Walk): string | undefined {
 
 function convertScalar(node: Scalar, walk: Walk): unknown {
   const { value } = node;
-  if (typeof value !== "string") return value;
-  if (walk.env === undefined || !value.includes("$")) return value;
+  const secrecy = secrecyOf(walk.path, value);
+  if (secrecy === "secret" && !isOneVariable(value)) return literalSecret(node, walk);
+  if (typeof value !== "string" || walk.env === undefined || !value.includes("$")) return value;
   const result = interpolate(value, walk.env);
-  for (const { name, value: secret } of result.used) if (isSecret(name)) checkSecret(name, secret, node, walk);
-  const [start, end] = [startOf(node), node.range?.[1] ?? startOf(node)];
-  let from = start;
-  for (const problem of result.problems) {
-    const written = walk.text.slice(from, end);
-    const shown = value.slice(problem.index, problem.index + 20).split(/[\n}]/, 1)[0]!;
-    const inside = written.indexOf(shown);
-    walk.found.error("VARIABLE", inside < 0 ? start : from + inside, problem.message, problem.hint);
-    if (inside >= 0) from += inside + shown.length;
+  const start = startOf(node);
+  const named = result.used.filter(({ name }) => secrecy === "secret" || isSecret(name));
+  for (const { name, value: secret } of named) walk.found.keepSecret(secret, name);
+  for (const { name } of result.used) {
+    if (secrecy === "secret") walk.secrets.set(name, start);
+    else if (secrecy !== "quiet" && !isSecret(name)) walk.uses.push({ name, at: start });
   }
-  if (result.problems.length === 0) return result.text;
-  walk.found.mute(start);
-  return value;
+  if (result.problems.length > 0) {
+    tellProblems(result.problems, value, node, walk);
+    return value;
+  }
+  return named.length > 0 && isTooOpen(named[0]!.name, secrecy, start, walk)
+    ? walk.found.redact(result.text)
+    : result.text;
 }
 
-/** Where a directory is has to be known to plans; everything else would only be shown. */
-const PATHS = new Set(["path", "mount_path", "state"]);
+function tellProblems(problems: Interpolated["problems"], value: string, node: Scalar, { found, text }: Walk): void {
+  const [start, end] = [startOf(node), node.range?.[1] ?? startOf(node)];
+  let from = start;
+  for (const problem of problems) {
+    const written = text.slice(from, end);
+    const shown = value.slice(problem.index, problem.index + 20).split(/[\n}]/, 1)[0]!;
+    const inside = written.indexOf(shown);
+    found.error("VARIABLE", inside < 0 ? start : from + inside, problem.message, problem.hint);
+    if (inside >= 0) from += inside + shown.length;
+  }
+  found.mute(start);
+}
 
-function checkSecret(name: string, value: string, node: Scalar, { found, inPath }: Walk): void {
-  found.keepSecret(value, name);
+/** Reports a secret that stands in the file; its value goes nowhere. */
+function literalSecret(node: Scalar, { found, path }: Walk): undefined {
+  const key = path.at(-1)!;
+  const text = String(node.value);
+  if (text.length >= LITERAL) found.keepSecret(text, key);
+  const partly = text.includes("${") ? ": one variable and nothing else" : "";
+  found.error(
+    "SECRET",
+    startOf(node),
+    `"${key}" is a secret, which does not belong into this file${partly}`,
+    `Write ${key}: "${exampleOf(path)}" and set that variable. What was ever committed is to be replaced.`,
+  );
+  found.mute(startOf(node));
+  return undefined;
+}
+
+/** What is shorter would be found in every other word. */
+const LITERAL = 4;
+
+/** True where a value would be seen, which is reported. Where a directory is has to be known to plans, so that is a warning. */
+function isTooOpen(name: string, secrecy: Secrecy, start: number, { found }: Walk): boolean {
+  if (secrecy === "secret" || secrecy === "quiet") return false;
   const fact = `the variable ${name} is named like a secret`;
-  if (inPath)
-    found.warning(
-      "SECRET",
-      startOf(node),
-      `${fact}, but paths are shown in plans`,
-      "Give it another name, if it is none.",
-    );
-  else
-    found.error(
-      "SECRET",
-      startOf(node),
-      `${fact}, and a value here would be shown in plans`,
-      "Give it another name, if it is none.",
-    );
+  const hint = "Give it another name, if it is none.";
+  if (secrecy === "path") found.warning("SECRET", start, `${fact}, but paths are shown in plans`, hint);
+  else found.error("SECRET", start, `${fact}, and a value here would be shown in plans`, hint);
+  return secrecy !== "path";
 }

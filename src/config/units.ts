@@ -1,5 +1,5 @@
 import { StowageError } from "../lib/error.js";
-import type { Range } from "./config.js";
+import type { Range, Window } from "./config.js";
 
 /** What a comparison's numbers are: bytes, milliseconds, an instant in milliseconds since the epoch, or plain. */
 export type Unit = "size" | "duration" | "instant" | "number";
@@ -112,6 +112,47 @@ export function parsePercent(value: string | number): number {
   const match = /^\s*(\d{1,9}(?:\.\d{1,9})?)\s*%\s*$/.exec(String(value));
   if (!match || Number(match[1]) > 100) throw bad(`${show(value)} is no share`, "Write a number from 0% to 100%.");
   return Number(match[1]) / 100;
+}
+
+/**
+ * Bytes a second: `5MiB/s`; Infinity for `unlimited`.
+ * @throws `BAD_VALUE`
+ */
+export function parseRate(value: string): number {
+  const text = value.trim();
+  if (text === "unlimited") return Number.POSITIVE_INFINITY;
+  const hint = 'Write bytes a second with a unit, such as 5MiB/s, or "unlimited".';
+  if (/bit|bps|b\/s$/.test(text)) throw bad(`${show(value)} counts bits`, hint);
+  const [, size] = /^(.*[^\s/])\s*\/\s*s$/.exec(text) ?? [];
+  if (size === undefined)
+    throw bad(`${show(value)} is no rate`, /^[\d.]+\s*\w*B$/.test(text) ? `Write ${text}/s.` : hint);
+  if (/^[\d.]+$/.test(size)) throw bad(`${show(value)} needs a unit`, hint);
+  const rate = parseSize(size);
+  if (rate === 0) throw bad(`${show(value)} would never end`, "Write windows: for when files may be transferred.");
+  return rate;
+}
+
+/**
+ * Minutes after midnight, from `08:00`.
+ * @throws `BAD_VALUE`
+ */
+export function parseTime(text: string): number {
+  const [, hour, minute] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(text) ?? [];
+  if (hour !== undefined) return Number(hour) * 60 + Number(minute);
+  const short = /^\d:[0-5]\d$/.test(text) ? `Write 0${text}.` : "Write hours and minutes, from 00:00 to 23:59.";
+  throw bad(`${show(text)} is no time of the day`, short);
+}
+
+/**
+ * A part of each day: `22:00-06:00`; `24:00` is the end of the day, and `00:00-24:00` all of it.
+ * @throws `BAD_VALUE`
+ */
+export function parseWindow(text: string): Window {
+  const [, from, to] = /^\s*(\S+?)\s*-\s*(\S+)\s*$/.exec(text) ?? [];
+  if (from === undefined || to === undefined) throw bad(`${show(text)} is no part of a day`, "Such as 22:00-06:00.");
+  const window = { from: parseTime(from), to: to === "24:00" ? 0 : parseTime(to) };
+  if (from === to) throw bad(`${show(text)} is empty`, "Write 00:00-24:00 for the whole day.");
+  return window;
 }
 
 const INSTANT =

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { ErrorObject, ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import type { At, Findings } from "./findings.js";
+import { belongsTo, isLocationType, SEED_CREDENTIALS } from "./location-keys.js";
 import { didYouMean } from "./suggest.js";
 
 let text: string | undefined;
@@ -14,13 +15,7 @@ export function schemaText(): string {
 }
 
 /** Words of the language that this version does not have yet: naming them is better than guessing at a typing error. */
-const LATER = new Set(
-  `tags tags.contains stars created keep_local_preview windows bandwidth policies lock require_tags include_tags exclude_tags
-  min_quality_stars max_quality_stars bucket prefix region endpoint force_path_style storage_class encryption credentials`.split(
-    /\s+/,
-  ),
-);
-const LATER_TYPES = ["s3", "gcs", "azure", "supabase", "plugin"];
+const LATER = new Set(["created", "keep_local_preview", "policies", "lock"]);
 
 /**
  * Reports what the schema does not allow, and takes just that out of the tree, so that all the rest can be checked further:
@@ -34,10 +29,7 @@ export function validate(tree: unknown, found: Findings, options: { variables?: 
     (error) => isOwn(error) && !(options.variables && typeof error.data === "string" && error.data.includes("${")),
   );
   const broken = errors.map((error) => ({ error, path: pathTo(tree, error.instancePath) }));
-  const foreign = new Set(broken.filter(({ error }) => isLaterType(error)).map(({ path }) => path.at(-2)?.value));
   for (const { error, path } of broken) {
-    const self = path.at(-1)!;
-    if (error.keyword === "additionalProperties" && foreign.has(self.value)) continue;
     const [code, message, hint] = explain(error, path);
     found.error(code, placeOf(error, path), message, hint);
   }
@@ -51,12 +43,9 @@ function compileSchema(): ValidateFunction {
   return ajv.compile(JSON.parse(schemaText()) as object);
 }
 
-/** Of a choice only its own error is told, not those of the alternatives. */
+/** Of a choice only its own error is told, not those of the alternatives; which keys go with which type is checked later, in words. */
 const isOwn = ({ keyword, schemaPath }: ErrorObject): boolean =>
-  keyword !== "if" && keyword !== "pattern" && !schemaPath.includes("/anyOf/");
-
-const isLaterType = (error: ErrorObject): boolean =>
-  error.keyword === "enum" && error.instancePath.endsWith("/type") && LATER_TYPES.some((type) => type === error.data);
+  keyword !== "if" && keyword !== "pattern" && !schemaPath.includes("/anyOf/") && !schemaPath.includes("/allOf/");
 
 /** From the root to what is meant: the value, and the name it has in its parent. */
 type Path = { key: string | number; value: unknown }[];
@@ -132,14 +121,19 @@ function explainUnknown(error: ErrorObject): Told {
   if (schema.patternProperties && key.startsWith("attr.")) {
     return ["UNKNOWN_KEY", `"${key}" names no attribute`, "Letters, digits and _ : attr.shot"];
   }
-  return ["UNKNOWN_KEY", `unknown key "${key}"`, didYouMean(key, known)];
+  const seed = Object.hasOwn(SEED_CREDENTIALS, key) ? `Write credentials: { ${SEED_CREDENTIALS[key]}: … }.` : undefined;
+  return ["UNKNOWN_KEY", `unknown key "${key}"`, seed ?? didYouMean(key, ofType(known, error.data))];
+}
+
+/** Of the keys of a location, those of its type. */
+function ofType(keys: string[], entry: unknown): string[] {
+  const type = (entry as { type?: unknown } | null)?.type;
+  return isLocationType(type) ? keys.filter((key) => belongsTo(key, type)) : keys;
 }
 
 function explainEnum(error: ErrorObject, subject: string, allowed: unknown[]): Told {
   const value = typeof error.data === "string" ? `"${error.data}"` : kindOf(error.data);
   const choices = allowed.map(String);
-  if (isLaterType(error))
-    return ["UNSUPPORTED", `type ${value} is not supported by this version`, `There are: ${choices.join(", ")}.`];
   if (error.instancePath.endsWith("/version"))
     return ["WRONG_VALUE", `version ${value} is not known`, "This stowage reads version 1."];
   const hint = typeof error.data === "string" ? didYouMean(error.data, choices) : undefined;
