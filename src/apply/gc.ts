@@ -2,6 +2,7 @@ import type { Backend, Leftover } from "../backend/backend.js";
 import { codeOf, messageOf } from "../lib/error.js";
 import { runIds } from "./journal-read.js";
 import { acquireLock } from "./lock.js";
+import { redacted } from "./redact.js";
 
 export interface GcOptions {
   /** Absolute path of the state directory. */
@@ -28,6 +29,8 @@ export interface GcReport {
 
 /** A run of another machine or state directory may be at work on what is younger. */
 const STALE = 24 * 3600_000;
+/** A large object on a slow line can take days. */
+const STALE_UPLOAD = 7 * STALE;
 
 /**
  * Deletes trash past its time, and what killed runs left: nothing else, and nothing that a live run may be working on.
@@ -53,27 +56,55 @@ async function sweep(
   report: GcReport,
 ): Promise<void> {
   const kept = { location, files: 0, bytes: 0 };
+  const problem = (error: unknown): void => {
+    const code = codeOf(error) ?? "ERROR";
+    report.problems.push({ location, code, message: redacted(messageOf(error, location)) });
+  };
+  /** The store that does not let go of one thing in its trash does not let go of the next either. */
+  let keepsTrash = false;
   try {
     for await (const leftover of backend.leftovers()) {
-      if (!isDue(leftover, options, ours)) {
+      let gone = isDue(leftover, backend, options, ours) && !(keepsTrash && leftover.kind === "trash");
+      if (gone && !options.dry) {
+        const refused = await purged(backend, leftover);
+        gone = refused === undefined;
+        if (!gone && !keepsTrash) problem(refused);
+        if (!gone) keepsTrash = true;
+      }
+      if (gone) {
+        report.purged.push({ ...leftover, location });
+        report.bytes += leftover.size;
+        options.onPurge?.({ ...leftover, location });
+      } else {
         kept.files += 1;
         kept.bytes += leftover.size;
-        continue;
       }
-      if (!options.dry) await backend.purge(leftover);
-      report.purged.push({ ...leftover, location });
-      report.bytes += leftover.size;
-      options.onPurge?.({ ...leftover, location });
     }
   } catch (error) {
-    report.problems.push({ location, code: codeOf(error) ?? "ERROR", message: messageOf(error, location) });
+    problem(error);
   }
   if (kept.files > 0) report.kept.push(kept);
 }
 
-/** A run of ours is over, because we hold the lock; another one is over when it is old. */
-function isDue(leftover: Leftover, { trash, now }: GcOptions, ours: ReadonlySet<string>): boolean {
-  const age = now - leftover.since;
-  if (!leftover.dead && !ours.has(leftover.run) && age < STALE) return false;
-  return leftover.kind === "temporary" || age >= trash;
+/** Why the store does not remove anything, if so; any other error is thrown. */
+async function purged(backend: Backend, leftover: Leftover): Promise<unknown> {
+  try {
+    await backend.purge(leftover);
+    return undefined;
+  } catch (error) {
+    if (codeOf(error) === "APPEND_ONLY") return error;
+    throw error;
+  }
+}
+
+/**
+ * A run of ours is over, because we hold the lock; another one is over when what it left is old. What lies in a bucket has the age that
+ * the store's clock gives it, and an upload in parts the one of its beginning.
+ */
+function isDue(leftover: Leftover, { root }: Backend, { trash, now }: GcOptions, ours: ReadonlySet<string>): boolean {
+  const age = Math.max(0, now - leftover.since);
+  const temporary = leftover.kind === "temporary";
+  const stale = temporary && root === undefined ? STALE_UPLOAD : STALE;
+  if (!leftover.dead && !ours.has(leftover.run) && age < stale) return false;
+  return temporary || age >= trash;
 }

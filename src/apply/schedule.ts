@@ -28,14 +28,15 @@ export async function schedule(
   let failure: { error: unknown } | undefined;
   let wake = (): void => undefined;
 
+  const finish = (action: Action, ended: Ended): void => {
+    if (ended === "again") left.add(action);
+    for (const next of ended === "again" ? [action] : order.finish(action, ended)) queue.add(next);
+  };
   const start = (action: Action): void => {
     left.delete(action);
     running.add(action);
     void body(action, order.unmet(action))
-      .then((ended) => {
-        if (ended === "again") left.add(action);
-        for (const next of ended === "again" ? [action] : order.finish(action, ended)) queue.add(next);
-      })
+      .then((ended) => finish(action, ended))
       .catch((error: unknown) => {
         failure ??= { error };
       })
@@ -57,11 +58,8 @@ export async function schedule(
     const pause = queue.pause();
     if (running.size === 0 && (!goesOn || pause === undefined)) break;
     await new Promise<void>((resolve) => {
-      const timer = left.size > 0 ? setTimeout(resolve, Math.min(pause ?? PULSE, PULSE)) : undefined;
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+      const timer = left.size > 0 ? setTimeout(() => wake(), Math.min(pause ?? PULSE, PULSE)) : undefined;
+      wake = () => resolve(clearTimeout(timer));
     });
   }
   if (failure) throw failure.error;
