@@ -1,7 +1,39 @@
-import type { Features } from "../backend/backend.js";
+import { type Features, removesSafely, type StoreFeatures } from "../backend/backend.js";
 import { printable } from "../lib/key.js";
 import type { LocationCheck } from "../scan/check.js";
-import { bytes, duration, plain, type TextOptions, wrap } from "./format.js";
+import { bytes, duration, type Paint, plain, type TextOptions, wrap } from "./format.js";
+
+/** What is known of a location: of a directory one line, of a bucket a table of what its store honours. */
+export function* featureLines(
+  features: Features,
+  options: TextOptions & { allowed?: boolean } = {},
+): Generator<string> {
+  if (features.store) yield* verdictLines(features.store, options.paint ?? plain, options.allowed ?? false);
+  else yield* wrap(featureText(features), options.width ?? 80, "  ");
+}
+
+/** What was tried on a store, what came of it, and what follows from a no. */
+function* verdictLines(store: StoreFeatures, paint: Paint, allowed: boolean): Generator<string> {
+  const append = allowed
+    ? "removed after a look only: allow_unconditional_delete"
+    : "append-only: copies yes, removals no";
+  const rows: [tried: string, verdict: boolean, otherwise: string][] = [
+    ["create-only PUT", store.createOnly, append],
+    ["create-only upload in parts", store.createOnlyParts, "large objects go in one request"],
+    ["one winner of many at once", store.oneWinner, "two applies at once may both succeed"],
+    ["conditional PUT", store.conditionalReplace, "can not hold the lock"],
+    ["conditional DELETE", store.conditionalRemove, append],
+    ["conditional GET", store.conditionalRead, "a swap during a read is found by its hash only"],
+    ["listed after it was written", store.listAfterWrite, append],
+    ["conditional server-side copy", store.conditionalCopy, "copies go through this machine"],
+    ["checks the hash of an upload", store.checksums, "copies are read back"],
+  ];
+  yield `  ${removesSafely(store) || allowed ? "" : paint("yellow", "append-only: nothing is ever removed here. ")}${store.versioned ? "Versioned: what is removed stays as an older version." : "Not versioned."}`;
+  for (const [tried, verdict, otherwise] of rows) {
+    const word = verdict ? paint("green", "yes") : paint("yellow", "no");
+    yield `  ${tried.padEnd(28)} ${word}${verdict ? "" : `   ${paint("dim", otherwise)}`}`;
+  }
+}
 
 /** `hard links, case-sensitive, times to 1 ns, names up to 255 bytes` */
 export function featureText(features: Features): string {
@@ -29,13 +61,17 @@ export function* checkLines(checks: readonly LocationCheck[], options: TextOptio
     const mark = check.suspect || check.unwritable ? paint("yellow", "!") : asked ? paint("green", "✓") : "·";
     yield `${mark} ${paint("bold", printable(check.location))} ${printable(check.root)} (${traits(check)})`;
     for (const trouble of troubles(check)) yield* wrap(trouble, width, "  ");
-    if (check.freeBytes !== null && check.totalBytes !== null) {
-      yield `  ${bytes(check.freeBytes)} free of ${bytes(check.totalBytes)}, answered in ${duration(check.latency ?? 0)}`;
-    }
-    if (check.features) yield* wrap(featureText(check.features), width, "  ");
-    else if (asked && !check.readOnly) yield "  not probed yet: run `stowage init`";
+    if (asked) yield* answerLines(check, { ...options, width });
     if (options.verbose && check.uuid) yield `  ${check.uuid}`;
   }
+}
+
+function* answerLines(check: LocationCheck, options: TextOptions): Generator<string> {
+  const { freeBytes, totalBytes, latency } = check;
+  const room = freeBytes === null || totalBytes === null ? "" : `${bytes(freeBytes)} free of ${bytes(totalBytes)}, `;
+  yield `  ${room}answered in ${duration(latency ?? 0)}`;
+  if (check.features) yield* featureLines(check.features, options);
+  else if (!check.readOnly) yield "  not probed yet: run `stowage init`";
 }
 
 function* troubles({ suspect, unwritable, hint }: LocationCheck): Generator<string> {

@@ -73,9 +73,20 @@ export function runSummary(report: RunReport): string {
   switch (report.status) {
     case "complete":
       return `Apply complete! ${done}.`;
+    case "waiting":
+      return `Apply incomplete. ${done}${skipped}, ${count(report.remaining)} waiting for ${openings(report)}. Run it again then.`;
     case "interrupted":
       return `Apply interrupted. ${done}${skipped}, ${count(report.remaining)} not started. Run it again to go on.`;
     default:
       return `Apply incomplete. ${done}${skipped}.`;
   }
 }
+
+/** `nas (opens 2026-11-21 22:00Z)` */
+const openings = ({ opens = [] }: RunReport): string =>
+  opens
+    .map(
+      ({ location, at: ms }) =>
+        `${printable(location)} (opens ${new Date(ms).toISOString().slice(0, 16).replace("T", " ")}Z)`,
+    )
+    .join(" and ") || "a window";

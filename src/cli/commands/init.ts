@@ -6,8 +6,8 @@ import type { Location } from "../../config/config.js";
 import { didYouMean } from "../../config/suggest.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../../lib/error.js";
 import { printable } from "../../lib/key.js";
-import { type Paint, wrap } from "../../report/format.js";
-import { featureText } from "../../report/location-text.js";
+import type { Paint } from "../../report/format.js";
+import { featureLines } from "../../report/location-text.js";
 import type { InitResult } from "../../scan/init.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
@@ -141,10 +141,10 @@ function printAdopted(result: InitResult, location: Location, output: Output, pa
   }[result.outcome];
   output.line(`${paint("green", "✓")} ${location.name}: ${what}, ${printable(location.root)}`);
   if (output.verbose) output.line(`  ${result.uuid}`);
-  const features = result.features
-    ? wrap(featureText(result.features), output.text.width ?? Number.POSITIVE_INFINITY, "  ")
-    : [];
-  for (const line of features) output.line(paint("dim", line));
+  const width = output.text.width ?? Number.POSITIVE_INFINITY;
+  const allowed = location.allowUnconditionalDelete;
+  const features = result.features ? featureLines(result.features, { ...output.text, width, allowed }) : [];
+  for (const line of features) output.line(result.features?.store ? line : paint("dim", line));
 }
 
 const unknownLocation = (name: string, names: readonly string[]): StowageError => {
