@@ -75,6 +75,11 @@ export async function knownLocations(catalog: Catalog): Promise<Map<string, Know
   return new Map(rows.map((row) => [row.name, row]));
 }
 
+/** Keeps what was found out about a location, for the planner. */
+export async function rememberFeatures(catalog: Catalog, location: string, features: object): Promise<void> {
+  await catalog.run(sql`UPDATE storage_locations SET features = ${JSON.stringify(features)} WHERE name = ${location}`);
+}
+
 /** Adds the scan and returns its id; the problems it met replace those of the location's earlier scans. Runs inside the caller's transaction. */
 export async function recordScan(catalog: Catalog, row: ScanRow): Promise<number> {
   const next = await catalog.row(sql<{ id: number }>`SELECT nextval('scan_ids') AS id`);

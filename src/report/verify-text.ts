@@ -12,6 +12,10 @@ export function* verifyLines(report: VerifyReport, options: TextOptions = {}): G
   yield* group("yellow", "Missing", report.missing.map(at), counts.missing, options);
   const unreadable = report.unreadable.map((each) => `${at(each)}: ${printable(each.message)}`);
   yield* group("yellow", "Could not be read", unreadable, counts.unreadable, options);
+  const archived = report.archived.map((each) => `${at(each)}: ${printable(each.message)}`);
+  yield* group("yellow", "Archived, and not read", archived, counts.archived, options);
+  const corrected = report.corrected.map(at);
+  yield* group("yellow", "Noted with another hash than they have; corrected", corrected, counts.corrected, options);
   yield* group(
     "yellow",
     "Changed since the last scan, and not compared",
@@ -25,6 +29,8 @@ export function* verifyLines(report: VerifyReport, options: TextOptions = {}): G
     `${count(counts.rot)} damaged`,
     ...(counts.missing > 0 ? [`${count(counts.missing)} missing`] : []),
     ...(counts.unreadable > 0 ? [`${count(counts.unreadable)} unreadable`] : []),
+    ...(counts.archived > 0 ? [`${count(counts.archived)} archived`] : []),
+    ...(counts.corrected > 0 ? [`${count(counts.corrected)} corrected`] : []),
     ...(counts.changed > 0 ? [`${count(counts.changed)} changed`] : []),
   ];
   yield `${plural(report.checked, "file")} read, ${bytes(report.bytes)}: ${count(report.ok)} verified, ${rest.join(", ")}.`;

@@ -109,7 +109,12 @@ export function refuseSameStorage(all: readonly Health[]): void {
 
 /** Why the two are one storage, if they are. */
 export function sameStorage(a: Health, b: Health): string | undefined {
-  if (a.identity !== undefined && a.identity === b.identity) return "both lead to the same directory";
+  if (a.identity !== undefined && a.identity === b.identity)
+    return isAddress(a.identity) ? `both are ${a.identity}` : "both lead to the same directory";
+  if (a.identity !== undefined && b.identity !== undefined && isAddress(a.identity) && isAddress(b.identity)) {
+    if (isInside(a.identity, b.identity)) return `${a.identity} lies inside ${b.identity}`;
+    if (isInside(b.identity, a.identity)) return `${b.identity} lies inside ${a.identity}`;
+  }
   if (a.root !== undefined && b.root !== undefined) {
     if (isInside(a.root, b.root)) return `${a.root} lies inside ${b.root}`;
     if (isInside(b.root, a.root)) return `${b.root} lies inside ${a.root}`;
@@ -117,6 +122,9 @@ export function sameStorage(a: Health, b: Health): string | undefined {
   if (a.uuid !== undefined && a.uuid === b.uuid) return `both have the marker ${a.uuid}`;
   return undefined;
 }
+
+/** A bucket is known by its address, prefix and all. */
+const isAddress = (identity: string): boolean => identity.includes("://");
 
 const isInside = (inner: string, outer: string): boolean =>
   inner === outer || inner.startsWith(outer.endsWith("/") ? outer : `${outer}/`);

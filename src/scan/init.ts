@@ -2,13 +2,13 @@ import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import type { Backend, Features } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
-import { knownLocations, syncLocations } from "../catalog/scans.js";
+import { knownLocations, rememberFeatures, syncLocations } from "../catalog/scans.js";
 import { sql } from "../catalog/sql.js";
 import type { Config, Location } from "../config/config.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import { printable } from "../lib/key.js";
 import { examineAll, refuseSameStorage } from "./health.js";
-import { probe } from "./probe.js";
+import { probeBackend } from "./probe.js";
 
 export interface InitOptions {
   /** Make the root when it is not there. */
@@ -28,14 +28,14 @@ export interface InitResult {
   uuid: string;
   /** The root was made. */
   created: boolean;
-  /** What the file system can do; undefined for a location that is only read. */
+  /** What the file system or the store can do; undefined for a location that is only read. */
   features?: Features;
 }
 
 /**
- * Adopts a location: writes its marker if it has none, and probes what its file system can do. Idempotent. Nothing
- * but the marker stays behind; an existing marker is never changed.
- * @throws `ROOT_MISSING` without `create`; `NOT_ADOPTED` where the catalog knows another storage under this name, without `adopt`; `SAME_STORAGE`
+ * Adopts a location: writes its marker if it has none, and probes what its file system can do, or what its store honours. Idempotent. Nothing
+ * but the marker stays behind; an existing marker is never changed. Buckets are never created.
+ * @throws `ROOT_MISSING` without `create`; `UNAVAILABLE` where the bucket is not there; `NOT_ADOPTED` where the catalog knows another storage under this name, without `adopt`; `SAME_STORAGE`
  */
 export async function initLocation(
   config: Config,
@@ -54,8 +54,7 @@ export async function initLocation(
   const outcome = decideOutcome(location, marker, expected, options.adopt ?? false);
   const uuid = marker ?? randomUUID();
   if (marker === undefined) await mark(backend, uuid);
-  const features =
-    location.readOnly || backend.root === undefined ? undefined : await probe(location.name, backend.root);
+  const features = location.readOnly ? undefined : await probeBackend(backend);
   await remember(catalog, location, uuid, features, options.adopt ?? false);
   return { location: location.name, outcome, uuid, created, ...(features && { features }) };
 }
@@ -65,7 +64,8 @@ async function ensureRoot(location: Location, backend: Backend, create: boolean)
     await backend.identity();
     return false;
   } catch (error) {
-    if (codeOf(error) !== "UNAVAILABLE" || backend.root === undefined) throw error;
+    if (codeOf(error) !== "UNAVAILABLE") throw error;
+    if (backend.root === undefined) throw notThere(error);
     if (!create) {
       throw new StowageError("ROOT_MISSING", `${location.name}: ${printable(location.root)} is not there`, {
         hint: "Connect or mount it, or run `stowage init --create` if it is to be a new directory.",
@@ -75,6 +75,13 @@ async function ensureRoot(location: Location, backend: Backend, create: boolean)
   }
   await mkdir(backend.root, { recursive: true });
   return true;
+}
+
+function notThere(cause: unknown): StowageError {
+  const hint = cause instanceof StowageError ? cause.hint : undefined;
+  const create =
+    "If it does not exist yet, create it with the provider's own tools: `--create` makes directories only.";
+  return new StowageError("UNAVAILABLE", messageOf(cause), { hint: hint ? `${hint} ${create}` : create, cause });
 }
 
 async function mark(backend: Backend, uuid: string): Promise<void> {
@@ -112,7 +119,6 @@ async function remember(
   adopt: boolean,
 ): Promise<void> {
   await catalog.run(sql`UPDATE storage_locations SET uuid = ${uuid} WHERE name = ${name}`);
-  if (features)
-    await catalog.run(sql`UPDATE storage_locations SET features = ${JSON.stringify(features)} WHERE name = ${name}`);
+  if (features) await rememberFeatures(catalog, name, features);
   if (adopt) await catalog.run(sql`UPDATE storage_locations SET suspect = NULL, accepted = true WHERE name = ${name}`);
 }

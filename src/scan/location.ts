@@ -110,7 +110,7 @@ async function readTodo(
   const { concurrency } = task.config.settings.transfer;
   const reader =
     health.root === undefined
-      ? backendReader(task.backend, task.meter, concurrency, signal)
+      ? backendReader(task.backend, task.meter, { concurrency, ...(signal && { signal }) })
       : localReader(pool, health.root);
   const checkpoint = { every: task.checkpoint, keep: () => keepSoFar(task, remote) };
   await readAll(catalog, reader, health.root === undefined ? concurrency : pool.size, signal, checkpoint);

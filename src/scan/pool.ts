@@ -18,6 +18,8 @@ export interface HashChunk {
   hashes: string;
   mimes: string;
   mediaTypes: string;
+  /** How each hash is known; by reading, where unset. */
+  proofs?: string;
   problems: Problem[];
 }
 

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { link, lstat, mkdir, open, readdir, rmdir, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import type { Features } from "../backend/backend.js";
+import type { Backend, Features } from "../backend/backend.js";
 import { failure } from "../backend/local/disk.js";
 import { setMtime } from "../backend/local/mtime.js";
 import { TEMPORARY } from "../backend/marker.js";
@@ -31,6 +31,12 @@ export async function probe(location: string, root: string): Promise<Features> {
     maxNameBytes: await longestName(corner),
     readsBack: true,
   }));
+}
+
+/** Finds out what a location can do, whatever it is. @throws as `probe` does */
+export async function probeBackend(backend: Backend, signal?: AbortSignal): Promise<Features> {
+  if (backend.root !== undefined) return await probe(backend.location, backend.root);
+  return backend.probe ? await backend.probe(signal) : backend.features;
 }
 
 /** Writes a throw-away file among stowage's temporaries. @throws as `probe` does */

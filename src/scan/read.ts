@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Backend } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
-import { codeOf, messageOf } from "../lib/error.js";
+import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Problem } from "./directory.js";
 import { openLanes } from "./lanes.js";
 import { mediaTypeOf, mimeOf } from "./media.js";
@@ -20,36 +20,74 @@ export const localReader =
   (batch) =>
     pool.hash({ kind: "hash", root, ...batch });
 
-/** Reads any backend through its own `read`, at most `concurrency` objects at a time over all groups. */
-export function backendReader(backend: Backend, meter: Meter, concurrency: number, signal?: AbortSignal): Reader {
-  const lane = openLanes(concurrency);
+export interface ReadObjects {
+  /** How many at a time over all groups. */
+  concurrency: number;
+  /** `checksum`: ask the store for its own checksum of the whole object, and read only where it has none. */
+  method?: "content" | "checksum";
+  signal?: AbortSignal;
+}
+
+interface Read {
+  sha256: string;
+  mime: string;
+  proof: "content" | "checksum";
+}
+
+/** Reads objects through the backend's own methods. */
+export function backendReader(backend: Backend, meter: Meter, options: ReadObjects): Reader {
+  const { signal, method } = options;
+  const lane = openLanes(options.concurrency);
+  const readOne = async (key: string, version: string): Promise<Read> => {
+    const told = method === "checksum" ? await askChecksum(backend, key, version) : undefined;
+    if (told) meter.add(1, 0);
+    return told ?? (await readObject(backend, key, version, meter, signal));
+  };
   return async (batch) => {
-    const read: { key: string; sha256: string; mime: string }[] = [];
+    const read: (Read & { key: string })[] = [];
     const problems: Problem[] = [];
     const files = batch.files.split("\0");
-    const readOne = async (key: string, version: string) => {
+    const one = async (key: string, version: string) => {
       if (signal?.aborted) return;
       try {
-        read.push({ key, ...(await readObject(backend, key, version, meter, signal)) });
+        read.push({ key, ...(await readOne(key, version)) });
       } catch (error) {
         if (!signal?.aborted) problems.push({ key, ...unread(error) });
       }
     };
     const pairs = files.flatMap((key, at) => (at % 2 === 0 ? [[key, files[at + 1] ?? ""] as const] : []));
-    await Promise.all(pairs.map(([key, version]) => lane(() => readOne(key, version))));
-    const pack = (values: string[]) => values.join("\0");
-    return {
-      files: read.length,
-      keys: pack(read.map((file) => file.key)),
-      hashes: pack(read.map((file) => file.sha256)),
-      mimes: pack(read.map((file) => file.mime)),
-      mediaTypes: pack(read.map((file) => mediaTypeOf(file.mime))),
-      problems,
-    };
+    await Promise.all(pairs.map(([key, version]) => lane(() => one(key, version))));
+    return { ...packedReads(read), problems };
   };
 }
 
-async function readObject(backend: Backend, key: string, version: string, meter: Meter, signal?: AbortSignal) {
+function packedReads(read: readonly (Read & { key: string })[]): Omit<HashChunk, "problems"> {
+  const pack = (value: (file: Read & { key: string }) => string) => read.map(value).join("\0");
+  return {
+    files: read.length,
+    keys: pack(({ key }) => key),
+    hashes: pack(({ sha256 }) => sha256),
+    mimes: pack(({ mime }) => mime),
+    mediaTypes: pack(({ mime }) => mediaTypeOf(mime)),
+    proofs: pack(({ proof }) => proof),
+  };
+}
+
+/** The store's own checksum of this version; undefined where it has none. */
+async function askChecksum(backend: Backend, key: string, version: string): Promise<Read | undefined> {
+  const entry = await backend.stat(key);
+  if (!entry) throw new StowageError("NOT_FOUND", `${key} is gone`);
+  if (entry.version !== version) throw new StowageError("PRECONDITION", `${key} changed`);
+  return entry.sha256 === undefined ? undefined : { sha256: entry.sha256, mime: "", proof: "checksum" };
+}
+
+async function readObject(
+  backend: Backend,
+  key: string,
+  version: string,
+  meter: Meter,
+  signal?: AbortSignal,
+): Promise<Read> {
   const digest = createHash("sha256");
   let head = Buffer.alloc(0);
   for await (const piece of backend.read(key, { version, ...(signal && { signal }) })) {
@@ -58,7 +96,7 @@ async function readObject(backend: Backend, key: string, version: string, meter:
     meter.add(0, piece.length);
   }
   meter.add(1, 0);
-  return { sha256: digest.digest("hex"), mime: mimeOf(key, head) };
+  return { sha256: digest.digest("hex"), mime: mimeOf(key, head), proof: "content" };
 }
 
 function unread(error: unknown): Omit<Problem, "key"> {

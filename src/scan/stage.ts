@@ -27,7 +27,7 @@ export async function openStage(catalog: Catalog): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.walk (key VARCHAR, size BIGINT, mtime TIMESTAMP_NS, accessed TIMESTAMP,
     version VARCHAR, physical VARCHAR, ${TOLD_COLUMNS}, partial BOOLEAN)`);
   await catalog.run(
-    sql`CREATE OR REPLACE TABLE work.hashed (key VARCHAR, sha256 VARCHAR, mime VARCHAR, media_type VARCHAR)`,
+    sql`CREATE OR REPLACE TABLE work.hashed (key VARCHAR, sha256 VARCHAR, mime VARCHAR, media_type VARCHAR, proof VARCHAR)`,
   );
   await catalog.run(sql`CREATE OR REPLACE TABLE work.problems (key VARCHAR, code VARCHAR, message VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.removed (key VARCHAR)`);
@@ -74,13 +74,15 @@ export async function stageFiles(catalog: Catalog, chunks: readonly WalkChunk[])
 export async function stageHashes(catalog: Catalog, chunks: readonly HashChunk[]): Promise<void> {
   const full = chunks.filter((chunk) => chunk.files > 0);
   if (full.length === 0) return;
-  const text = (field: "keys" | "hashes" | "mimes" | "mediaTypes") => full.map((chunk) => chunk[field]).join(PACKED);
+  const text = (field: "keys" | "hashes" | "mimes" | "mediaTypes" | "proofs") =>
+    full.map((chunk) => chunk[field] ?? PACKED.repeat(chunk.files - 1)).join(PACKED);
   await catalog.run(
-    sql`INSERT INTO work.hashed SELECT key, sha256, mime, media_type FROM ${packed({
+    sql`INSERT INTO work.hashed SELECT key, sha256, mime, media_type, coalesce(proof, 'content') FROM ${packed({
       key: { text: text("keys") },
       sha256: { text: text("hashes") },
       mime: { text: text("mimes") },
       media_type: { text: text("mediaTypes") },
+      proof: { text: text("proofs") },
     })}`,
   );
 }

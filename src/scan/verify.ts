@@ -1,14 +1,19 @@
 import type { Backend } from "../backend/backend.js";
+import { isOpen } from "../backend/bandwidth.js";
 import { isTouchedOnly } from "../backend/local-version.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { type KnownLocation, knownLocations } from "../catalog/scans.js";
 import { column, instant, packed, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Location } from "../config/config.js";
+import { isObjectStore } from "./facts.js";
 import { chooseLocations, examine, type Health } from "./health.js";
 import { openMeter, type Progress } from "./meter.js";
 import { openPool, type Pool } from "./pool.js";
 import { backendReader, localReader, readAll } from "./read.js";
-import { closeStage, openStage, RACE_NS, todo } from "./stage.js";
+import { closeStage, openStage, todo } from "./stage.js";
+import { emptyReport, judge, tally, type VerifyReport, write } from "./verdict.js";
+
+export type { VerifyReport } from "./verdict.js";
 
 export interface VerifyOptions {
   locations?: readonly string[];
@@ -24,37 +29,9 @@ export interface VerifyOptions {
 
 export type VerifyEvent = { type: "verify"; location: string } & Progress;
 
-interface Finding {
-  location: string;
-  key: string;
-}
-
-/** The lists hold the first `LISTED` of each kind and location; `counts` has all. */
-export interface VerifyReport {
-  at: number;
-  /** Files that were to be read, and the bytes of them. */
-  checked: number;
-  bytes: number;
-  ok: number;
-  counts: { rot: number; changed: number; missing: number; unreadable: number };
-  /** The same version of the file has other bytes. Hashes are lower-case hex. */
-  rot: (Finding & { expected: string; actual: string })[];
-  /** Another version than the catalog knows: to be scanned again. */
-  changed: Finding[];
-  missing: Finding[];
-  unreadable: (Finding & { message: string })[];
-  /** Locations that were not read, or not believed afterwards. */
-  skipped: { location: string; reason: string }[];
-}
-
-export const LISTED = 1_000;
-
-/** The clock that stamps files ticks every few milliseconds. */
-const TICK_NS = 20_000_000n;
-
 /**
  * Re-reads files and compares them with the catalog: files with the right bytes become verified as of now, others are
- * marked `rot` or `missing`. What can not be read keeps its state. Storage is only read.
+ * marked `rot` or `missing`. What can not be read keeps its state. A claim that holds becomes a copy that counts; one that does not is corrected. Storage is only read.
  */
 export async function verify(
   config: Config,
@@ -70,10 +47,8 @@ export async function verify(
     for (const location of chooseLocations(config, options.locations)) {
       const backend = backends.get(location.name);
       if (!backend || options.signal?.aborted || (options.due && !location.verify)) continue;
-      const reason = await verifyLocation(
-        { catalog, location, backend, options, pool, report },
-        known.get(location.name),
-      );
+      const task = { config, catalog, location, backend, options, pool, report };
+      const reason = closed(task) ?? (await verifyLocation(task, known.get(location.name)));
       if (reason !== undefined) report.skipped.push({ location: location.name, reason });
     }
     return report;
@@ -85,12 +60,22 @@ export async function verify(
 }
 
 interface VerifyTask {
+  config: Config;
   catalog: Catalog;
   location: Location;
   backend: Backend;
   options: VerifyOptions;
   pool: Pool;
   report: VerifyReport;
+}
+
+/** Why what is due has to wait, if it has: a location is left in peace outside its windows. */
+function closed({ config, location, options }: VerifyTask): string | undefined {
+  if (!options.due || isOpen(location.windows, options.now, config.settings.timezone)) return undefined;
+  const clock = (minutes: number) =>
+    [Math.floor(minutes / 60), minutes % 60].map((part) => String(part).padStart(2, "0")).join(":");
+  const windows = location.windows.map(({ from, to }) => `${clock(from)}-${clock(to)}`);
+  return `it is outside its windows (${windows.join(", ")})`;
 }
 
 /** Returns why nothing of the location was believed, if so. */
@@ -108,8 +93,8 @@ async function verifyLocation(task: VerifyTask, known: KnownLocation | undefined
   const after = await examine(location.name, backend, health.uuid);
   if (after.suspect !== undefined || after.identity !== health.identity)
     return after.suspect ?? "it was replaced meanwhile";
-  await catalog.run(judge());
-  await tally(task);
+  await catalog.run(judge(isObjectStore(backend)));
+  await tally(catalog, location.name, task.report);
   await catalog.run(write(location.name, options.now));
   return undefined;
 }
@@ -123,7 +108,7 @@ function choose(location: Location, options: VerifyOptions): Sql {
   const share = options.sample ?? 1;
   return sql`CREATE OR REPLACE TABLE work.next AS
     WITH due AS (
-      SELECT key, version, size, mtime, last_verified, sha256 AS old_sha256, row_number() OVER (ORDER BY md5(${seed} || chr(0) || key)) AS place
+      SELECT key, version, size, mtime, last_verified, sha256 AS old_sha256, proof AS old_proof, row_number() OVER (ORDER BY md5(${seed} || chr(0) || key)) AS place
       FROM file_locations
       WHERE location = ${location.name} AND state IN ('present', 'rot') AND sha256 IS NOT NULL AND ${due}
     )
@@ -132,13 +117,20 @@ function choose(location: Location, options: VerifyOptions): Sql {
 
 async function read(task: VerifyTask, health: Health, work: { files: number; bytes: number }): Promise<void> {
   const { catalog, location, backend, options, pool } = task;
+  const { concurrency } = task.config.settings.transfer;
+  const { signal } = options;
   const tell = (progress: Progress) => options.onEvent?.({ type: "verify", location: location.name, ...progress });
   const meter = openMeter(options.onEvent && tell, pool);
   meter.start("hash", work);
+  const method = location.verify?.method ?? "content";
+  const local = health.root !== undefined;
   const reader =
-    health.root === undefined ? backendReader(backend, meter, 8, options.signal) : localReader(pool, health.root);
-  await readAll(catalog, reader, pool.size, options.signal);
-  if (await takeTouched(task)) await readAll(catalog, reader, pool.size, options.signal);
+    health.root !== undefined
+      ? localReader(pool, health.root)
+      : backendReader(backend, meter, { concurrency, method, ...(signal && { signal }) });
+  const threads = local ? pool.size : concurrency;
+  await readAll(catalog, reader, threads, signal);
+  if (!isObjectStore(backend) && (await takeTouched(task))) await readAll(catalog, reader, threads, signal);
   meter.stop(work);
 }
 
@@ -164,59 +156,3 @@ async function takeTouched({ catalog, backend }: VerifyTask): Promise<boolean> {
   await catalog.run(sql`DELETE FROM work.problems p WHERE p.key IN (SELECT key FROM work.next WHERE todo)`);
   return true;
 }
-
-/** One verdict for each file that was reached. The bytes of a file that is racily clean may have changed under its version: that is no rot. */
-const judge = (): Sql => sql`CREATE OR REPLACE TABLE work.rows AS
-  SELECT n.key, n.size, n.version, n.old_sha256 AS expected, h.sha256 AS actual, p.message,
-    CASE WHEN h.sha256 = n.old_sha256 THEN 'ok'
-      WHEN ${raced} AND h.sha256 IS NOT NULL THEN 'changed'
-      WHEN h.sha256 IS NOT NULL THEN 'rot'
-      WHEN p.code = 'vanished' THEN 'missing'
-      ELSE p.code END AS verdict
-  FROM work.next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN work.problems p ON p.key = n.key
-  WHERE h.key IS NOT NULL OR p.key IS NOT NULL`;
-
-/** Written so close to its last verification that the clock of the file system may not tell the two apart. */
-const raced = sql`abs(epoch_ns(n.last_verified) - epoch_ns(n.mtime)) < CASE WHEN epoch_ns(n.mtime) % 1000000000 = 0 THEN ${RACE_NS} ELSE ${TICK_NS} END`;
-
-/** Only rot and missing files change state; one that has its bytes back is present again. */
-const write = (location: string, now: number): Sql => sql`
-  UPDATE file_locations f SET
-    state = CASE verdict WHEN 'ok' THEN 'present' ELSE verdict END,
-    version = r.version,
-    last_verified = CASE verdict WHEN 'ok' THEN ${instant(now)} ELSE last_verified END
-  FROM work.rows r WHERE f.location = ${location} AND f.key = r.key AND verdict IN ('ok', 'rot', 'missing')`;
-
-type Verdict = "ok" | keyof VerifyReport["counts"];
-
-/** Adds the location's verdicts to the report. */
-async function tally({ catalog, location, report }: VerifyTask): Promise<void> {
-  const totals = await catalog.rows(sql<{ verdict: Verdict; files: number; bytes: number }>`
-    SELECT verdict, count(*) AS files, CAST(sum(size) AS BIGINT) AS bytes FROM work.rows GROUP BY verdict`);
-  for (const { verdict, files, bytes } of totals) {
-    report.checked += files;
-    report.bytes += bytes;
-    if (verdict === "ok") report.ok += files;
-    else report.counts[verdict] += files;
-  }
-  const found = await catalog.rows(sql<{
-    verdict: Verdict;
-    key: string;
-    expected: string;
-    actual: string;
-    message: string;
-  }>`
-    SELECT verdict, key, expected, actual, message FROM work.rows WHERE verdict <> 'ok'
-    QUALIFY row_number() OVER (PARTITION BY verdict ORDER BY key) <= ${LISTED} ORDER BY key`);
-  for (const { verdict, key, expected, actual, message } of found) {
-    const at = { location: location.name, key };
-    if (verdict === "rot") report.rot.push({ ...at, expected, actual });
-    else if (verdict === "unreadable") report.unreadable.push({ ...at, message });
-    else if (verdict !== "ok") report[verdict].push(at);
-  }
-}
-
-const emptyReport = (at: number): VerifyReport => ({
-  ...{ at, checked: 0, bytes: 0, ok: 0, counts: { rot: 0, changed: 0, missing: 0, unreadable: 0 } },
-  ...{ rot: [], changed: [], missing: [], unreadable: [], skipped: [] },
-});
