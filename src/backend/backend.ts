@@ -49,8 +49,8 @@ export interface Backend {
   /** The object now, or undefined when the storage says there is none. */
   stat(key: string): Promise<Entry | undefined>;
   /**
-   * The bytes of the object described by `version`. Throws `PRECONDITION` when it is not that version at the start or
-   * is not any more at the end, so a completed iteration is one consistent version. A piece is only valid until the
+   * The bytes of the object described by `version`. Throws `PRECONDITION` when it is not that version at the start or,
+   * where the storage does not hold on to what is being read, is not any more at the end: a completed iteration is one consistent version. A piece is only valid until the
    * next one is asked for.
    */
   read(key: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
@@ -223,5 +223,9 @@ export interface StoreFeatures {
 }
 
 /** True when objects can be removed from the store without the risk of removing others. */
-export const removesSafely = ({ createOnly, conditionalRemove, listAfterWrite }: StoreFeatures): boolean =>
+export const removesSafely = ({
+  createOnly,
+  conditionalRemove,
+  listAfterWrite,
+}: Pick<StoreFeatures, "createOnly" | "conditionalRemove" | "listAfterWrite">): boolean =>
   createOnly && conditionalRemove && listAfterWrite;

@@ -55,12 +55,12 @@ export const reading: ConformanceCase[] = [
     },
   },
   {
-    name: "a removed and newly written object is another version",
+    name: "a removed and newly written object is another version, also with as many bytes",
     async run({ backend }) {
       const { version } = await put(backend, "x", "1");
       await backend.remove("x", { version, run: RUN, trash: false, confirm: agree });
       await new Promise((resolve) => setTimeout(resolve, 20));
-      assert.notEqual((await put(backend, "x", "1")).version, version);
+      assert.notEqual((await put(backend, "x", "2")).version, version);
     },
   },
   {
@@ -133,7 +133,14 @@ export const listing: ConformanceCase[] = [
     name: "lists what stating says",
     async run({ backend }) {
       for (const key of ["a", "b/c", "b/d/e"]) await put(backend, key, key);
-      for await (const entry of backend.list()) assert.deepEqual(await backend.stat(entry.key), entry);
+      for await (const listed of backend.list()) {
+        const { partial, ...entry } = listed;
+        const stated = await backend.stat(entry.key);
+        // A listing that knows size and version only says so.
+        const { key, size, version } = stated ?? {};
+        const told = { key: entry.key, size: entry.size, version: entry.version };
+        assert.deepEqual(partial ? { key, size, version } : stated, partial ? told : entry);
+      }
     },
   },
   {

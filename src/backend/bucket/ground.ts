@@ -1,0 +1,137 @@
+import { codeOf, messageOf, StowageError } from "../../lib/error.js";
+import { sha256Hex } from "../../lib/json.js";
+import type { Condition, ObjectStore, Stored, Upload } from "../store.js";
+import { aborted, type Bucket, temporaryName } from "./bucket.js";
+import { publish } from "./publish.js";
+import { small } from "./upload.js";
+
+/** Where things are tried: throw-away objects under names that nobody else uses. */
+export interface Ground {
+  store: ObjectStore;
+  prefix: string;
+  /** The name of a throw-away object; it is removed in the end. */
+  name(rest: string): string;
+  upload(text: string, more?: Partial<Upload>): Upload;
+  /** As `publish`: undefined when it was refused. */
+  put(name: string, text: string, condition?: Condition, more?: Partial<Upload>): Promise<Stored | undefined>;
+  /** An object that was written anew since it had the token `stale`. */
+  rewritten(rest: string, texts: readonly [string, string]): Promise<{ name: string; stale: string; token: string }>;
+  /** What is there, whoever wrote it; undefined for nothing. */
+  text(name: string): Promise<string | undefined>;
+  /** True when it throws this code and nothing else happens. */
+  refuses(code: string, body: () => Promise<unknown>): Promise<boolean>;
+  /** False when it throws, but for the errors after which nothing is known; those say what was being done. */
+  during<T>(what: string, body: () => Promise<T>): Promise<T>;
+  honoured(what: string, body: () => Promise<boolean>): Promise<boolean>;
+  clear(): Promise<void>;
+}
+
+const PROBE = "probe-";
+/** A probe does not take that long: what is older was left by one that was killed. */
+const LEFT_BEHIND = 3600_000;
+
+export function openGround(bucket: Bucket, id: string, signal: AbortSignal | undefined): Ground {
+  const { store } = bucket;
+  const used = new Set<string>();
+  const prefix = temporaryName(bucket, PROBE + id);
+  const upload = (text: string, more: Partial<Upload> = {}): Upload => {
+    if (signal?.aborted) throw aborted();
+    const bytes = Buffer.from(text);
+    return { ...small(bucket, bytes, sha256Hex(bytes)), ...(signal && { signal }), ...more };
+  };
+  let clock = 0;
+  const put: Ground["put"] = async (name, text, condition = { absent: true }, more = {}) => {
+    const stored = await publish(bucket, name, upload(text, more), condition);
+    clock = Math.max(clock, stored?.modified ?? 0);
+    return stored;
+  };
+  const name = (rest: string): string => {
+    used.add(prefix + rest);
+    return prefix + rest;
+  };
+  return {
+    store,
+    prefix,
+    name,
+    upload,
+    put,
+    rewritten: async (rest, [first, second]) => {
+      const stale = await put(name(rest), first);
+      await store.discard(name(rest));
+      const now = await put(name(rest), second);
+      if (!stale || !now) throw new StowageError("PRECONDITION", `${rest} was refused where there was nothing`);
+      return { name: name(rest), stale: stale.token, token: now.token };
+    },
+    text: (object) => textOf(store, object),
+    refuses,
+    during: (what, body) => during(bucket, what, body),
+    honoured: (what, body) => during(bucket, what, () => honoured(body)),
+    clear: () => clear(bucket, used, clock - LEFT_BEHIND),
+  };
+}
+
+async function textOf(store: ObjectStore, name: string): Promise<string | undefined> {
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of store.read(name, {})) pieces.push(Buffer.from(piece));
+  } catch (error) {
+    if (codeOf(error) === "NOT_FOUND") return undefined;
+    throw error;
+  }
+  return Buffer.concat(pieces).toString("utf8");
+}
+
+async function refuses(code: string, body: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await body();
+    return false;
+  } catch (error) {
+    if (codeOf(error) === code) return true;
+    throw error;
+  }
+}
+
+/** After these nothing is known of the store. */
+const UNKNOWN = new Set(["UNAVAILABLE", "ACCESS_DENIED", "READ_ONLY", "OUT_OF_SPACE", "ABORTED"]);
+
+async function honoured(body: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!(error instanceof StowageError) || UNKNOWN.has(error.code)) throw error;
+    return false;
+  }
+}
+
+async function during<T>({ location, prefix }: Bucket, what: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    const code = codeOf(error);
+    if (!(error instanceof StowageError) || code === undefined || !UNKNOWN.has(code) || code === "ABORTED") throw error;
+    const permissions = `Probing reads, writes, lists and removes objects below ${prefix}.stowage-tmp/: its credentials need the permissions for that.`;
+    const hint = code === "ACCESS_DENIED" ? permissions : error.hint;
+    throw new StowageError(
+      code,
+      `${location}: trying out the store stopped at ${what}: ${messageOf(error, location)}`,
+      {
+        ...(hint !== undefined && { hint }),
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Removes what this probe wrote, listed or not, and what is older than `before`, by the clock of the store. */
+async function clear(bucket: Bucket, used: ReadonlySet<string>, before: number): Promise<void> {
+  const { store } = bucket;
+  const left = new Set(used);
+  for await (const page of store.list(temporaryName(bucket, PROBE).slice(0, -1))) {
+    for (const { name, modified } of page) if (modified < before) left.add(name);
+  }
+  for (const name of left) {
+    await store.discard(name).catch((error: unknown) => {
+      if (codeOf(error) !== "NOT_FOUND") throw error;
+    });
+  }
+}

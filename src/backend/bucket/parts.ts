@@ -1,0 +1,88 @@
+import { codeOf, StowageError } from "../../lib/error.js";
+import { sha256Hex } from "../../lib/json.js";
+import type { Upload } from "../store.js";
+import { OWN_METADATA } from "../store.js";
+import { type Bucket, temporaryName } from "./bucket.js";
+import { publish } from "./publish.js";
+import { small } from "./upload.js";
+
+export const RECORD = ".upload";
+
+/** An upload in parts that was begun, as it is noted among the temporaries. */
+interface PartsRecord {
+  name: string;
+  id: string;
+  /** The mark of the upload. */
+  upload: string;
+  size: number;
+}
+
+/** Notes uploads in parts before their first part is sent: what a killed process leaves can be found and ended. */
+export function recorder(bucket: Bucket, run: string | undefined, name: string, upload: Omit<Upload, "bytes">) {
+  const begun: { id: string; record: string }[] = [];
+  const mark = upload.metadata[OWN_METADATA.upload] ?? "";
+  return {
+    onParts: async (id: string): Promise<void> => {
+      const record = temporaryName(bucket, run ?? "write", `${mark}.${begun.length}${RECORD}`);
+      begun.push({ id, record });
+      const text: PartsRecord = { name, id, upload: mark, size: upload.size };
+      const bytes = Buffer.from(JSON.stringify(text));
+      const noted = await publish(bucket, record, small(bucket, bytes, sha256Hex(bytes)), { absent: true });
+      if (!noted) throw new StowageError("INVARIANT", `${bucket.location}: the record of an upload exists already`);
+    },
+    /** The upload is over. Never fails: a record that stays is listed by `leftovers`. */
+    over: async (published: boolean): Promise<void> => {
+      for (const { id, record } of begun) {
+        // Of several one may have been published; ending that one does nothing.
+        if (!published || begun.length > 1) await attempt(() => bucket.store.abandon?.(name, id));
+        await attempt(() => bucket.store.discard(record));
+      }
+    },
+  };
+}
+
+async function attempt(body: () => Promise<void> | undefined): Promise<void> {
+  try {
+    await body();
+  } catch {
+    // See `over`.
+  }
+}
+
+/** Ends the upload that a record is about; an empty object that held its name goes too. */
+export async function endRecorded(bucket: Bucket, record: string): Promise<void> {
+  const { store, prefix, location } = bucket;
+  const found = await readRecord(bucket, record);
+  if (!found) return;
+  if (!found.name.startsWith(prefix)) {
+    throw new StowageError("INVARIANT", `${location}: ${record} is about an object of another location`);
+  }
+  await store.abandon?.(found.name, found.id);
+  const there = await store.head(found.name);
+  const reserved = there?.size === 0 && found.size > 0 && there.metadata?.[OWN_METADATA.upload] === found.upload;
+  if (reserved) await store.remove(found.name, there.token);
+}
+
+async function readRecord({ store }: Bucket, record: string): Promise<PartsRecord | undefined> {
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of store.read(record, {})) pieces.push(Buffer.from(piece));
+  } catch (error) {
+    if (codeOf(error) === "NOT_FOUND") return undefined;
+    throw error;
+  }
+  const parsed: unknown = JSON.parse(Buffer.concat(pieces).toString("utf8"));
+  return isRecord(parsed) ? parsed : undefined;
+}
+
+const isRecord = (value: unknown): value is PartsRecord =>
+  typeof value === "object" &&
+  value !== null &&
+  "name" in value &&
+  typeof value.name === "string" &&
+  "id" in value &&
+  typeof value.id === "string" &&
+  "upload" in value &&
+  typeof value.upload === "string" &&
+  "size" in value &&
+  typeof value.size === "number";

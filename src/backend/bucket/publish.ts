@@ -1,0 +1,48 @@
+import { codeOf } from "../../lib/error.js";
+import type { Condition, Stored, Upload } from "../store.js";
+import type { Bucket } from "./bucket.js";
+import { isOf } from "./upload.js";
+
+/**
+ * Puts the object under the condition. A refusal or a lost answer is settled by looking (I6): what carries the mark of this upload is its work.
+ * @returns undefined when the condition did not hold
+ */
+export async function publish(
+  bucket: Pick<Bucket, "store">,
+  name: string,
+  upload: Upload,
+  condition: Condition,
+): Promise<Stored | undefined> {
+  return await settled(bucket, name, upload, () => bucket.store.put(name, upload, condition));
+}
+
+/** The same for a change of any kind that writes `upload`'s metadata. */
+export async function settled(
+  { store }: Pick<Bucket, "store">,
+  name: string,
+  upload: Omit<Upload, "bytes">,
+  change: () => Promise<Stored>,
+): Promise<Stored | undefined> {
+  try {
+    return await change();
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== "PRECONDITION" && code !== "UNAVAILABLE") throw error;
+    const there = await store.head(name);
+    if (there && isOf(there, upload)) return there;
+    if (code === "UNAVAILABLE") throw error;
+    return undefined;
+  }
+}
+
+/** Removes what this upload has published, and nothing else. @returns false when it may still be there */
+export async function withdraw({ store }: Bucket, name: string, upload: Omit<Upload, "bytes">): Promise<boolean> {
+  try {
+    const there = await store.head(name);
+    if (there && isOf(there, upload)) await store.remove(name, there.token);
+    return true;
+  } catch {
+    // The error that led here is the one to be told; that the object may still be there goes into its message.
+    return false;
+  }
+}
