@@ -9,6 +9,7 @@ export interface Checksums {
 
 export interface Summing {
   update(piece: Uint8Array): void;
+  /** Of what came so far. */
   digest(): Checksums;
 }
 
@@ -24,7 +25,7 @@ export function summing(): Summing {
     digest() {
       const bytes = Buffer.alloc(4);
       bytes.writeUInt32BE(crc);
-      return { md5: md5.digest("base64"), crc32c: bytes.toString("base64") };
+      return { md5: md5.copy().digest("base64"), crc32c: bytes.toString("base64") };
     },
   };
 }

@@ -80,7 +80,7 @@ export function openClient(
     const { url, response } = await request(attempt, ask);
     const status = response.statusCode ?? 0;
     if ((status >= 200 && status < 300) || ask.accept?.includes(status)) return response;
-    const text = await textOf(url, response, attempt.signal);
+    const text = withheld(ask.to, await textOf(url, response, attempt.signal));
     if (first && status === 401 && credentials.renew()) return open(attempt, ask, false);
     if (first && status === 400 && store.project && payer === undefined && /requester pays/i.test(text)) {
       payer = store.project;
@@ -127,6 +127,12 @@ export function openClient(
 }
 
 const noBucket = (bucket: string) => new StowageError(NO_BUCKET, `the bucket gs://${bucket} does not exist`);
+
+/** Without the address of an upload, which some errors quote: it is as good as a password for that one name. */
+const withheld = (to: string | URL, text: string): string =>
+  typeof to === "string"
+    ? text
+    : [to.href, to.pathname, ...to.searchParams.values()].reduce((left, secret) => left.replaceAll(secret, "…"), text);
 
 function addQuery(url: URL, query: Record<string, string | undefined>): void {
   for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, value);

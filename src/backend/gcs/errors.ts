@@ -23,7 +23,8 @@ const PERMISSIONS = "Give the identity the roles of docs/backends/gcs.md.";
 export function saidIn(text: string): Said {
   const parsed = parsedJson(text);
   const error = isObject(parsed) && isObject(parsed["error"]) ? parsed["error"] : undefined;
-  if (!error) return { message: text.trim().slice(0, 300), reason: "" };
+  // A page of HTML explains nothing.
+  if (!error) return { message: text.trimStart().startsWith("<") ? "" : text.trim().slice(0, 300), reason: "" };
   const first: unknown = Array.isArray(error["errors"]) ? error["errors"][0] : undefined;
   const reason = isObject(first) ? first["reason"] : undefined;
   return { message: String(error["message"] ?? ""), reason: typeof reason === "string" ? reason : "" };

@@ -5,7 +5,7 @@ import { unavailable } from "../requests.js";
 import type { Stored, Upload } from "../store.js";
 import { type Client, objectPath } from "./client.js";
 import { expected } from "./generation.js";
-import { FIELDS, noted, provenSha256, type Resource, resourceOf, storedOf } from "./object.js";
+import { FIELDS, noted, provenSha256, resourceOf, storedOf } from "./object.js";
 import { describing, type Making } from "./put.js";
 
 export interface MakingByCopy extends Making {
@@ -25,9 +25,8 @@ export async function rewrite(
   upload: Omit<Upload, "bytes" | "whole">,
 ): Promise<Stored> {
   const about = `gs://${client.bucket}/${name}`;
-  const source = await sourceOf(client, from, upload);
-  const proven = provenSha256(source) === upload.sha256 && source.md5Hash && source.crc32c;
-  const sums = proven ? noted({ md5: source.md5Hash ?? "", crc32c: source.crc32c ?? "" }) : {};
+  const ifSourceGenerationMatch = expected(`gs://${from.bucketName}/${from.name}`, from);
+  const sums = await notedOn(client, from, upload);
   const json = describing(name, { ...upload.metadata, ...sums }, making);
   let rewriteToken: string | undefined;
   for (let before = 0; ; ) {
@@ -36,7 +35,7 @@ export async function rewrite(
         method: "POST",
         to: `${objectPath(from.bucketName, from.name)}/rewriteTo${objectPath(client.bucket, name).slice("/storage/v1".length)}`,
         query: {
-          ifSourceGenerationMatch: source.generation,
+          ifSourceGenerationMatch,
           ifGenerationMatch: "0",
           destinationKmsKeyName: making.kmsKey,
           maxBytesRewrittenPerCall: making.perCall === undefined ? undefined : String(making.perCall),
@@ -65,24 +64,20 @@ interface Progress {
   resource?: unknown;
 }
 
-async function sourceOf(
+/** The proof on the source, to go with its bytes. Another generation proves nothing of this one; it is for the store to refuse it. */
+async function notedOn(
   client: Client,
   from: StoreObject & { bucketName: string },
   upload: Omit<Upload, "bytes" | "whole">,
-): Promise<Resource> {
+): Promise<Record<string, string>> {
   const about = `gs://${from.bucketName}/${printable(from.name)}`;
-  const { json } = await client.ask(
-    {
-      method: "GET",
-      to: objectPath(from.bucketName, from.name),
-      query: { ifGenerationMatch: expected(about, from), fields: FIELDS },
-      name: from.name,
-    },
-    { signal: upload.signal },
-  );
-  const source = resourceOf(about, json);
-  const other = provenSha256(source);
-  if (Number(source.size) === upload.size && (other === undefined || other === upload.sha256)) return source;
+  const to = objectPath(from.bucketName, from.name);
+  const ask = { method: "GET", to, query: { fields: FIELDS }, name: from.name } as const;
+  const source = resourceOf(about, (await client.ask(ask, { signal: upload.signal })).json);
+  const { generation, md5Hash, crc32c } = source;
+  const sha256 = provenSha256(source);
+  if (generation !== from.token || sha256 === undefined || !md5Hash || !crc32c) return {};
+  if (sha256 === upload.sha256) return noted({ md5: md5Hash, crc32c });
   throw new StowageError("CORRUPT", `${about} is not sha256:${upload.sha256}`, {
     hint: "It changed unnoticed: run `stowage verify`.",
   });
