@@ -1,16 +1,17 @@
 import type { AzureStore } from "../config/config.js";
-import { codeOf } from "../lib/error.js";
+import { codeOf, StowageError } from "../lib/error.js";
+import { printable } from "../lib/key.js";
 import { type Opened, openContainer } from "./azure/client.js";
 import { type Azure, type AzureLimits, blobOf, conditionsOf, LIMITS, send } from "./azure/context.js";
 import { copy } from "./azure/copy.js";
+import { find } from "./azure/head.js";
 import { link, pointing } from "./azure/link.js";
 import { list } from "./azure/list.js";
 import { MAX_NAME } from "./azure/name.js";
 import { read } from "./azure/read.js";
-import { storedOf } from "./azure/stored.js";
 import { upload } from "./azure/upload.js";
 import type { Requests } from "./requests.js";
-import type { ObjectStore, Stored } from "./store.js";
+import type { ObjectStore } from "./store.js";
 
 export type { AzureLimits } from "./azure/context.js";
 
@@ -35,7 +36,7 @@ export async function azureStore(
     listsMetadata: true,
     mtimeFormat: "rfc3339",
     versioned: () => versioned(azure),
-    head: (name, signal) => head(azure, name, signal),
+    head: (name, signal) => find(azure, name, signal),
     list: (prefix, signal) => list(azure, prefix, signal),
     read: (name, request) => read(azure, name, request),
     put: (name, what, condition) => upload(azure, name, what, condition),
@@ -65,36 +66,28 @@ function copying(azure: Azure, opened: Opened): Pick<ObjectStore, "copy" | "prov
   };
 }
 
-async function head(azure: Azure, name: string, signal?: AbortSignal): Promise<Stored | undefined> {
-  const blob = blobOf(azure, name);
-  try {
-    const found = await send(azure, name, (attempt) => blob.getProperties({ abortSignal: attempt.signal }), { signal });
-    return storedOf(azure, name, found);
-  } catch (error) {
-    if (codeOf(error) === "NOT_FOUND") return undefined;
-    throw error;
-  }
-}
-
 async function remove(azure: Azure, name: string, token: string): Promise<void> {
   const blob = blobOf(azure, name);
-  await send(azure, name, async ({ signal, number }) => {
-    try {
+  let attempts = 0;
+  try {
+    await send(azure, name, async ({ signal, number }) => {
+      attempts = number;
       await blob.delete({ conditions: conditionsOf({ token }), abortSignal: signal });
-    } catch (error) {
-      // The answer to the attempt before was lost: it had done it.
-      if (number === 1 || !isAbsent(error)) throw error;
-    }
-  });
+    });
+  } catch (error) {
+    const code = codeOf(error);
+    // Some servers call the token of what is not there a wrong one.
+    const gone = code === "NOT_FOUND" || (code === "PRECONDITION" && !(await find(azure, name)));
+    if (!gone) throw error;
+    // After an attempt whose answer was lost: that one had done it.
+    if (attempts === 1) throw new StowageError("NOT_FOUND", `${printable(name)} does not exist`, { cause: error });
+  }
 }
 
 async function discard(azure: Azure, name: string): Promise<void> {
   const blob = blobOf(azure, name);
   await send(azure, name, ({ signal }) => blob.deleteIfExists({ abortSignal: signal }));
 }
-
-const isAbsent = (error: unknown): boolean =>
-  typeof error === "object" && error !== null && "code" in error && error.code === "BlobNotFound";
 
 async function tags(azure: Azure, name: string): Promise<string[]> {
   const blob = blobOf(azure, name);

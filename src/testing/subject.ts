@@ -7,6 +7,8 @@ export interface Subject {
   backend: Backend;
   /** Writes an object behind the backend's back, over what is there, as another program would. */
   overwrite?: (key: string, bytes: Uint8Array) => Promise<void>;
+  /** True for keys that the storage can not hold: then it must say so, not keep them under other names. */
+  refuses?: (key: string) => boolean;
   /** Takes the storage away, as a pulled cable would. */
   unplug?: () => Promise<void>;
   dispose?: () => Promise<void>;

@@ -28,9 +28,11 @@ export interface AzureLimits {
   memory: number;
   /** The largest blob that the service copies in one request, and one block of a copy. */
   copy: number;
+  /** Names in one page of a listing. */
+  page: number;
 }
 
-export const LIMITS: AzureLimits = { block: 8 << 20, blocks: 50_000, memory: 32 << 20, copy: 256 << 20 };
+export const LIMITS: AzureLimits = { block: 8 << 20, blocks: 50_000, memory: 32 << 20, copy: 256 << 20, page: 5000 };
 
 /** @throws `UNSUPPORTED_NAME` */
 export function blobOf({ container }: Azure, name: string): BlockBlobClient {

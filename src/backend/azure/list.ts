@@ -5,9 +5,6 @@ import type { Stored } from "../store.js";
 import { type Azure, send } from "./context.js";
 import { storedOf } from "./stored.js";
 
-/** As many as the service gives at once. */
-const PAGE = 5000;
-
 /** See `ObjectStore.list`. Pages come with metadata; versions, snapshots, deleted blobs and blocks without a blob are no part of them. */
 export async function* list(azure: Azure, prefix: string, signal: AbortSignal | undefined): AsyncGenerator<Stored[]> {
   let previous = new Set<string>();
@@ -32,7 +29,7 @@ async function onePage(azure: Azure, prefix: string, marker: string | undefined,
     async (attempt) => {
       const pages = azure.container
         .listBlobsFlat({ prefix, includeMetadata: true, abortSignal: attempt.signal })
-        .byPage({ maxPageSize: PAGE, ...(marker !== undefined && { continuationToken: marker }) });
+        .byPage({ maxPageSize: azure.limits.page, ...(marker !== undefined && { continuationToken: marker }) });
       const { value } = await pages.next();
       return value;
     },

@@ -1,6 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
+import { codeOf, StowageError } from "../../lib/error.js";
+import { sha256Hex } from "../../lib/json.js";
+import { printable } from "../../lib/key.js";
 import type { Condition, Stored, Upload } from "../store.js";
 import { type Azure, blobOf, conditionsOf, send } from "./context.js";
+import { find } from "./head.js";
 import { toAzure } from "./metadata.js";
 import { CHECKED_MD5, type Properties, storedOf } from "./stored.js";
 
@@ -9,11 +13,20 @@ const md5Of = (bytes: Uint8Array): Buffer => createHash("md5").update(bytes).dig
 /** See `ObjectStore.put`. One request for what fits into a block, else blocks that become a blob all at once. */
 export async function upload(azure: Azure, name: string, what: Upload, condition: Condition): Promise<Stored> {
   if (what.parts || what.size > azure.limits.block) return await inBlocks(azure, name, what, condition);
-  return await atOnce(azure, name, what, condition);
+  try {
+    return await atOnce(azure, name, what, condition);
+  } catch (error) {
+    // Blocks of an upload that was given up may be in the way of a blob in one piece for a week, not of one in blocks.
+    if (codeOf(error) !== "PRECONDITION" || !("absent" in condition) || (await find(azure, name))) throw error;
+    return await inBlocks(azure, name, what, condition);
+  }
 }
 
 async function atOnce(azure: Azure, name: string, what: Upload, condition: Condition): Promise<Stored> {
   const bytes = what.whole ?? (await gathered(what));
+  // The service checks an MD5 only: that it belongs to the SHA-256 that goes with it is seen to here.
+  if (sha256Hex(bytes) !== what.sha256)
+    throw new StowageError("CORRUPT", `${printable(name)}: the bytes to be written are others`);
   const md5 = md5Of(bytes);
   const options = optionsOf(azure, what, condition, md5);
   const blob = blobOf(azure, name);
@@ -24,7 +37,7 @@ async function atOnce(azure: Azure, name: string, what: Upload, condition: Condi
     { signal: what.signal },
   );
   what.onBytes?.(bytes.length);
-  return written(azure, name, { ...sent, contentLength: bytes.length, contentMD5: md5 }, options.metadata);
+  return written(azure, name, { ...sent, contentLength: bytes.length }, options.metadata);
 }
 
 async function gathered(what: Upload): Promise<Buffer> {

@@ -26,10 +26,14 @@ export async function startAzurite(): Promise<Azurite> {
     process.execPath,
     [
       createRequire(import.meta.url).resolve("azurite/dist/src/blob/main.js"),
-      ...["--blobPort", "0", "--location", folder],
+      ...["--blobPort", "0"],
       ...["--inMemoryPersistence", "--silent", "--disableTelemetry"],
     ],
-    { env: { ...process.env, AZURITE_ACCOUNTS: `${account}:${accountKey}` }, stdio: ["ignore", "pipe", "pipe"] },
+    {
+      cwd: folder,
+      env: { ...process.env, AZURITE_ACCOUNTS: `${account}:${accountKey}` },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
   );
   const end = () => child.kill("SIGKILL");
   process.once("exit", end);
