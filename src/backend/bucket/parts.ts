@@ -4,6 +4,7 @@ import type { Upload } from "../store.js";
 import { OWN_METADATA } from "../store.js";
 import { type Bucket, temporaryName } from "./bucket.js";
 import { publish } from "./publish.js";
+import { isRemovable } from "./removable.js";
 import { small } from "./upload.js";
 
 export const RECORD = ".upload";
@@ -60,7 +61,8 @@ export async function endRecorded(bucket: Bucket, record: string): Promise<void>
   await store.abandon?.(found.name, found.id);
   const there = await store.head(found.name);
   const reserved = there?.size === 0 && found.size > 0 && there.metadata?.[OWN_METADATA.upload] === found.upload;
-  if (reserved) await store.remove(found.name, there.token);
+  // Where removals are not safe it stays: it is empty, and somebody may be writing there.
+  if (reserved && (await isRemovable(bucket))) await store.remove(found.name, there.token);
 }
 
 async function readRecord({ store }: Bucket, record: string): Promise<PartsRecord | undefined> {

@@ -3,7 +3,7 @@ import type { RemoveOptions } from "../backend.js";
 import type { Stored } from "../store.js";
 import { absent, at, type Bucket, changed, nameOf } from "./bucket.js";
 import { requireVersion } from "./look.js";
-import { honoursRemoval } from "./probe.js";
+import { requireRemovable } from "./removable.js";
 import { copyToTrash, dropTrash } from "./trash.js";
 
 /** See `Backend.remove`. Removals of one key run one after the other. */
@@ -34,26 +34,6 @@ async function exclusively(bucket: Bucket, name: string, body: () => Promise<voi
   } finally {
     if (bucket.removing.get(name) === over) bucket.removing.delete(name);
   }
-}
-
-/**
- * Whether removals can be conditional. What this process has not seen itself does not count.
- * @throws `APPEND_ONLY` when they can not, and the owner has not allowed it without
- */
-async function requireRemovable(bucket: Bucket): Promise<boolean> {
-  bucket.removable ??= honoursRemoval(bucket);
-  const conditional = await bucket.removable.catch((error: unknown) => {
-    delete bucket.removable;
-    throw error;
-  });
-  if (conditional || bucket.allowUnconditionalDelete) return conditional;
-  throw new StowageError(
-    "APPEND_ONLY",
-    `${bucket.location}: nothing is removed here, because the store does not honour conditions`,
-    {
-      hint: "Another program's write could be lost. If nobody else writes there, add `allow_unconditional_delete: true` to this location.",
-    },
-  );
 }
 
 interface Removal {

@@ -27,7 +27,16 @@ export async function send(
   const { sha256, size, mtime, metadata = {}, run, signal } = source;
   const whole = size <= WHOLE ? await proven.whole() : undefined;
   await refuseTaken(bucket, key, name);
-  const contents = { sha256, size, mtime, metadata, signal, ...(whole ? { whole } : { bytes: proven.bytes }) };
+  const reading = whole ? undefined : await proven.begin();
+  const contents = {
+    sha256,
+    size,
+    mtime,
+    metadata,
+    signal,
+    ...(whole && { whole }),
+    ...(reading && { bytes: reading.bytes }),
+  };
   const upload = uploadOf(bucket, contents);
   const parts = recorder(bucket, run, name, upload);
   let stored: Stored | undefined;
@@ -37,6 +46,7 @@ export async function send(
     // What went wrong with the source is not for the store to say.
     throw proven.failure()?.error ?? error;
   } finally {
+    reading?.end();
     await parts.over(stored !== undefined);
   }
   if (!stored) throw taken(bucket, key);

@@ -24,8 +24,8 @@ export async function writeObject(bucket: Bucket, key: string, source: WriteSour
 
 /** All bytes are proven before the last word is asked for. */
 async function readThrough(proven: Proven, source: WriteSource): Promise<void> {
-  if (source.size <= WHOLE) return void (await proven.whole());
-  for await (const _ of proven.bytes());
+  if (source.size <= WHOLE) await proven.whole();
+  else await proven.through();
 }
 
 /** The store copies by itself; undefined when it can not, and the bytes have to be sent. @throws `CORRUPT` when the copy is not what was promised */
