@@ -22,6 +22,10 @@ const STEPS: Record<string, string> = {
   READ_ONLY: "mount it for writing, or write `read_only: true` at that location, and plan again.",
   OUT_OF_SPACE: "make room and run it again; what was done stays done.",
   UNSUPPORTED_NAME: "rename the file, and plan again.",
+  APPEND_ONLY:
+    "`stowage location check` tells what the store does not honour; `allow_unconditional_delete: true` is the owner's word that it is fine.",
+  ARCHIVED: "restore the object with the store's own tools, and run it again.",
+  READ_BACK: "check the network and the store; what was written was taken away again.",
   CORRUPT: "check the disk or the network; the bad copy was not published.",
   LOCATION_SUSPECT: "connect or mount it and plan again; `stowage location check` tells what is wrong with it.",
   TOO_FEW_COPIES: "run `stowage plan` again: a copy that the plan relied on is gone or damaged.",

@@ -18,60 +18,21 @@ export default class Apply extends BaseCommand {
   static override description =
     `With FILE: applies that plan as it was reviewed, and asks nothing. Without: scans, plans, shows the plan and asks; without a terminal it then needs --auto-approve.
 
-Every copy is read back before a source goes; a file that is not as the plan expects is skipped. What touches a location outside of its `;
-  windows;
-  ` is
-  not;
-  started;
-  .
-  When;
-  it;
-  is;
-  killed;
-  or;
-  interrupted;
-  ,
-  run;
-  it;
-  again: it;
-  goes;
-  on;
-  from;
-  what;
-  is;
-  true;
-  .
-  With;
-  --
-  json: one;
-  event;
-  a;
-  line;
-  ,
-  the;
-  last;
-  is;
-  the;
-  result;
-  .
+Every copy is read back before a source goes; a file that is not as the plan expects is skipped. What touches a location outside of its windows is not started. When it is killed or interrupted, run it again: it goes on from what is true. With --json: one event a line, the last is the result.
 
-  $;
-  {
-  exits(
-    [3, "the plan as a whole is blocked"],
-    [4, "incomplete: something failed, was skipped, or waits for the window of a location"],
-    [5, "the plan is stale, edited or was applied before"],
-    [6, "damaged files found"],
-    [7, "another apply is running"],
-    [130, "interrupted"],
-  );
-}
-`;
+${exits(
+  [3, "the plan as a whole is blocked"],
+  [4, "incomplete: something failed, was skipped, or waits for the window of a location"],
+  [5, "the plan is stale, edited or was applied before"],
+  [6, "damaged files found"],
+  [7, "another apply is running"],
+  [130, "interrupted"],
+)}`;
   static override examples = examples(
     ["apply", "plan, look, say yes"],
     ["apply plan.ndjson", "apply exactly the plan that was reviewed"],
     ["apply --auto-approve --no-progress", "run from cron"],
-    ["apply plan.ndjson --json | jq -c 'select(.type == "action-done")'", "follow a run from a script"],
+    ["apply plan.ndjson --json | jq -c 'select(.type == \"action-done\")'", "follow a run from a script"],
   );
   static override args = {
     file: Args.string({ description: "a plan file; without it a plan is made now" }),
@@ -91,13 +52,7 @@ Every copy is read back before a source goes; a file that is not as the plan exp
     const output = this.output(flags);
     if (args.file === undefined && !flags["auto-approve"] && !output.interactive) {
       throw new StowageError("APPROVAL", "there is no terminal to ask on, so this plan could not be approved", {
-        hint: "Give --auto-approve, or review a plan file first: `;
-stowage;
-plan - o;
-FILE`, then `;
-stowage;
-apply;
-FILE`.",
+        hint: "Give --auto-approve, or review a plan file first: `stowage plan -o FILE`, then `stowage apply FILE`.",
         exit: ExitCode.usage,
       });
     }
@@ -169,16 +124,7 @@ async function applyPlan(plan: Plan, workspace: Workspace, output: Output, concu
 function printEvent(event: ApplyEvent, output: Output): void {
   switch (event.type) {
     case "bytes":
-      output.progressEvent(`;
-$;
-{
-  event.action;
-}
-$;
-{
-  event.phase;
-}
-`, event);
+      output.progressEvent(`${event.action} ${event.phase}`, event);
       break;
     case "run-start":
     case "action-start":
@@ -206,20 +152,6 @@ async function recordInCatalog(report: RunReport, workspace: Workspace, output: 
     await recordRun(catalog, report);
     await catalog.close();
   } catch (error) {
-    output.warn(`;
-the;
-catalog;
-could;
-not;
-be;
-brought;
-up;
-to;
-date (${messageOf(error)});
-the;
-next;
-scan;
-does;
-it.`);
+    output.warn(`the catalog could not be brought up to date (${messageOf(error)}); the next scan does it.`);
   }
 }
