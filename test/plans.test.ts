@@ -15,7 +15,7 @@ function readEntries(file: string): Given[] {
     const cells = row
       .split(",")
       .flatMap((value, index) => (value === "" ? [] : [[names[index] ?? "", value] as const]));
-    const numbers = new Set(["size", "age", "seen", "verified"]);
+    const numbers = new Set(["size", "age", "seen", "verified", "stars"]);
     return Object.fromEntries(
       cells.map(([name, value]) => [name, numbers.has(name) ? Number(value) : value]),
     ) as unknown as Given;

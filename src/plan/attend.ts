@@ -2,14 +2,15 @@ import type { Catalog } from "../catalog/catalog.js";
 import { instant, join, type Sql, sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
-import type { Action, Blocked, Drift } from "./plan.js";
+import type { Action, Blocked, Drift, Kept } from "./plan.js";
+import { isSource } from "./select.js";
 import type { Site } from "./site.js";
 
 /** What is at hand besides the rules: reads that are due, drift, files that can not be planned for. */
 
 /**
  * One `verify` action for every instance whose last full read is older than its location's cadence. What this plan takes
- * away is not read.
+ * away is not read, nor what would have to be restored.
  */
 export async function findDue(
   catalog: Catalog,
@@ -35,7 +36,7 @@ export async function findDue(
   }>`
     SELECT i.loc, i.key, i.sha256, i.size, i.version, least(c.locations, c.stored) AS copies
     FROM work.inst i JOIN (VALUES ${join(values)}) v(loc, before) ON v.loc = i.loc JOIN work.per_content c ON c.sha256 = i.sha256
-    WHERE i.usable AND (i.last_verified IS NULL OR i.last_verified <= v.before) ORDER BY i.loc, i.key`);
+    WHERE i.usable AND i.archived IS NULL AND (i.last_verified IS NULL OR i.last_verified <= v.before) ORDER BY i.loc, i.key`);
   return rows.flatMap((row) => {
     const site = sites[row.loc];
     if (!site || going.has(address(site.name, row.key))) return [];
@@ -129,10 +130,23 @@ async function stuckIn(catalog: Catalog, config: Config, site: Site): Promise<Bl
   for (const [index, rule] of config.rules.entries()) {
     if (!rule.from?.includes(site.name)) continue;
     const files = await countStuck(catalog, site, index);
-    const why = { code: "source-read-only", reason: `${site.name} is read_only` };
+    const why = site.stuck ?? { code: "source-read-only", reason: `${site.name} is read_only` };
     if (files > 0) blocked.push(waiting(site, rule.name, why, `${files} files stay there`));
   }
   return blocked;
+}
+
+/** Locations that would be emptied by default and let nothing go: said once for each rule. */
+export async function findLeftThere(catalog: Catalog, config: Config, sites: readonly Site[]): Promise<Kept[]> {
+  const kept: Kept[] = [];
+  for (const site of sites) {
+    if (!site.usable || site.location.readOnly || !site.stuck) continue;
+    for (const [index, rule] of config.rules.entries()) {
+      const files = rule.from || !isSource(rule, site) ? 0 : await countStuck(catalog, site, index);
+      if (files > 0) kept.push(waiting(site, rule.name, site.stuck, `${files} files stay there`));
+    }
+  }
+  return kept;
 }
 
 const waiting = (site: Site, rule: string, why: { code: string; reason: string }, files: string): Blocked => ({

@@ -57,7 +57,7 @@ function carriers(settlement: Settlement, context: Context): Map<Placement, Inst
     const last = unwanted.wishes.at(-1);
     if (unwanted.action !== "move" || last?.outcome?.kind !== "placed") continue;
     const { placement } = last.outcome;
-    if (placement.wish.author !== unwanted.author) continue;
+    if (placement.wish.author !== unwanted.author || instance.archived !== null) continue;
     if (placement.wish.instance === instance && !needsOthersMoves(instance, placement, settlement, context))
       carried.set(placement, instance);
   }
@@ -75,13 +75,18 @@ function needsOthersMoves(instance: Instance, placement: Placement, settlement: 
   return countCopies([...own, newPlace(placement.site)]) < floor;
 }
 
-/** A copy is read from the location with the highest priority; one that keeps a name, from the file of that name, whose mtime it gets. */
+/**
+ * A copy is read from the location with the highest priority; one that keeps a name, from the file of that name, whose mtime it gets. What is
+ * archived is not read.
+ */
 function copyDraft(placement: Placement): Draft {
   const { content, wish } = placement;
-  const best = content.instances.reduce((top, next) => (byPriority(next, top) < 0 ? next : top), wish.instance);
-  const matched =
-    wish.author.rule?.action === "move" || best.site.location.priority <= wish.instance.site.location.priority;
-  return draft("copy", wish.author, wish.author.reason, matched ? wish.instance : best, { fills: placement });
+  const readable = content.instances.filter(({ archived }) => archived === null);
+  const own = wish.instance.archived === null ? wish.instance : (readable[0] ?? wish.instance);
+  const best = readable.reduce((top, next) => (byPriority(next, top) < 0 ? next : top), own);
+  const matched = wish.author.rule?.action === "move" || best.site.location.priority <= own.site.location.priority;
+  const from = matched && own === wish.instance ? own : best;
+  return draft("copy", wish.author, wish.author.reason, from, { fills: placement });
 }
 
 function removalDraft(instance: Instance, unwanted: Unwanted, carried: ReadonlyMap<Placement, Instance>): Draft {

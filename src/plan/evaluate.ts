@@ -37,7 +37,7 @@ export async function evaluate(
   await prepareFacts(catalog, table, now);
   await decide(catalog, config);
   await selectInteresting(catalog, config, sites, table);
-  const contents = await collect(loadContents(catalog, sites, table, "interesting"));
+  const contents = await collect(loadContents(catalog, sites, table, "interesting", config.safety.verify));
   const full = new Set<string>();
   const failed = new Set<string>();
   const context: Context = { config, sites, authors: listAuthors(config), full, failed };
@@ -112,6 +112,6 @@ async function loadBystanders(
   await catalog.run(
     sql`CREATE OR REPLACE TABLE work.bystanders AS SELECT sha256 FROM ${packed({ sha256: column(wanted) })}`,
   );
-  const loaded = await collect(loadContents(catalog, sites, table, "bystanders"));
+  const loaded = await collect(loadContents(catalog, sites, table, "bystanders", context.config.safety.verify));
   return new Map(loaded.map((content) => [content.sha256, content]));
 }

@@ -62,11 +62,14 @@ export async function explain(
   await observe(catalog, sites, "inst");
   const evaluation = await evaluate(catalog, config, sites, "inst", options.now);
   const values = await catalog.row(sql<Record<string, string | number | null>>`
-    SELECT location, norm_key AS path, size, media_type, mime AS type, project, attrs, age, age_here, modified, accessed, verified, copies, sha256, iid
+    SELECT location, norm_key AS path, size, media_type, mime AS type, project, attrs, age, age_here, modified, accessed, verified, copies, sha256,
+      array_to_string(tags, ', ') AS tags, stars, CASE WHEN proof <> 'content' THEN proof END AS proof, archived, iid
     FROM work.facts WHERE loc = ${site.order} AND key = ${where.key} AND usable`);
   if (!values) throw await notPlanned(catalog, where);
   const iid = Number(values["iid"]);
   delete values["iid"];
+  // Directories have none of these.
+  for (const name of ["tags", "stars", "proof", "archived"]) if (values[name] === null) delete values[name];
   const decision = await catalog.row(
     sql<{ first: number | null; more: number[] | null }>`SELECT "first", more FROM work.decision WHERE iid = ${iid}`,
   );

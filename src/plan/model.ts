@@ -14,8 +14,14 @@ export interface Instance {
   version: string;
   /** Equal for hard links; null where the file has one name. */
   physical: string | null;
-  /** Its location counts copies. */
+  /** It is a copy: its location counts, and its hash is more than a claim of its metadata. */
   counted: boolean;
+  /** Its hash is only what its metadata claims: good enough to copy it, and for no removal. */
+  claimed: boolean;
+  /** It can not be read before it is restored; how. */
+  archived: string | null;
+  /** What it is can be shown again at any time, as `safety.verify` asks. */
+  provable: boolean;
   /** The first rule that matched, as an index into the config's rules; null = none did. */
   first: number | null;
   /** `continue` rules that matched before it. */
@@ -127,6 +133,16 @@ export const atSlot = (content: Content, site: Site, slot: string): Instance | u
   content.instances.length < MANY
     ? content.instances.find((instance) => instance.site === site && slotOf(site, instance.key) === slot)
     : indexOf(content).slots.get(`${site.order} ${slot}`);
+
+/** Good for a removal: a copy that can be looked at again before something goes. */
+export const vouches = (place: { counted: boolean; provable: boolean }): boolean => place.counted && place.provable;
+
+/** The content's instance at a site that fulfils a wish for it there: one that vouches, if there is one. */
+export function holderAt(content: Content, site: Site): Instance | undefined {
+  const first = firstAt(content, site);
+  if (!first || vouches(first)) return first;
+  return content.instances.find((instance) => instance.site === site && vouches(instance)) ?? first;
+}
 
 /** What one evaluation is about. */
 export interface Context {

@@ -37,7 +37,7 @@ export async function prepareFacts(catalog: Catalog, table: string, now: number)
     FROM work.${name(table)} WHERE sha256 IS NOT NULL AND state = 'present' GROUP BY sha256`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.clock AS SELECT ${now}::DOUBLE AS now`);
   await catalog.run(sql`CREATE OR REPLACE VIEW work.facts AS
-    SELECT i.rowid AS iid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.usable,
+    SELECT i.rowid AS iid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.proof, i.archived, i.usable,
       k.now - coalesce(c.oldest, i.mtime) / 1e6 AS age,
       k.now - epoch_ms(i.first_seen) AS age_here,
       k.now - epoch_ms(i.last_verified) AS verified,

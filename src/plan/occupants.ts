@@ -166,6 +166,12 @@ function unusable(site: Site, key: string): { code: string; reason: string } | u
   if (invalid !== undefined) return { code: "unsupported-name", reason: `${invalid}: ${key}` };
   if (key.startsWith(".stowage-"))
     return { code: "unsupported-name", reason: `names that begin with .stowage- are stowage's own: ${key}` };
+  const bytes = Buffer.byteLength(key);
+  if (site.maxKeyBytes !== undefined && bytes > site.maxKeyBytes)
+    return {
+      code: "unsupported-name",
+      reason: `a key of ${bytes} bytes is longer than the ${site.maxKeyBytes} that ${site.name} can hold`,
+    };
   const long = key.split("/").find((part) => Buffer.byteLength(part) > site.maxNameBytes);
   if (long === undefined) return undefined;
   return {

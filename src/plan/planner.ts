@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
-import { findDrift, findDue, findUnidentified, findWaiting } from "./attend.js";
+import { findDrift, findDue, findLeftThere, findUnidentified, findWaiting } from "./attend.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { seal } from "./file.js";
 import { checkDeletes, proofOf, proveFloor, toCheck } from "./guard.js";
@@ -39,6 +39,7 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
     ...(await findUnidentified(catalog, config)),
     ...evaluation.settlement.blocked,
   ];
+  const kept = [...evaluation.settlement.kept, ...(await findLeftThere(catalog, config, sites))];
   const steps = evaluation.steps.map((step) => step.action);
   const due = await findDue(catalog, sites, options.now, steps);
   await recordDecisions(catalog, config, evaluation.steps, blocked, sites, evaluation.settlement.blockedContents);
@@ -48,9 +49,9 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
   const checks = [check, checkDeletes(evaluation.steps, evaluation.context), converged, capacityCheck(evaluation)];
   const footer: Omit<PlanFooter, "digest"> = {
     type: "end",
-    summary: { ...count(actions), blocked: blocked.length, kept: evaluation.settlement.kept.length, ...totals(sites) },
+    summary: { ...count(actions), blocked: blocked.length, kept: kept.length, ...totals(sites) },
     blocked: sorted(blocked),
-    kept: sorted(evaluation.settlement.kept),
+    kept: sorted(kept),
     conflicts: evaluation.settlement.conflicts,
     drift: await findDrift(catalog, sites),
     checks,

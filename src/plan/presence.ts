@@ -1,5 +1,5 @@
 import { compareKeys } from "../lib/key.js";
-import { byPriority, type Content, countCopies, type Instance, type Placement } from "./model.js";
+import { byPriority, type Content, countCopies, type Instance, type Placement, vouches } from "./model.js";
 import type { Witness } from "./plan.js";
 import type { Settlement } from "./settle.js";
 import type { Site } from "./site.js";
@@ -14,7 +14,7 @@ export interface Presence {
   remove(instance: Instance): void;
   /** Verified copies in distinct locations now. */
   copies(): number;
-  /** Other instances to read the content from, best first. */
+  /** Other instances to read the content from, best first; none that would have to be restored. */
   sources(from: Instance): Witness[];
   /**
    * The copies that justify a removal, one for each location, in the one fixed order of I2: at locations that want the content,
@@ -51,7 +51,10 @@ export function openPresence(content: Content, settlement: Settlement): Presence
       return countCopies([...content.instances.filter((each) => !gone.has(each)), ...[...made.keys()].map(newPlace)]);
     },
     sources(from) {
-      best ??= [...content.instances].sort(byPriority).slice(0, SOURCES + 1);
+      best ??= content.instances
+        .filter(({ archived }) => archived === null)
+        .sort(byPriority)
+        .slice(0, SOURCES + 1);
       return best.flatMap((each) => (each === from ? [] : [witness(each)])).slice(0, SOURCES);
     },
     witnesses(removed) {
@@ -78,11 +81,11 @@ function countNames(content: Content): Map<Site, number> {
   return names;
 }
 
-/** For each location the first instance that counts and is there when all is done. */
+/** For each location the first instance that can vouch and is there when all is done. */
 function firstStaying(content: Content, settlement: Settlement): Map<Site, Instance> {
   const staying = new Map<Site, Instance>();
   for (const instance of content.instances) {
-    if (!instance.counted || staying.has(instance.site)) continue;
+    if (!vouches(instance) || staying.has(instance.site)) continue;
     if (!settlement.removals.has(instance) && !settlement.displaced.has(instance)) staying.set(instance.site, instance);
   }
   return staying;

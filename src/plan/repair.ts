@@ -18,6 +18,7 @@ interface DamagedRow {
   size: number;
   version: string;
   source: string | null;
+  archived: string | null;
   source_key: string | null;
   source_version: string | null;
   good: number;
@@ -36,11 +37,11 @@ export async function repairPlan(config: Config, catalog: Catalog, options: Plan
     ), counts AS (
       SELECT sha256, count(DISTINCT loc) FILTER (WHERE counted) AS good FROM good GROUP BY sha256
     )
-    SELECT d.location, d.key, d.sha256, d.size, d.version, g.location AS source, g.key AS source_key, g.version AS source_version,
+    SELECT d.location, d.key, d.sha256, d.size, d.version, g.location AS source, g.key AS source_key, g.version AS source_version, g.archived,
       coalesce(c.good, 0) AS good
     FROM work.inst d LEFT JOIN counts c ON c.sha256 = d.sha256 LEFT JOIN good g ON g.sha256 = d.sha256
     WHERE d.state = 'rot'
-    QUALIFY row_number() OVER (PARTITION BY d.loc, d.key ORDER BY g.priority DESC, g.key = d.key DESC, g.loc, g.key) = 1
+    QUALIFY row_number() OVER (PARTITION BY d.loc, d.key ORDER BY g.archived IS NOT NULL, g.proof IS NOT DISTINCT FROM 'claim', g.priority DESC, g.key = d.key DESC, g.loc, g.key) = 1
     ORDER BY d.loc, d.key`);
   const blocked: Blocked[] = [];
   const actions: Action[] = [];
@@ -66,6 +67,12 @@ export async function repairPlan(config: Config, catalog: Catalog, options: Plan
 function whyNot(row: DamagedRow, sites: readonly Site[]): { code: string; reason: string } | undefined {
   const site = sites.find((candidate) => candidate.name === row.location);
   if (site?.unavailable) return site.unavailable;
+  if (site?.stuck) return site.stuck;
+  if (row.source !== null && row.archived !== null)
+    return {
+      code: "archived",
+      reason: `no good copy can be read now. ${row.source}:${row.source_key}: ${row.archived}`,
+    };
   if (row.source !== null) return undefined;
   return { code: "no-good-copy", reason: "no other copy of what it should be is known; restore it from a backup" };
 }

@@ -1,6 +1,6 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
-import type { Config, Rule } from "../config/config.js";
+import type { Config, Rule, Safety } from "../config/config.js";
 import { type Content, countCopies, type Instance } from "./model.js";
 import type { Site } from "./site.js";
 
@@ -50,7 +50,7 @@ export async function selectInteresting(
 
   const homes = bits(sites.filter((site) => site.counted && isHome(site)));
   await catalog.run(sql`CREATE OR REPLACE TABLE work.have AS
-    SELECT sha256, bit_or(${bit("loc")}) AS have, bit_or(CASE WHEN counted THEN ${bit("loc")} ELSE 0 END) AS counted
+    SELECT sha256, bit_or(${bit("loc")}) AS have
     FROM work.${name(table)} WHERE usable AND sha256 IS NOT NULL GROUP BY sha256`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.interesting AS
     SELECT DISTINCT sha256 FROM (
@@ -63,7 +63,7 @@ export async function selectInteresting(
         ) d JOIN work.rule_wants r ON r.rule = d.rule GROUP BY d.sha256
       ) w JOIN work.have h ON h.sha256 = w.sha256
       WHERE w.takes OR w.renders OR (coalesce(w.wants, 0) & ~h.have) <> 0
-        OR ((coalesce(w.fallback, 0) & ~h.have) <> 0 AND (h.counted & ${homes}) = 0)
+        OR ((coalesce(w.fallback, 0) & ~h.have) <> 0 AND (h.have & ${homes}) = 0)
       UNION ALL ${shortOfNeeds(config, sites, table)}
     )`);
 }
@@ -95,6 +95,8 @@ interface InstanceRow {
   version: string;
   physical: string | null;
   counted: boolean;
+  proof: string | null;
+  archived: string | null;
   first: number | null;
   more: number[] | null;
   needs: number[] | null;
@@ -109,10 +111,11 @@ export async function* loadContents(
   sites: readonly Site[],
   table: string,
   selection: string,
+  verify: Safety["verify"],
 ): AsyncGenerator<Content> {
   let content: Content | undefined;
   const rows = catalog.stream(sql<InstanceRow>`
-    SELECT i.loc, i.key, i.sha256, i.size, i.mtime::VARCHAR AS mtime, i.version, i.physical, i.counted, d."first", d.more, d.needs,
+    SELECT i.loc, i.key, i.sha256, i.size, i.mtime::VARCHAR AS mtime, i.version, i.physical, i.counted, i.proof, i.archived, d."first", d.more, d.needs,
       i.project, i.attrs, i.media_type
     FROM work.${name(table)} i SEMI JOIN work.${name(selection)} s ON s.sha256 = i.sha256
     LEFT JOIN work.decision d ON d.iid = i.rowid
@@ -131,7 +134,7 @@ export async function* loadContents(
         pinned: new Set(),
       };
     }
-    content.instances.push(toInstance(row, content, sites));
+    content.instances.push(toInstance(row, content, sites, verify));
     for (const need of row.needs ?? []) if (!content.needs.includes(need)) content.needs.push(need);
   }
   if (content) yield counted(content);
@@ -142,7 +145,7 @@ function counted(content: Content): Content {
   return content;
 }
 
-function toInstance(row: InstanceRow, content: Content, sites: readonly Site[]): Instance {
+function toInstance(row: InstanceRow, content: Content, sites: readonly Site[], verify: Safety["verify"]): Instance {
   const site = sites[row.loc];
   if (!site) throw new Error(`no location ${row.loc}`);
   return {
@@ -155,6 +158,9 @@ function toInstance(row: InstanceRow, content: Content, sites: readonly Site[]):
     version: row.version,
     physical: row.physical,
     counted: row.counted,
+    claimed: row.proof === "claim",
+    archived: row.archived,
+    provable: row.archived === null || (verify === "checksum" && row.proof === "checksum"),
     first: row.first,
     more: row.more ?? [],
     project: row.project,

@@ -2,7 +2,7 @@ import type { Content, Context, Wish } from "./model.js";
 import type { Occupancy } from "./occupants.js";
 import { type Claim, type Group, isFree, slotId } from "./place.js";
 import { type Site, slotOf } from "./site.js";
-import { missingCopies, placesWithWishes, type Shortfall } from "./wish.js";
+import { isReadable, missingCopies, placesWithWishes, type Shortfall, unreadable } from "./wish.js";
 
 /** S5: a copy at the best location where a name is free; where there is none, the requirement is blocked. */
 export function placeShortfalls(
@@ -35,12 +35,16 @@ export function placeShortfalls(
         outcome: undefined,
       };
       content.wishes.push(wish);
+      if (spot && !isReadable(content)) {
+        wish.outcome = { kind: "blocked", ...unreadable(content) };
+        break;
+      }
       if (!spot) {
         const what = missing === "domain" ? `${author.need?.domains} domains` : `${author.need?.copies} copies`;
         wish.outcome = {
           kind: "blocked",
           code: "require",
-          reason: `there is no location for the ${what} that ${author.name} requires`,
+          reason: `there is no location for the ${what} that ${author.name} requires${claimsOf(content)}`,
         };
         break;
       }
@@ -51,6 +55,13 @@ export function placeShortfalls(
       claimFor(groups, wish, spot);
     }
   }
+}
+
+/** Copies that would count if somebody had looked at them. */
+function claimsOf({ instances }: Content): string {
+  const names = [...new Set(instances.flatMap(({ claimed, site }) => (claimed && site.counted ? [site.name] : [])))];
+  if (names.length === 0) return "";
+  return `, not counting what is only claimed by metadata: run \`stowage verify ${names.join(" ")}\``;
 }
 
 function freeName(content: Content, site: Site, groups: Map<string, Group>, occupancy: Occupancy) {

@@ -1,3 +1,4 @@
+import { type Features, removesSafely } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { sql } from "../catalog/sql.js";
 import type { Config, Location } from "../config/config.js";
@@ -16,6 +17,8 @@ export interface Site {
   writable: boolean;
   /** Files may be taken away: also from a location that is draining, where a rule names it. */
   removable: boolean;
+  /** Why nothing is taken away, where the store is not known to let go safely. */
+  stuck: { code: string; reason: string } | undefined;
   /** Its instances count as copies. */
   counted: boolean;
   /** Why nothing can be placed there, where `writable` is false. */
@@ -23,6 +26,7 @@ export interface Site {
   suspect: string | undefined;
   foldsCase: boolean;
   maxNameBytes: number;
+  maxKeyBytes: number | undefined;
   /** Bytes of all its files as last seen. */
   used: number;
   /** Bytes that its files may take at most; undefined = no limit known. */
@@ -62,19 +66,22 @@ function toSite(location: Location, order: number, row: SiteRow | undefined): Si
   const suspect = suspectReason(location, row);
   const usable = (location.status === "active" || location.status === "draining") && suspect === undefined;
   const unavailable = whyNotWritable(location, suspect);
-  const features = parseFeatures(row?.features ?? null);
+  const features = row?.features ? (JSON.parse(row.features) as Partial<Features>) : undefined;
+  const stuck = appendOnly(location, features);
   return {
     order,
     name: location.name,
     location,
     usable,
     writable: unavailable === undefined,
-    removable: usable && !location.readOnly,
+    removable: usable && !location.readOnly && stuck === undefined,
+    stuck,
     counted: usable && location.status === "active",
     unavailable,
     suspect,
-    foldsCase: features.foldsCase,
-    maxNameBytes: features.maxNameBytes,
+    foldsCase: features?.foldsCase ?? false,
+    maxNameBytes: features?.maxNameBytes ?? 255,
+    maxKeyBytes: features?.maxKeyBytes,
     used: row?.used ?? 0,
     limit: limitOf(location, row),
     scan: {
@@ -117,9 +124,16 @@ function whyNotWritable(location: Location, suspect: string | undefined): Site["
   }
 }
 
-function parseFeatures(text: string | null): { foldsCase: boolean; maxNameBytes: number } {
-  const features = (text === null ? {} : JSON.parse(text)) as { foldsCase?: boolean; maxNameBytes?: number };
-  return { foldsCase: features.foldsCase ?? false, maxNameBytes: features.maxNameBytes ?? 255 };
+/** A store that was not seen to honour conditions takes copies and lets nothing go, unless the owner says otherwise. */
+function appendOnly(location: Location, features: Partial<Features> | undefined): Site["stuck"] {
+  const { name, store, allowUnconditionalDelete } = location;
+  if (store === undefined || allowUnconditionalDelete) return undefined;
+  const directory = store.type === "plugin" && features !== undefined && features.store === undefined;
+  if (directory || (features?.store && removesSafely(features.store))) return undefined;
+  const reason = features?.store
+    ? `${name} is append-only: its store does not honour what a safe removal needs (see \`stowage location check\`). Another service or versioning may do so; \`allow_unconditional_delete: true\` removes all the same`
+    : `${name} lets nothing go before it is known what its store honours: run \`stowage location check\``;
+  return { code: "append-only", reason };
 }
 
 /** `max`, or what the device could still take without going below `keep_free`; the lower of both. */

@@ -35,6 +35,7 @@ export function acceptRemovals(
     staying.push(instance);
     kept.push({ address: address(instance.site.name, instance.key), rule: unwanted.author.name, code, reason });
   };
+  keepUnproven(going, keep);
   keepWanted(content, going, staying, keep);
   keepFloor(content, going, staying, keep, context);
   keepRequired(content, going, staying, keep, context);
@@ -42,6 +43,31 @@ export function acceptRemovals(
 }
 
 type Keep = (instance: Instance, code: string, reason: string) => void;
+
+/**
+ * S1: what is only claimed justifies no removal, neither of itself nor where it is all that a move has at its target. The same with what
+ * can not be read before it is restored. A claim that is read on the way, because the move transfers it, is no claim any more.
+ */
+function keepUnproven(going: ReadonlyMap<Instance, Unwanted>, keep: Keep): void {
+  for (const [instance, { action, wishes, allowLastCopy }] of [...going]) {
+    const held = wishes.flatMap(({ outcome }) => (outcome?.kind === "held" ? [outcome.instance] : []));
+    const read = wishes.some(({ outcome }) => outcome?.kind === "placed") || (action === "delete" && allowLastCopy);
+    const unread = [...(instance.claimed && !read ? [instance] : []), ...held].find(({ claimed }) => claimed);
+    const shut = [instance, ...held].find(({ provable }) => !provable);
+    if (unread) keep(instance, "claimed", isClaimed(unread === instance ? "its content" : at(unread), unread.site));
+    else if (shut)
+      keep(
+        instance,
+        "archived",
+        `${shut === instance ? "it" : at(shut)} can not be looked at again before something goes. ${shut.archived}`,
+      );
+  }
+}
+
+const at = ({ site, key }: Instance): string => address(site.name, key);
+
+const isClaimed = (what: string, site: Site): string =>
+  `${what} is only claimed by metadata: run \`stowage verify ${site.name}\``;
 
 /** S3: a wanted location beats an unwanted instance. */
 function keepWanted(
@@ -71,14 +97,23 @@ function keepFloor(
 ): void {
   const floor = floorOf(content, context);
   for (const [instance, unwanted] of firstPerSite(going)) {
-    const vouching = staying.filter((place) => !isLinkedAway(place, going));
+    const vouching = staying.filter((place) => place.provable && !isLinkedAway(place, going));
     const count = countCopies(vouching);
     if (count >= floor) return;
     if (countCopies([...vouching, instance]) === count || (unwanted.action === "delete" && unwanted.allowLastCopy))
       continue;
     const why = floor === 1 ? "it is the last verified copy" : `min_copies: ${floor} verified copies must stay`;
-    keep(instance, "min-copies", why);
+    const short = unproven(staying);
+    keep(instance, short?.code ?? "min-copies", short ? `${why}; ${short.reason}` : why);
   }
+}
+
+/** A copy that would be enough if it could be relied on. */
+function unproven(staying: readonly Place[]): { code: string; reason: string } | undefined {
+  const claimed = staying.find((place) => place.claimed && place.site.counted);
+  if (claimed) return { code: "claimed", reason: isClaimed(`the copy in ${claimed.site.name}`, claimed.site) };
+  const shut = staying.find((place) => place.counted && !place.provable);
+  return shut && { code: "archived", reason: `the copy in ${shut.site.name} is archived and can not be read again` };
 }
 
 /** A name in another location of the very file that goes: apply would not take it for another copy. */

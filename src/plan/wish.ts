@@ -1,12 +1,13 @@
 import { renderKey } from "../config/template.js";
-import { compareKeys, splitKey } from "../lib/key.js";
+import { address, compareKeys, splitKey } from "../lib/key.js";
 import {
   type Author,
   atSlot,
+  byPriority,
   type Content,
   type Context,
   countCopies,
-  firstAt,
+  holderAt,
   type Instance,
   type Wish,
 } from "./model.js";
@@ -23,7 +24,7 @@ export function makeWishes(content: Content, context: Context): void {
   content.pinned = NONE_PINNED;
   const fallback = context.config.default?.location;
   const housed = content.instances.some(
-    (instance) => instance.counted && instance.site.name !== fallback && isHome(instance.site),
+    (instance) => instance.site.counted && instance.site.name !== fallback && isHome(instance.site),
   );
   for (const instance of content.instances) {
     for (const index of instance.first === null ? instance.more : [...instance.more, instance.first]) {
@@ -88,7 +89,7 @@ function newWish(
 ): Wish {
   const wish: Wish = { author, content, site, instance, exact, key: undefined, outcome: undefined };
   if (!exact) {
-    const holder = firstAt(content, site);
+    const holder = holderAt(content, site);
     if (holder) {
       wish.outcome = { kind: "held", instance: holder };
       return wish;
@@ -100,6 +101,7 @@ function newWish(
   const holder = atSlot(content, site, slot);
   if (holder) wish.outcome = { kind: "held", instance: holder };
   else if (!site.writable) wish.outcome = { kind: "waiting" };
+  else if (!isReadable(content)) wish.outcome = { kind: "blocked", ...unreadable(content) };
   else if (context.full.has(fullMark(content, site))) {
     wish.outcome = {
       kind: "blocked",
@@ -108,6 +110,15 @@ function newWish(
     };
   }
   return wish;
+}
+
+export const isReadable = ({ instances }: Content): boolean => instances.some(({ archived }) => archived === null);
+
+/** What would have to be restored, where all instances are archived. */
+export function unreadable({ instances }: Content): { code: string; reason: string } {
+  const [best] = [...instances].sort(byPriority);
+  const at = best ? `${address(best.site.name, best.key)}: ` : "";
+  return { code: "archived", reason: `no copy of it can be read now. ${at}${best?.archived ?? ""}` };
 }
 
 export const fullMark = (content: Content, site: Site): string => `${content.sha256} ${site.order}`;
@@ -158,6 +169,8 @@ export interface Place {
   site: Site;
   physical: string | null;
   counted: boolean;
+  provable: boolean;
+  claimed: boolean;
 }
 
 /** Where the content is and will be as far as its wishes are not already known to fail. */
@@ -169,7 +182,10 @@ export function placesWithWishes(content: Content, context: Context): Place[] {
   return [...content.instances, ...wished];
 }
 
-export const newPlace = (site: Site): Place => ({ site, physical: null, counted: site.counted });
+export const newPlace = (site: Site): Place => ({
+  ...{ site, physical: null, counted: site.counted },
+  ...{ provable: true, claimed: false },
+});
 
 /** What is missing: a copy in a domain that has none, any further copy, or nothing. */
 export function missingCopies(

@@ -26,6 +26,12 @@ export interface Given {
   seen?: number;
   verified?: number;
   physical?: string;
+  /** `content` where unset. */
+  proof?: string;
+  archived?: string;
+  /** Separated by `|`. */
+  tags?: string;
+  stars?: number;
   type?: string;
   mime?: string;
 }
@@ -92,10 +98,11 @@ async function insert(catalog: Catalog, entry: Given): Promise<void> {
   const first = instant(NOW - (entry.seen ?? age) * DAY);
   const sha256 = entry.content === undefined ? null : sha256Hex(entry.content);
   const verified = entry.content === undefined ? null : NOW - (entry.verified ?? 0) * DAY;
-  await catalog.run(sql`INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state, first_seen, last_seen, last_verified, media_type, mime)
+  await catalog.run(sql`INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state, first_seen, last_seen, last_verified, media_type, mime, proof, archived, tags, stars)
     VALUES (${entry.location}, ${entry.key}, nfc_normalize(${entry.key}), ${sha256}, ${entry.size ?? 1000}, make_timestamp_ns(${mtime}::BIGINT), ${first},
       ${`v-${entry.location}-${entry.key}`}, ${entry.physical ?? null}, ${entry.state ?? "present"}, ${first}, ${instant(NOW)},
-      ${verified === null ? sql`NULL` : instant(verified)}, ${entry.type ?? "image"}, ${entry.mime ?? "image/jpeg"})`);
+      ${verified === null ? sql`NULL` : instant(verified)}, ${entry.type ?? "image"}, ${entry.mime ?? "image/jpeg"},
+      ${sha256 === null ? null : (entry.proof ?? "content")}, ${entry.archived ?? null}, string_split(${entry.tags ?? null}, '|'), ${entry.stars ?? null})`);
 }
 
 /** An action as one line: `+ primary:a -> nas:a`. A move that transfers nothing ends with `(0)`. */
