@@ -39,6 +39,8 @@ export interface Findings {
 
 const MAX_FINDINGS = 200;
 const MAX_MESSAGE = 600;
+/** What is shorter is no secret, and would be found in every other word. */
+const MIN_SECRET = 3;
 
 export function findings(file: string, text: string): Findings {
   const all: Diagnostic[] = [];
@@ -88,7 +90,7 @@ export function findings(file: string, text: string): Findings {
       return failed;
     },
     keepSecret: (value, name) => {
-      if (value !== "") secrets.set(value, name);
+      if (value.length >= MIN_SECRET) secrets.set(value, name);
     },
     list: () => bounded(all.map(safe).sort((a, b) => a.line - b.line || a.column - b.column)),
   };

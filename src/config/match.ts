@@ -80,9 +80,7 @@ function leaf(parent: object, key: string, value: unknown, scope: MatchScope): M
     case "set":
       return either(value, at, (name, place) => setLeaf(name, place, scope));
     case "tags":
-      return isMapping(value)
-        ? tagSets(value, at, scope)
-        : either(value, at, (tag, place) => tagLeaf(tag, place, scope));
+      return isMapping(value) ? tagSets(value, scope) : either(value, at, (tag, place) => tagLeaf(tag, place, scope));
     case "tags.contains":
       return either(value, at, (tag, place) => tagLeaf(tag, place, scope));
     default:
@@ -110,7 +108,7 @@ function setLeaf(name: unknown, at: At, scope: MatchScope): Matcher {
 }
 
 /** `{ any: […], all: […], none: […] }` */
-function tagSets(sets: Record<string, unknown>, at: At, scope: MatchScope): Matcher {
+function tagSets(sets: Record<string, unknown>, scope: MatchScope): Matcher {
   const all = Object.entries(sets).flatMap(([key, tags]): Matcher[] => {
     if (tags === undefined) return [];
     const leaves = items(tags, [sets, key]).map(([tag, place]) => tagLeaf(tag, place, scope));
@@ -120,7 +118,7 @@ function tagSets(sets: Record<string, unknown>, at: At, scope: MatchScope): Matc
     scope.error("UNKNOWN_KEY", [sets, key, "key"], `unknown key "${key}"`, didYouMean(key, ["any", "all", "none"]));
     return [];
   });
-  if (Object.keys(sets).length === 0) scope.error("WRONG_VALUE", at, '"tags" is empty');
+  if (all.length === 0) return NOTHING;
   return all.length === 1 ? all[0]! : { op: "all", of: all };
 }
 

@@ -8,12 +8,10 @@ import {
   type Node,
   type Pair,
   parseDocument,
-  type Scalar,
   type YAMLMap,
 } from "yaml";
 import type { Findings, Mark, Marks } from "./findings.js";
-import { type Environment, type Interpolated, interpolate, isSecret } from "./interpolate.js";
-import { exampleOf, isOneVariable, type Secrecy, secrecyOf } from "./secrets.js";
+import { convertScalar, startOf, type TreeOptions, type Walk } from "./scalar.js";
 import { MAX_DEPTH } from "./text.js";
 
 /** A mapping of the file; without a prototype, so that no key has a meaning of its own. */
@@ -47,7 +45,7 @@ const firstLine = (message: string): string => message.split("\n", 1)[0]!;
 function syntaxMessage(error: { code: string; message: string }): string {
   if (error.code === "MULTIPLE_DOCS") return "the file has more than one YAML document; only one is read";
   // The parser may show a piece of the text, which may be a secret.
-  return `YAML: ${firstLine(error.message).replace(/: "[^"]*[A-Za-z0-9].*$/, "")}`;
+  return `YAML: ${firstLine(error.message).replace(/: "(?=.*[A-Za-z0-9]).*$/, "")}`;
 }
 
 function syntaxHint(offset: number, text: string): string | undefined {
@@ -60,45 +58,20 @@ function syntaxHint(offset: number, text: string): string | undefined {
   return line.includes("\t") ? "Indent with spaces, not tabs." : undefined;
 }
 
-export interface TreeOptions {
-  /** Undefined = leave `${…}` as it is written. */
-  env: Environment | undefined;
-  text: string;
-  found: Findings;
-}
-
 /**
  * Plain values from a document: mappings without prototype, with their places in `found.marks`, and variables put in.
  * `undefined` = aliases lead nowhere or too far, which is reported.
  */
 export function treeOf(document: Document.Parsed, options: TreeOptions): unknown {
-  const empty = { anchors: new Map(), path: [], uses: [], secrets: new Map() };
-  const walk: Walk = { ...options, ...empty, nodes: 0, broken: false, aliased: false };
+  const walk: Walk = { ...options, ...fresh(), secrets: new Map(), hasLiteral: false, again: false };
   const tree = convert(document.contents, 0, walk);
-  for (const { name, at } of walk.uses) {
-    const secret = walk.secrets.get(name);
-    if (secret === undefined) continue;
-    const fact = `the variable ${name} holds a secret (line ${walk.found.line(secret)}), and a value here would be shown`;
-    walk.found.error("SECRET", at, fact, "Take another variable.");
-  }
-  return walk.broken ? undefined : tree;
+  if (walk.broken) return undefined;
+  if (!walk.hasLiteral && !walk.uses.some((name) => walk.secrets.has(name))) return tree;
+  // Now that every secret is known, no other value shows one. Findings are told once.
+  return convert(document.contents, 0, { ...walk, ...fresh(), again: true });
 }
 
-interface Walk extends TreeOptions {
-  nodes: number;
-  broken: boolean;
-  /** What each anchor means here: the library searches the document for every alias. */
-  anchors: Map<string, Node>;
-  /** The keys that lead to where the walk is. */
-  path: string[];
-  /** Variables where a value may be seen, and variables in secret fields, with their places. */
-  uses: { name: string; at: number }[];
-  secrets: Map<string, number>;
-  /** Inside of what an alias stands for, anchors have been seen before. */
-  aliased: boolean;
-}
-
-const startOf = (node: Node | null | undefined): number => node?.range?.[0] ?? 0;
+const fresh = () => ({ nodes: 0, broken: false, anchors: new Map<string, Node>(), aliased: false, path: [], uses: [] });
 
 function convert(node: Node | null | undefined, depth: number, walk: Walk): unknown {
   walk.nodes += 1;
@@ -178,68 +151,4 @@ function keyOf(pair: Pair<Node, Node | null>, walk: Walk): string | undefined {
     return undefined;
   }
   return typeof key.value === "string" ? key.value : (key.source ?? String(key.value));
-}
-
-function convertScalar(node: Scalar, walk: Walk): unknown {
-  const { value } = node;
-  const secrecy = secrecyOf(walk.path, value);
-  if (secrecy === "secret" && !isOneVariable(value)) return literalSecret(node, walk);
-  if (typeof value !== "string" || walk.env === undefined || !value.includes("$")) return value;
-  const result = interpolate(value, walk.env);
-  const start = startOf(node);
-  const named = result.used.filter(({ name }) => secrecy === "secret" || isSecret(name));
-  for (const { name, value: secret } of named) walk.found.keepSecret(secret, name);
-  for (const { name } of result.used) {
-    if (secrecy === "secret") walk.secrets.set(name, start);
-    else if (secrecy !== "quiet" && !isSecret(name)) walk.uses.push({ name, at: start });
-  }
-  if (result.problems.length > 0) {
-    tellProblems(result.problems, value, node, walk);
-    return value;
-  }
-  return named.length > 0 && isTooOpen(named[0]!.name, secrecy, start, walk)
-    ? walk.found.redact(result.text)
-    : result.text;
-}
-
-function tellProblems(problems: Interpolated["problems"], value: string, node: Scalar, { found, text }: Walk): void {
-  const [start, end] = [startOf(node), node.range?.[1] ?? startOf(node)];
-  let from = start;
-  for (const problem of problems) {
-    const written = text.slice(from, end);
-    const shown = value.slice(problem.index, problem.index + 20).split(/[\n}]/, 1)[0]!;
-    const inside = written.indexOf(shown);
-    found.error("VARIABLE", inside < 0 ? start : from + inside, problem.message, problem.hint);
-    if (inside >= 0) from += inside + shown.length;
-  }
-  found.mute(start);
-}
-
-/** Reports a secret that stands in the file; its value goes nowhere. */
-function literalSecret(node: Scalar, { found, path }: Walk): undefined {
-  const key = path.at(-1)!;
-  const text = String(node.value);
-  if (text.length >= LITERAL) found.keepSecret(text, key);
-  const partly = text.includes("${") ? ": one variable and nothing else" : "";
-  found.error(
-    "SECRET",
-    startOf(node),
-    `"${key}" is a secret, which does not belong into this file${partly}`,
-    `Write ${key}: "${exampleOf(path)}" and set that variable. What was ever committed is to be replaced.`,
-  );
-  found.mute(startOf(node));
-  return undefined;
-}
-
-/** What is shorter would be found in every other word. */
-const LITERAL = 4;
-
-/** True where a value would be seen, which is reported. Where a directory is has to be known to plans, so that is a warning. */
-function isTooOpen(name: string, secrecy: Secrecy, start: number, { found }: Walk): boolean {
-  if (secrecy === "secret" || secrecy === "quiet") return false;
-  const fact = `the variable ${name} is named like a secret`;
-  const hint = "Give it another name, if it is none.";
-  if (secrecy === "path") found.warning("SECRET", start, `${fact}, but paths are shown in plans`, hint);
-  else found.error("SECRET", start, `${fact}, and a value here would be shown in plans`, hint);
-  return secrecy !== "path";
 }
