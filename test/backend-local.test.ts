@@ -161,7 +161,8 @@ describe("a directory as a location", () => {
       location("o", "offline"),
       location("r", "retired"),
     ];
-    expect([...(await openBackends({ locations } as unknown as Config)).keys()]).toEqual(["a", "d"]);
+    const config = { file: join(root, "storage.yaml"), settings: {}, locations } as unknown as Config;
+    expect([...(await openBackends(config)).keys()]).toEqual(["a", "d"]);
   });
 });
 

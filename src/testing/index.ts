@@ -10,3 +10,4 @@ export {
   straight,
 } from "./memory-store.js";
 export type { ConformanceCase, Subject } from "./subject.js";
+export { sourceOf } from "./subject.js";
