@@ -131,6 +131,25 @@ describe("objects in Cloud Storage (fake)", () => {
   });
 });
 
+describe("names that Cloud Storage does not have (S15)", () => {
+  it.each(["", ".", "..", "a\nb", "a\rb", ".well-known/acme-challenge/x"])("%j is never asked for", async (name) => {
+    const upload = uploadOf(Buffer.from("1"));
+    const parts = await openOn(fake, { threshold: 0 });
+    fake.seen.length = 0;
+    for (const body of [
+      () => store.head(name),
+      () => bytesOf(store, name),
+      () => store.put(name, upload, { absent: true }),
+      () => parts.put(name, upload, { absent: true }),
+      () => store.remove(name, "1"),
+      () => store.discard(name),
+    ]) {
+      await expect(body()).rejects.toEqual(code("UNSUPPORTED_NAME"));
+    }
+    expect(fake.seen).toEqual([]);
+  });
+});
+
 describe("conditions (I2, I3)", () => {
   it("creating never replaces", async () => {
     await put(store, "a", "1");

@@ -46,8 +46,14 @@ export interface Client {
 const NO_BUCKET = "NO_BUCKET";
 
 export const bucketPath = (bucket: string): string => `/storage/v1/b/${encodeURIComponent(bucket)}`;
-export const objectPath = (bucket: string, name: string): string =>
-  `${bucketPath(bucket)}/o/${encodeURIComponent(name)}`;
+/** @throws `UNSUPPORTED_NAME` for what the store does not take, and for what would make it the path of something else */
+export function objectPath(bucket: string, name: string): string {
+  if (name === "" || name === "." || name === ".." || /[\r\n]/.test(name) || name.startsWith(RESERVED)) {
+    throw new StowageError("UNSUPPORTED_NAME", `Cloud Storage has no objects named "${printable(name)}"`);
+  }
+  return `${bucketPath(bucket)}/o/${encodeURIComponent(name)}`;
+}
+const RESERVED = ".well-known/acme-challenge/";
 
 export function openClient(
   store: GcsStore,

@@ -14,13 +14,16 @@ export interface Making {
   kmsKey?: string;
 }
 
-/** What is said of a new object beside its bytes. */
-export const describing = (name: string, metadata: Record<string, string>, { storageClass }: Making) => ({
-  name,
-  contentType: "application/octet-stream",
-  metadata,
-  ...(storageClass !== undefined && { storageClass }),
-});
+/** What is said of a new object beside its bytes. @throws `UNSUPPORTED_NAME` */
+export function describing(client: Client, name: string, metadata: Record<string, string>, { storageClass }: Making) {
+  objectPath(client.bucket, name);
+  return {
+    name,
+    contentType: "application/octet-stream",
+    metadata,
+    ...(storageClass !== undefined && { storageClass }),
+  };
+}
 
 /** One request with all bytes, whose checksums the store compares before they become visible. */
 export async function putWhole(
@@ -37,7 +40,7 @@ export async function putWhole(
   // Bytes that are not what they should be are declared to be others: whether the store notices is what probing wants to know.
   const declared = sha256Hex(bytes) === upload.sha256 ? sums : sumsOf(Buffer.concat([bytes, Buffer.of(0)]));
   const described = {
-    ...describing(name, { ...upload.metadata, ...noted(declared) }, making),
+    ...describing(client, name, { ...upload.metadata, ...noted(declared) }, making),
     md5Hash: declared.md5,
     crc32c: declared.crc32c,
   };

@@ -35,7 +35,7 @@ export async function putResumable(
     try {
       const sums = summing();
       const resource = await sendAll({ client, session, name, upload }, making.part, sums);
-      return await finish(client, resource, { ...sums.digest(), size: upload.size });
+      return await finish(client, resource, upload, sums.digest());
     } catch (error) {
       await cancel(client, session);
       if (codeOf(error) !== LOST) throw error;
@@ -66,7 +66,7 @@ async function begin(
       to: `/upload${bucketPath(client.bucket)}/o`,
       query: { uploadType: "resumable", name, ifGenerationMatch, kmsKeyName: making.kmsKey, fields: FIELDS },
       headers: { "x-upload-content-length": String(upload.size) },
-      json: describing(name, upload.metadata, making),
+      json: describing(client, name, upload.metadata, making),
       name,
     },
     { signal: upload.signal },
@@ -163,22 +163,22 @@ function heldOf({ headers }: Answer): number {
  * The checksums are known only now, so they are noted in a second request: it changes no byte and no generation. An identity that may not
  * do it has an object whose hash is a claim only.
  */
-async function finish(client: Client, resource: Resource, sent: Checksums & { size: number }): Promise<Stored> {
-  const stored = await accepted(client, resource, sent);
-  if (!confirms(resource, sent)) return stored;
+async function finish(client: Client, resource: Resource, upload: Upload, sums: Checksums): Promise<Stored> {
+  const stored = await accepted(client, resource, { ...sums, size: upload.size });
+  if (!confirms(resource, sums)) return stored;
   const { generation, name } = resource;
   try {
     await client.ask({
       method: "PATCH",
       to: objectPath(client.bucket, name),
       query: { generation, ifGenerationMatch: generation, fields: "generation" },
-      json: { metadata: noted(sent) },
+      json: { metadata: noted(sums) },
       name,
     });
   } catch (error) {
     if (codeOf(error) !== "ACCESS_DENIED") throw error;
   }
-  return stored;
+  return { ...stored, sha256: upload.sha256 };
 }
 
 /** What is not wanted any more must not become visible later. Where that fails the store forgets it within a week. */

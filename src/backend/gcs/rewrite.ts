@@ -27,7 +27,7 @@ export async function rewrite(
   const about = `gs://${client.bucket}/${name}`;
   const ifSourceGenerationMatch = expected(`gs://${from.bucketName}/${from.name}`, from);
   const sums = await notedOn(client, from, upload);
-  const json = describing(name, { ...upload.metadata, ...sums }, making);
+  const json = describing(client, name, { ...upload.metadata, ...sums }, making);
   let rewriteToken: string | undefined;
   for (let before = 0; ; ) {
     const answer = await client.ask(
