@@ -1,0 +1,72 @@
+import type { StoreObject } from "../backend.js";
+import type { Stored, Upload } from "../store.js";
+import { fullSha256, shelfOf, tokenOf, tokenParts, written } from "./object.js";
+import { complete, inParts } from "./parts.js";
+import type { Begun } from "./send-parts.js";
+import type { Session } from "./session.js";
+
+type Copied = Omit<Upload, "bytes" | "whole">;
+
+/** Lets the store copy: the very version of the source, to a name that is free. */
+export async function copy(session: Session, from: StoreObject, name: string, upload: Copied): Promise<Stored> {
+  const large = upload.size > session.limits.copy;
+  return large ? await copyParts(session, from, name, upload) : await copyWhole(session, from, name, upload);
+}
+
+async function copyWhole(session: Session, from: StoreObject, name: string, upload: Copied): Promise<Stored> {
+  const { sdk, client, store } = session;
+  const versioned = await session.versioned();
+  const input = {
+    ...{ Bucket: store.bucket, Key: name, Metadata: upload.metadata, MetadataDirective: "REPLACE" as const },
+    ...{ ChecksumAlgorithm: "SHA256" as const, IfNoneMatch: "*", ...sourceOf(from), ...shelfOf(session) },
+  };
+  const { CopyObjectResult: result, VersionId } = await session.ask(
+    name,
+    ({ signal }) => client.send(new sdk.CopyObjectCommand(input), { abortSignal: signal }),
+    { signal: upload.signal, timeout: COPYING },
+  );
+  const token = tokenOf(versioned, name, result?.ETag, VersionId);
+  const at = result?.LastModified?.getTime() ?? Date.now();
+  // It is not compared here: a hash that is not the expected one is the answer to what the copy holds.
+  return written(session, { name, token, at, sha256: fullSha256(result ?? {}) }, upload);
+}
+
+async function copyParts(session: Session, from: StoreObject, name: string, upload: Copied): Promise<Stored> {
+  return await inParts(session, name, upload, session.limits.copyPart, async (begun) => {
+    const numbers = Array.from({ length: Math.ceil(upload.size / begun.partSize) }, (_, index) => index + 1).values();
+    const work = async () => {
+      for (const number of numbers) await copyPart(session, begun, from, number, upload);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    return await complete(session, begun, upload, { absent: true });
+  });
+}
+
+async function copyPart(session: Session, begun: Begun, from: StoreObject, number: number, upload: Copied) {
+  const { sdk, client, store } = session;
+  const start = (number - 1) * begun.partSize;
+  const end = Math.min(upload.size, start + begun.partSize) - 1;
+  const input = {
+    ...{ Bucket: store.bucket, Key: begun.name, UploadId: begun.id, PartNumber: number },
+    ...{ CopySourceRange: `bytes=${start}-${end}`, ...sourceOf(from) },
+  };
+  const { CopyPartResult } = await session.ask(
+    begun.name,
+    ({ signal }) => client.send(new sdk.UploadPartCopyCommand(input), { abortSignal: signal }),
+    { signal: upload.signal, timeout: COPYING },
+  );
+  begun.sent.set(number, { etag: CopyPartResult?.ETag ?? "", sha256: CopyPartResult?.ChecksumSHA256 });
+}
+
+/** The version where there is one, and the condition all the same. */
+function sourceOf(from: StoreObject): { CopySource: string; CopySourceIfMatch: string } {
+  const { etag, versionId } = tokenParts(from.token);
+  const bucket = from.bucket.slice(from.bucket.lastIndexOf("/") + 1);
+  const path = from.name.split("/").map(encodeURIComponent).join("/");
+  const version = versionId === undefined ? "" : `?versionId=${encodeURIComponent(versionId)}`;
+  return { CopySource: `${bucket}/${path}${version}`, CopySourceIfMatch: etag };
+}
+
+const AT_ONCE = 4;
+/** The store copies up to 5 GiB for one request. */
+const COPYING = 15 * 60_000;

@@ -1,0 +1,99 @@
+import { codeOf } from "../../lib/error.js";
+import type { Stored } from "../store.js";
+import { noBucket } from "./errors.js";
+import { describe } from "./object.js";
+import type { Session } from "./session.js";
+
+/** For so long a bucket that was there is believed to be there. */
+const REMEMBERED = 3_000;
+
+/** What was learned by looking; of one session. */
+interface Memory {
+  /** When the bucket was last seen. */
+  seen: number;
+  looking?: Promise<void> | undefined;
+  /** The store answers when it is asked for checksums. */
+  checksums: boolean;
+}
+const memories = new WeakMap<Session, Memory>();
+
+function memoryOf(session: Session): Memory {
+  const known = memories.get(session) ?? { seen: 0, checksums: true };
+  memories.set(session, known);
+  return known;
+}
+
+/** The object now; undefined when the store, whose bucket is there, says that there is none. */
+export async function headObject(session: Session, name: string, signal?: AbortSignal): Promise<Stored | undefined> {
+  const versioned = await session.versioned();
+  try {
+    return describe(session, versioned, name, await answer(session, name, signal));
+  } catch (error) {
+    if (codeOf(error) !== "NOT_FOUND") throw error;
+    await requireBucket(session);
+    return undefined;
+  }
+}
+
+/** A checksum may need a permission of its own (KMS), or a store that knows of them. */
+async function answer(session: Session, name: string, signal: AbortSignal | undefined) {
+  const memory = memoryOf(session);
+  if (!memory.checksums) return await ask(session, name, {}, signal);
+  try {
+    return await ask(session, name, { ChecksumMode: "ENABLED" }, signal);
+  } catch (error) {
+    if (!["UNSUPPORTED", "STORE_REFUSED", "ACCESS_DENIED"].includes(codeOf(error) ?? "")) throw error;
+    const plain = await ask(session, name, {}, signal);
+    if (codeOf(error) !== "ACCESS_DENIED") memory.checksums = false;
+    return plain;
+  }
+}
+
+function ask(session: Session, name: string, more: { ChecksumMode?: "ENABLED" }, signal: AbortSignal | undefined) {
+  const { sdk, client, store } = session;
+  const input = { Bucket: store.bucket, Key: name, ...more };
+  return session.ask(
+    name,
+    (attempt) => client.send(new sdk.HeadObjectCommand(input), { abortSignal: attempt.signal }),
+    { signal },
+  );
+}
+
+/** An answer to HEAD has no body: a missing bucket looks like a missing object. */
+async function requireBucket(session: Session): Promise<void> {
+  const memory = memoryOf(session);
+  if (Date.now() - memory.seen < REMEMBERED) return;
+  memory.looking ??= headBucket(session).finally(() => {
+    memory.looking = undefined;
+  });
+  await memory.looking;
+  memory.seen = Date.now();
+}
+
+async function headBucket(session: Session): Promise<void> {
+  const { sdk, client, store } = session;
+  try {
+    await session.ask(undefined, ({ signal }) =>
+      client.send(new sdk.HeadBucketCommand({ Bucket: store.bucket }), { abortSignal: signal }),
+    );
+  } catch (error) {
+    if (codeOf(error) === "NOT_FOUND") throw noBucket(session);
+    // Who may not ask for the bucket has reached it.
+    if (codeOf(error) !== "ACCESS_DENIED") throw error;
+  }
+}
+
+/** The object's tags, as `key=value` or `key`. */
+export async function tagsOf(session: Session, name: string): Promise<string[]> {
+  const { sdk, client, store } = session;
+  try {
+    const { TagSet = [] } = await session.ask(name, ({ signal }) =>
+      client.send(new sdk.GetObjectTaggingCommand({ Bucket: store.bucket, Key: name }), { abortSignal: signal }),
+    );
+    return TagSet.map(({ Key, Value }) => (Value ? `${Key}=${Value}` : `${Key}`)).sort();
+  } catch (error) {
+    // A store without tags has none.
+    if (codeOf(error) === "UNSUPPORTED") return [];
+    throw error;
+  }
+}

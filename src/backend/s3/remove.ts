@@ -1,0 +1,114 @@
+import { codeOf, StowageError } from "../../lib/error.js";
+import { headObject } from "./look.js";
+import { tokenParts } from "./object.js";
+import type { Session } from "./session.js";
+
+/**
+ * Removes the object while it has the token. In a versioned bucket it becomes an older version below a delete marker, and it is looked at what
+ * lies below: where the store did not mind the condition and hid another version, the marker is taken back.
+ */
+export async function removeObject(session: Session, name: string, token: string): Promise<void> {
+  return (await session.versioned()) ? hide(session, name, token) : erase(session, name, token);
+}
+
+async function erase(session: Session, name: string, token: string): Promise<void> {
+  let attempts = 0;
+  try {
+    await session.ask(name, ({ signal, number }) => {
+      attempts = number;
+      return deletion(session, name, signal, { IfMatch: tokenParts(token).etag });
+    });
+  } catch (error) {
+    if (codeOf(error) !== "PRECONDITION" && codeOf(error) !== "NOT_FOUND") throw error;
+    if (await headObject(session, name)) throw error;
+    // An earlier attempt removed it, and its answer was lost.
+    if (attempts < 2) throw new StowageError("NOT_FOUND", `${name} does not exist`);
+  }
+}
+
+const deletion = (
+  session: Session,
+  name: string,
+  signal: AbortSignal,
+  more: { IfMatch?: string; VersionId?: string },
+) =>
+  session.client.send(new session.sdk.DeleteObjectCommand({ Bucket: session.store.bucket, Key: name, ...more }), {
+    abortSignal: signal,
+  });
+
+async function hide(session: Session, name: string, token: string): Promise<void> {
+  const { etag, versionId } = tokenParts(token);
+  const marker = await session.ask(name, async ({ signal, number }) => {
+    if (number > 1 && (await isHidden(session, name, versionId, signal))) return undefined;
+    try {
+      const { VersionId } = await deletion(session, name, signal, { IfMatch: etag });
+      return VersionId ?? "null";
+    } catch (error) {
+      // Refused for want of an object, or for want of this one: the versions tell.
+      if (!["PreconditionFailed", "NoSuchKey", "NotFound"].includes(error instanceof Error ? error.name : ""))
+        throw error;
+      const [latest] = await versionsOf(session, name, signal);
+      throw latest && !latest.marker ? replaced(name) : absent(name);
+    }
+  });
+  if (marker === undefined) return;
+  const [below] = await session.ask(name, ({ signal }) => versionsOf(session, name, signal, marker));
+  if (below && !below.marker && below.id === versionId) return;
+  await session.ask(name, ({ signal }) => deletion(session, name, signal, { VersionId: marker }));
+  throw below && !below.marker ? replaced(name) : absent(name);
+}
+
+/** An earlier attempt has hidden the version, and its answer was lost. Throws when it is another that can be seen, or was hidden. */
+async function isHidden(session: Session, name: string, versionId: string | undefined, signal: AbortSignal) {
+  const versions = await versionsOf(session, name, signal);
+  const top = versions.find(({ marker }) => !marker);
+  if (top?.id !== versionId) throw replaced(name);
+  return versions[0]?.marker === true;
+}
+
+interface Version {
+  id: string;
+  marker: boolean;
+}
+
+/**
+ * What lies under the name, newest first: the versions, after the delete marker that hides them, if any; or only the entry right below `under`.
+ */
+async function versionsOf(session: Session, name: string, signal: AbortSignal, under?: string): Promise<Version[]> {
+  if (under !== undefined) return await versionPage(session, name, signal, under, 1);
+  const page = await versionPage(session, name, signal, under, MANY);
+  return page.filter(({ marker, latest }) => !marker || latest).sort((a, b) => Number(b.latest) - Number(a.latest));
+}
+
+const MANY = 100;
+
+async function versionPage(
+  session: Session,
+  name: string,
+  signal: AbortSignal,
+  under: string | undefined,
+  MaxKeys: number,
+): Promise<(Version & { latest: boolean })[]> {
+  const { sdk, client, store } = session;
+  const input = {
+    ...{ Bucket: store.bucket, Prefix: name, MaxKeys },
+    ...(under !== undefined && { KeyMarker: name, VersionIdMarker: under }),
+  };
+  const { Versions, DeleteMarkers } = await client.send(new sdk.ListObjectVersionsCommand(input), {
+    abortSignal: signal,
+  });
+  const own = <T extends { Key?: string | undefined }>(entries: T[] | undefined) =>
+    (entries ?? []).filter(({ Key }) => Key === name);
+  const entry = (marker: boolean) => (each: { VersionId?: string | undefined; IsLatest?: boolean | undefined }) => ({
+    ...{ id: each.VersionId ?? "null", marker, latest: each.IsLatest === true },
+  });
+  return [...own(Versions).map(entry(false)), ...own(DeleteMarkers).map(entry(true))];
+}
+
+const replaced = (name: string) => new StowageError("PRECONDITION", `${name} is another version by now`);
+const absent = (name: string) => new StowageError("NOT_FOUND", `${name} does not exist`);
+
+/** Removes whatever is there; in a versioned bucket it stays below a delete marker. */
+export async function discard(session: Session, name: string): Promise<void> {
+  await session.ask(name, ({ signal }) => deletion(session, name, signal, {}));
+}

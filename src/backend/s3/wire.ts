@@ -1,0 +1,37 @@
+import type * as Sdk from "@aws-sdk/client-s3";
+
+type Command = Pick<Sdk.PutObjectCommand["middlewareStack"], "add">;
+interface Message {
+  headers: Record<string, string | undefined>;
+}
+
+/** What was sent and answered, beside what the SDK tells of it. */
+export interface Wire {
+  /** When the store answered, by its own clock; milliseconds. */
+  answered(): number;
+}
+
+/**
+ * Watches a command on its way. With a hash, that is what the payload is signed with: the SDK neither reads the bytes twice nor leaves them
+ * unsigned, and no store that checks signatures takes other bytes.
+ */
+export function onWire(command: { middlewareStack: object }, sha256?: string): Wire {
+  let date: string | undefined;
+  // All commands have the same kind of stack, each with a type of its own.
+  (command.middlewareStack as Command).add(
+    (next) => async (args) => {
+      // At this step it is the HTTP request, and comes back with the HTTP response.
+      if (sha256 !== undefined) (args.request as Message).headers["x-amz-content-sha256"] = sha256;
+      const result = await next(args);
+      date = (result.response as Message).headers["date"];
+      return result;
+    },
+    { step: "build", name: "stowageWire" },
+  );
+  return {
+    answered() {
+      const told = date === undefined ? Number.NaN : Date.parse(date);
+      return Number.isNaN(told) ? Date.now() : told;
+    },
+  };
+}
