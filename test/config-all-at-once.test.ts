@@ -175,6 +175,20 @@ require:
     ["locations.2.mount_path", "/x", 'has its directory in "path"'],
     ["sets.s.size", "4G", '"4G" is ambiguous'],
     ["sets.s.name", 5, '"name" must be'],
+    ["settings.transfer", { bandwidth: "5M/s" }, '"5M" is ambiguous'],
+    ["locations.0.windows", ["8:00-9:00"], '"8:00" is no time'],
+    ["locations.0.region", "x", '"region" is for s3'],
+    [
+      "locations.3.credentials",
+      { access_key_id: "abcdefg", secret_access_key: "${HOME}" },
+      '"access_key_id" is a secret',
+    ],
+    ["locations.3.prefix", "//", 'the prefix "//"'],
+    ["locations.3.path", "/x", 'has its files in "bucket"'],
+    ["locations.3.endpoint", "x", "no http or https address"],
+    ["locations.3.container", "x", 'has its files in "bucket"'],
+    ["rules.0.match.tags", { any: "[t" }, "mismatched [ and ]"],
+    ["sets.s.stars", "four", '"four" is no number'],
     ["rules.0.match.size", "1G", '"1G" is ambiguous'],
     ["rules.0.match.age", ["5m"], '"5m" is ambiguous'],
     ["rules.0.match.set", "nope", 'no set "nope"'],
@@ -198,12 +212,10 @@ require:
   const base = (): Tree => ({
     settings: {},
     safety: {},
-    locations: ["a", "b", "c"].map((name) => ({
-      name,
-      type: "local",
-      path: `/${name}`,
-      capacity: { keep_free: "1%" },
-    })),
+    locations: [
+      ...["a", "b", "c"].map((name) => ({ name, type: "local", path: `/${name}`, capacity: { keep_free: "1%" } })),
+      { name: "d", type: "s3", bucket: "abc" },
+    ],
     sets: { s: { ext: "x" } },
     rules: [
       { name: "r", match: { set: "s" }, action: "copy", destination: "b" },
@@ -235,13 +247,28 @@ require:
     const whole = (): Tree => {
       const tree = base();
       const everything = {
-        "settings.transfer": { concurrency: 2 },
+        "settings.transfer": { concurrency: 2, bandwidth: { "08:00": "5MiB/s" } },
+        "locations.0.windows": ["08:00-09:00"],
+        "locations.3.prefix": "x",
+        "locations.3.endpoint": "https://s3.example.com",
+        "locations.3.force_path_style": true,
+        "locations.3.storage_class": "COLD",
+        "locations.3.encryption": { kms_key: "k" },
+        "locations.3.allow_unconditional_delete": true,
+        "locations.3.credentials": { access_key_id: "${HOME}", secret_access_key: "${HOME}" },
         "safety.max_delete": { files: 1, percent: 2 },
         "locations.0.verify": { every: "1d", method: "content" },
         "locations.0.rules": [{ include_types: ["image"], exclude_types: "video", min_age_days: 1, max_age_days: 2 }],
         "locations.0.exclude": ["x"],
         "locations.0.layout": "{project}/**",
-        "rules.0.match": { any: [{ all: [{ size: [">1GB"] }] }], not: [{ name: "x" }], "attr.x": 1, set: ["s"] },
+        "rules.0.match": {
+          tags: { any: ["x"] },
+          stars: 5,
+          any: [{ all: [{ size: [">1GB"] }] }],
+          not: [{ name: "x" }],
+          "attr.x": 1,
+          set: ["s"],
+        },
         "rules.0.key": "{project}/{filename}",
         "rules.1.from": ["a"],
       };

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Config } from "../src/config/config.js";
 import { checkConfig, checkText, loadConfig } from "../src/config/load.js";
 import { compileMatch } from "../src/config/match.js";
-import { parseDuration, parsePercent, parseSize } from "../src/config/units.js";
+import { parseDuration, parsePercent, parseRate, parseSize } from "../src/config/units.js";
 
 const ENV = { HOME: "/home/ada", NAS: "/mnt/nas", EMPTY: "", API_KEY: "s3cr3t-Value", PRIO: "7" };
 const check = (text: string, env: Record<string, string> = ENV) => checkText(text, "/etc/media/storage.yaml", { env });
@@ -753,12 +753,18 @@ describe("files", () => {
       "1 TB",
       "1kb",
       "3mo",
+      "5MiB/s",
+      "0MB/s",
+      "1.5 GB/s",
+      "unlimited",
+      "5/s",
       "${X}",
     ];
     for (const [name, parse] of [
       ["size", parseSize],
       ["duration", parseDuration],
       ["percent", parsePercent],
+      ["rate", parseRate],
     ] as const) {
       const pattern = new RegExp(schema.$defs[name]!.pattern!, "u");
       for (const sample of samples.filter((each) => !each.includes("${")))

@@ -7,7 +7,7 @@ import { formatConfig } from "../src/config/format.js";
 import { checkText } from "../src/config/load.js";
 
 const FILE = "/etc/media/storage.yaml";
-const ENV = { HOME: "/home/ada" };
+const ENV = { HOME: "/home/ada", AWS_ID: "AKIA-x", AWS_SECRET: "wJalr-x", SUPABASE_ANON_KEY: "eyJhb-x" };
 
 const fmt = (text: string): string => {
   const { text: formatted, diagnostics } = formatConfig(text, FILE);
@@ -192,6 +192,72 @@ describe("fmt", () => {
       "version: 1\nlocations:\n  - { name: a, type: local, path: /a, rules: [{ max_age_days: 1 }] }\nrules:\n  - { name: a placement, match: {}, action: keep }\n",
       "version: 1\n\nlocations:\n  - { name: a, type: local, path: /a }\n\nrules:\n  - { name: a placement, match: {}, action: keep }\n  - name: a placement-2\n    match: { age: <=1d }\n    action: copy\n    destination: a\n",
     ],
+    [
+      "older spellings of a bucket are rewritten, with their comments",
+      `storage:
+  locations:
+    - name: "S3 Archive"
+      type: "s3"
+      # the bucket
+      path: "my-bucket-name" # mine
+      priority: 50
+      config:
+        # Optional: specify credentials
+        aws_access_key_id: "\${AWS_ID}" # the id
+        aws_secret_access_key: "\${AWS_SECRET}"
+        region: "us-west-2"
+        prefix: "alice/"  # Optional prefix
+`,
+      `version: 1
+
+locations:
+  - name: "S3 Archive"
+    type: "s3"
+    # the bucket
+    bucket: "my-bucket-name" # mine
+    prefix: "alice/" # Optional prefix
+    region: "us-west-2"
+    credentials:
+      # Optional: specify credentials
+      access_key_id: "\${AWS_ID}" # the id
+      secret_access_key: "\${AWS_SECRET}"
+    priority: 50
+`,
+    ],
+    [
+      "those on one line stay on one line",
+      'version: 1\nlocations:\n  - { name: a, type: s3, config: { path: abc, secret_access_key: "${AWS_SECRET}", access_key_id: "${AWS_ID}" } }\n  - { name: b, type: gcs, path: abc, config: { credentials_path: ~/k.json } }\n',
+      'version: 1\n\nlocations:\n  - { name: a, type: s3, bucket: abc, credentials: { access_key_id: "${AWS_ID}", secret_access_key: "${AWS_SECRET}" } }\n  - { name: b, type: gcs, bucket: abc, credentials_path: ~/k.json }\n',
+    ],
+    [
+      "a bucket of every kind is canonical as it is",
+      `version: 1
+
+settings:
+  transfer: { concurrency: 8, bandwidth: { "08:00": 5MiB/s, "22:00": unlimited } }
+
+locations:
+  - name: s3_archive
+    type: s3
+    bucket: my-ai-archive
+    prefix: images/
+    region: us-west-2
+    storage_class: STANDARD_IA
+    encryption: { kms_key: "\${KMS_KEY_ID:-k}" }
+    priority: 25
+    windows: ["22:00-06:00"]
+  - { name: gcs_mirror, type: gcs, project: my-project, bucket: my-ai-mirror, purpose: [backup] }
+  - { name: az, type: azure, account: media, container: pictures, credentials: { account_key: "\${AWS_SECRET}" } }
+  - { name: sb, type: supabase, url: https://x.supabase.co, bucket: boards, key: "\${SUPABASE_ANON_KEY}" }
+  - { name: own, type: plugin, use: vault, options: { z: 1, a: 2 } }
+`,
+      undefined,
+    ],
+    [
+      "tags and stars of the rules under a location",
+      "version: 1\nlocations:\n  - { name: a, type: local, path: /a, rules: [{ require_tags: [x], exclude_tags: y, min_quality_stars: 4 }] }\n",
+      'version: 1\n\nlocations:\n  - { name: a, type: local, path: /a }\n\nrules:\n  - name: a placement\n    match: { tags: { all: [x], none: y }, stars: ">=4" }\n    action: copy\n    destination: a\n',
+    ],
   ])("%s", (_name, text, expected) => {
     expect(fmt(text)).toBe(expected ?? text);
     expectFaithful(text);
@@ -207,6 +273,10 @@ describe("fmt", () => {
     [
       "an unknown type of file",
       "locations:\n  - { name: a, type: local, path: /a, rules: [{ include_types: vidoe }] }\n",
+    ],
+    [
+      "a secret in it",
+      "locations:\n  - { name: a, type: s3, path: abc, config: { aws_secret_access_key: wJalrXUtnFEMI } }\n",
     ],
     ["nesting without end", "[".repeat(1000)],
     ["an alias of itself", "a: &a [*a]\n"],
@@ -234,6 +304,9 @@ const placement = fc.record(
     include_types: fc.constantFrom<unknown>("video", ["image/png", "audio"], ["image/*"]),
     exclude_types: fc.constantFrom<unknown>("text", ["image/gif"]),
     min_size_bytes: fc.nat(100),
+    require_tags: fc.constantFrom<unknown>("hero", ["a", "b*"]),
+    exclude_tags: fc.constantFrom<unknown>("draft", ["x"]),
+    min_quality_stars: fc.nat(5),
   },
   { requiredKeys: [] },
 );

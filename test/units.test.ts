@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseDuration, parseInstant, parsePercent, parseRange, parseSize } from "../src/config/units.js";
+import {
+  parseDuration,
+  parseInstant,
+  parsePercent,
+  parseRange,
+  parseRate,
+  parseSize,
+  parseTime,
+  parseWindow,
+} from "../src/config/units.js";
 
 const DAY = 86_400_000;
 
@@ -171,4 +180,69 @@ describe("shares, dates and comparisons", () => {
     [">x", "number", "no number"],
     [">1d <2d", "duration", "no duration"],
   ] as const)("refuses %s", (text, unit, message) => expect(() => parseRange(text, unit)).toThrow(message));
+});
+
+describe("rates and times of the day", () => {
+  it.each([
+    ["5MiB/s", 5 * 1024 * 1024],
+    ["1.5 MB/s", 1_500_000],
+    [" 100 B / s ", 100],
+    ["unlimited", Number.POSITIVE_INFINITY],
+  ])("%j is %d bytes a second", (text, rate) => expect(parseRate(text)).toBe(rate));
+
+  it.each([
+    ["5MiB", "Write 5MiB/s."],
+    ["5", "such as 5MiB/s"],
+    ["5/s", "such as 5MiB/s"],
+    ["5M/s", "Write 5MB"],
+    ["10Mbit/s", "Write bytes a second"],
+    ["10Mbps", "Write bytes a second"],
+    ["10Mb/s", "Write bytes a second"],
+    ["0MB/s", "Write windows"],
+    ["0.1B/s", "Write windows"],
+    ["-1MB/s", "Write a number"],
+    ["5MB/min", "such as 5MiB/s"],
+    ["Unlimited", "such as 5MiB/s"],
+    ["", "such as 5MiB/s"],
+  ])("refuses %j and says what to write", (text, hint) =>
+    expect(() => parseRate(text)).toThrow(
+      expect.objectContaining({ code: "BAD_VALUE", hint: expect.stringContaining(hint) }),
+    ));
+
+  it.each([
+    ["00:00", 0],
+    ["08:05", 485],
+    ["23:59", 1439],
+  ])("%s is %d minutes after midnight", (text, minutes) => expect(parseTime(text)).toBe(minutes));
+
+  it.each([
+    "8:00",
+    "24:00",
+    "12:60",
+    "12",
+    "12:5",
+    " 12:00",
+    "12:00:00",
+    "-1:00",
+    "1 2:00",
+    "٠٨:٠٠",
+    "",
+  ])("refuses %j as a time", (text) => expect(() => parseTime(text)).toThrow("is no time of the day"));
+
+  it.each([
+    ["22:00-06:00", { from: 1320, to: 360 }],
+    ["08:00 - 17:30", { from: 480, to: 1050 }],
+    ["22:00-24:00", { from: 1320, to: 0 }],
+    ["00:00-24:00", { from: 0, to: 0 }],
+  ])("%s is a part of the day", (text, window) => expect(parseWindow(text)).toEqual(window));
+
+  it.each([
+    ["22:00", "is no part of a day"],
+    ["22:00-", "is no part of a day"],
+    ["22:00..06:00", "is no part of a day"],
+    ["22:00-06:00-08:00", "is no time of the day"],
+    ["24:00-06:00", "is no time of the day"],
+    ["06:00-06:00", "is empty"],
+    ["Mon 22:00-06:00", "is no part of a day"],
+  ])("refuses %j as a window", (text, message) => expect(() => parseWindow(text)).toThrow(message));
 });
