@@ -137,11 +137,10 @@ describe("trying again", () => {
 });
 
 describe("the budget of retries", () => {
-  it("lets an outage not multiply the load: a burst, a fifth of the answers, ten a second", async () => {
+  it("lets an outage not multiply the load: of repetitions that fail a burst, a fifth of the answers, ten a second", async () => {
     const { requests } = open({ retries: 1_000, concurrency: 1_000, random: () => 0 });
     let sent = 0;
     const controller = new AbortController();
-    // One in two fails, so that the circuit stays closed.
     const all = many(500, () =>
       outcome(
         requests.send(

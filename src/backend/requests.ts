@@ -93,7 +93,7 @@ export function openRequests(location: string, options: RequestsOptions): Reques
     for (let number = 1, spent = 0; ; number++) {
       const outcome = await once(number, body, request);
       if (!("failed" in outcome)) {
-        budget.earn();
+        budget.earn(number > 1);
         return settle(outcome);
       }
       const transience = transienceOf(outcome.failed);

@@ -1,4 +1,4 @@
-/** Of the answers that came, this share may be spent on repetitions, */
+/** For each answer, so much may be spent on repetitions that fail as well, */
 const SHARE = 0.2;
 /** this many may be saved up, */
 const BURST = 100;
@@ -7,11 +7,11 @@ const PER_SECOND = 10;
 
 /**
  * What a location may spend on trying again: an outage must not multiply the load. A repetition is never refused, it waits until it is
- * paid for.
+ * paid for; one that brings an answer gives back what it took.
  */
 export interface Budget {
-  /** A request was answered. */
-  earn(): void;
+  /** A request was answered, on its first attempt or by a repetition. */
+  earn(repeated: boolean): void;
   /** Takes one repetition; milliseconds until it may be sent. */
   spend(): number;
 }
@@ -25,8 +25,8 @@ export function openBudget(now: () => number = Date.now): Budget {
     balance = Math.min(BURST, balance + (passed / 1000) * PER_SECOND);
   };
   return {
-    earn() {
-      balance = Math.min(BURST, balance + SHARE);
+    earn(repeated) {
+      balance = Math.min(BURST, balance + SHARE + (repeated ? 1 : 0));
     },
     spend() {
       settle();
