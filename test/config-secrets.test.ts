@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { findings } from "../src/config/findings.js";
 import { formatConfig } from "../src/config/format.js";
 import { checkText, diagnosticLine } from "../src/config/load.js";
 
@@ -85,6 +86,13 @@ describe("a secret that stands in the file is an error that does not show it", (
     const { config, diagnostics } = check(text, { X: "x" });
     expect(config).toBeUndefined();
     expect(shows(JSON.stringify(diagnostics))).toBe(false);
+  });
+
+  it("no finding shows a secret, not even one that became known after it", () => {
+    const found = findings(FILE, "x");
+    found.error("X", 0, `there is no "${CANARY}"`, `Did you mean "${CANARY.toUpperCase()}"?`);
+    found.keepSecret(CANARY, "TOKEN");
+    expect(found.list()).toMatchObject([{ message: 'there is no "${TOKEN}"', hint: 'Did you mean "${TOKEN}"?' }]);
   });
 
   it("says how to do it right", () => {

@@ -40,12 +40,15 @@ export function validate(tree: unknown, found: Findings, options: { variables?: 
 function compileSchema(): ValidateFunction {
   const quick = { validateSchema: false, meta: false, inlineRefs: false, code: { optimize: false } } as const;
   const ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true, ...quick });
-  return ajv.compile(JSON.parse(schemaText()) as object);
+  const schema = JSON.parse(schemaText()) as { $defs: { location: { allOf?: unknown } } };
+  // Which keys go with which type: for editors. Here it is checked later, in words.
+  delete schema.$defs.location.allOf;
+  return ajv.compile(schema);
 }
 
-/** Of a choice only its own error is told, not those of the alternatives; which keys go with which type is checked later, in words. */
+/** Of a choice only its own error is told, not those of the alternatives. */
 const isOwn = ({ keyword, schemaPath }: ErrorObject): boolean =>
-  keyword !== "if" && keyword !== "pattern" && !schemaPath.includes("/anyOf/") && !schemaPath.includes("/allOf/");
+  keyword !== "if" && keyword !== "pattern" && !schemaPath.includes("/anyOf/");
 
 /** From the root to what is meant: the value, and the name it has in its parent. */
 type Path = { key: string | number; value: unknown }[];
