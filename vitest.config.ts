@@ -1,5 +1,10 @@
 import { defineConfig } from "vitest/config";
 
+const PACKAGE = {
+  "stowage/testing": new URL("src/testing/index.ts", import.meta.url).pathname,
+  stowage: new URL("src/index.ts", import.meta.url).pathname,
+};
+
 // "unit" is the everyday loop; "system" spawns the built CLI, real file systems and crashes, and runs in `npm test` only.
 export default defineConfig({
   test: {
@@ -10,6 +15,8 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/system/**"] } },
       { extends: true, test: { name: "system", include: ["test/system/**/*.test.ts"], testTimeout: 300_000 } },
+      // Examples that have tests of their own find stowage as an installed package would.
+      { extends: true, test: { name: "examples", include: ["examples/**/*.test.js"] }, resolve: { alias: PACKAGE } },
     ],
   },
 });

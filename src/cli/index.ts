@@ -11,6 +11,10 @@ import Lint from "./commands/lint.js";
 import LocationCheck from "./commands/location-check.js";
 import LocationList from "./commands/location-list.js";
 import Plan from "./commands/plan.js";
+import Plugins from "./commands/plugins.js";
+import PluginsInstall from "./commands/plugins-install.js";
+import PluginsLink from "./commands/plugins-link.js";
+import PluginsUninstall from "./commands/plugins-uninstall.js";
 import Scan from "./commands/scan.js";
 import Schema from "./commands/schema.js";
 import Show from "./commands/show.js";
@@ -18,6 +22,7 @@ import SqlQuery from "./commands/sql.js";
 import Stats from "./commands/stats.js";
 import Status from "./commands/status.js";
 import Unlock from "./commands/unlock.js";
+import Url from "./commands/url.js";
 import Validate from "./commands/validate.js";
 import Verify from "./commands/verify.js";
 import Whereis from "./commands/whereis.js";
@@ -36,6 +41,10 @@ export const COMMANDS: Record<string, CommandClass> = {
   "location:check": LocationCheck,
   "location:list": LocationList,
   plan: Plan,
+  plugins: Plugins,
+  "plugins:install": PluginsInstall,
+  "plugins:link": PluginsLink,
+  "plugins:uninstall": PluginsUninstall,
   scan: Scan,
   schema: Schema,
   show: Show,
@@ -43,6 +52,7 @@ export const COMMANDS: Record<string, CommandClass> = {
   stats: Stats,
   status: Status,
   unlock: Unlock,
+  url: Url,
   validate: Validate,
   verify: Verify,
   whereis: Whereis,

@@ -14,6 +14,8 @@ import { rootHelp } from "./root-help.js";
  */
 export async function main(argv: readonly string[], url: string): Promise<void> {
   outliveOutput();
+  // The AWS SDK would print on every Node 20 that it will want a newer one.
+  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
   try {
     process.exitCode = exitOf(await dispatch([...argv], url));
   } catch (error) {

@@ -4,8 +4,8 @@ import type { CommandClass } from "./base-command.js";
 const GROUPS: Record<string, readonly string[]> = {
   "The loop": ["init", "plan", "apply", "show"],
   "The configuration": ["validate", "fmt", "lint", "schema", "location:list", "location:check"],
-  "The files": ["scan", "status", "explain", "whereis", "find", "stats", "dupes", "sql"],
-  Upkeep: ["verify", "history", "gc", "unlock"],
+  "The files": ["scan", "status", "explain", "whereis", "find", "stats", "dupes", "url", "sql"],
+  Upkeep: ["verify", "history", "gc", "unlock", "plugins"],
 };
 
 /** What `stowage` alone prints: what it is for, and every command with one line. */

@@ -69,7 +69,8 @@ export async function withWorkspace<T>(
 
 async function openAll(config: Config, closers: (() => Promise<void>)[]): Promise<Map<string, Backend>> {
   const { openBackends } = await import("../backend/open.js");
-  const backends = await openBackends(config);
+  const { findBackend } = await import("./plugins.js");
+  const backends = await openBackends(config, { plugin: findBackend });
   for (const backend of backends.values()) closers.push(() => backend.close());
   return backends;
 }
