@@ -1,6 +1,10 @@
+import { join } from "node:path";
 import type { Backend, Entry } from "../../src/backend/backend.js";
+import { bucketBackend } from "../../src/backend/bucket.js";
 import type { MemoryBackend } from "../../src/backend/memory.js";
 import { sha256Hex } from "../../src/lib/json.js";
+import { type MemoryStore, type MemoryStoreOptions, memoryStore, straight } from "../../src/testing/memory-store.js";
+import { ref, scratch, type Tree, uuidOf } from "./apply.js";
 
 /** What a store of objects has that a directory has not. */
 export interface StoreTraits {
@@ -76,3 +80,78 @@ export const contentsOf = (backends: ReadonlyMap<string, MemoryBackend>): Record
       [...objects].map(([key, { bytes }]) => [`${name}:${key}`, Buffer.from(bytes).toString()]),
     ),
   );
+
+export interface BucketWorld {
+  state: string;
+  stores: Map<string, MemoryStore>;
+  backends: Map<string, Backend>;
+}
+
+/** A bucket's store as a location; `step` is called before and after each request that changes something, and before each other one. */
+export function bucketOf(name: string, store: MemoryStore, step?: Step): Backend {
+  const options = { allowUnconditionalDelete: false };
+  return bucketBackend(name, "", step ? stepped(store, step) : store, straight, options);
+}
+
+export type Step = (what: string) => void | Promise<void>;
+
+function stepped(store: MemoryStore, step: Step): MemoryStore {
+  const around = async <T>(what: string, body: () => Promise<T>): Promise<T> => {
+    await step(`before ${what}`);
+    const result = await body();
+    await step(`after ${what}`);
+    return result;
+  };
+  return {
+    ...store,
+    async head(name) {
+      await step(`head ${name}`);
+      return await store.head(name);
+    },
+    async *read(name, request) {
+      yield* store.read(name, request);
+      await step(`read ${name}`);
+    },
+    put: (name, upload, condition) => around(`put ${name}`, () => store.put(name, upload, condition)),
+    ...(store.copy && {
+      copy: (from, name, upload) => around(`copy ${name}`, async () => await store.copy!(from, name, upload)),
+    }),
+    remove: (name, token) => around(`remove ${name}`, () => store.remove(name, token)),
+    discard: (name) => around(`discard ${name}`, () => store.discard(name)),
+  };
+}
+
+/** Buckets in memory with markers. */
+export async function bucketWorld(names: string[], tree: Tree, traits: MemoryStoreOptions = {}): Promise<BucketWorld> {
+  const stores = new Map(names.map((name) => [name, memoryStore(traits)]));
+  const backends = new Map<string, Backend>();
+  for (const [name, store] of stores) {
+    backends.set(name, bucketOf(name, store));
+    await backends.get(name)?.writeMarker(uuidOf(name));
+  }
+  for (const [address, text] of Object.entries(tree)) {
+    const { location, key } = ref(address);
+    stores.get(location)?.overwrite(key, Buffer.from(text));
+  }
+  return { state: join(scratch(), "state"), stores, backends };
+}
+
+const objectsOf = ({ stores }: BucketWorld, own: boolean): [string, string][] =>
+  [...stores].flatMap(([location, { objects }]) =>
+    [...objects]
+      .filter(([name]) => name.startsWith(".stowage-") === own && name !== ".stowage-location")
+      .map(([name, { bytes }]): [string, string] => [`${location}:${name}`, bytes.toString()]),
+  );
+
+/** All objects of all buckets, without stowage's own. */
+export const held = (world: BucketWorld): Tree => Object.fromEntries(objectsOf(world, false).sort());
+
+/** stowage's own objects but for the markers: trash and temporaries. */
+export const ownOf = (world: BucketWorld): Tree => Object.fromEntries(objectsOf(world, true).sort());
+
+/** The texts that lie in the trash of the buckets. */
+export const inTrash = (world: BucketWorld): string[] =>
+  objectsOf(world, true)
+    .filter(([address]) => address.includes(":.stowage-trash/"))
+    .map(([, text]) => text)
+    .sort();

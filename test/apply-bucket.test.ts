@@ -1,0 +1,206 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { RunReport } from "../src/apply/events.js";
+import { gc } from "../src/apply/gc.js";
+import type { Backend, Leftover } from "../src/backend/backend.js";
+import { bucketBackend } from "../src/backend/bucket.js";
+import { unavailable } from "../src/backend/requests.js";
+import { StowageError } from "../src/lib/error.js";
+import { memoryStore, STORE_DEFECTS, straight } from "../src/testing/memory-store.js";
+import { type ActionSpec, cleanup, memoryWorld, NOW, planOf, run, scratch, uuidOf } from "./setup/apply.js";
+import { bucketOf, bucketWorld, held, inTrash } from "./setup/store.js";
+
+afterEach(cleanup);
+
+const MOVE: ActionSpec = { kind: "move", from: "a:x", to: "b:x", content: "one" };
+const DELETE: ActionSpec = { kind: "delete", from: "a:y", content: "two", witnesses: ["b:y"] };
+const BEFORE = { "a:x": "one", "a:y": "two", "b:y": "two" };
+const told = (report: RunReport): string[] =>
+  report.outcomes
+    .toSorted((p, q) => p.action.localeCompare(q.action))
+    .map(({ outcome, code }) => (code ? `${outcome} ${code}` : outcome));
+
+/** Buckets, some of which have become what they are after the plan was made. */
+async function spoiled(defects: Record<string, readonly (typeof STORE_DEFECTS)[number][]>, specs: ActionSpec[]) {
+  const world = await bucketWorld(["a", "b"], BEFORE);
+  const plan = await planOf(world.backends, specs);
+  for (const [name, each] of Object.entries(defects)) {
+    const worse = memoryStore({ defects: each });
+    const store = world.stores.get(name)!;
+    for (const [key, { bytes, metadata }] of store.objects) worse.overwrite(key, bytes, metadata);
+    world.stores.set(name, worse);
+    world.backends.set(name, bucketOf(name, worse));
+  }
+  return { world, plan };
+}
+
+describe("apply on buckets", () => {
+  it("moves, deletes into the trash, and keeps what the plan says", async () => {
+    const { world, plan } = await spoiled({}, [MOVE, DELETE]);
+    const report = await run(world, plan);
+    expect([told(report), report.exit]).toEqual([["moved", "deleted"], 0]);
+    expect(held(world)).toEqual({ "b:x": "one", "b:y": "two" });
+    expect(inTrash(world)).toEqual(["two"]);
+  });
+
+  it.each([
+    { lost: "put x", at: "b" },
+    { lost: "copy x", at: "b" },
+    { lost: "remove x", at: "a" },
+    { lost: "remove y", at: "a" },
+    { lost: ".stowage-trash", at: "a" },
+  ])("I6: the answer to `$lost` is lost, and what became of it is found out by looking", async ({ lost, at }) => {
+    const world = await bucketWorld(["a", "b"], BEFORE);
+    const plan = await planOf(world.backends, [MOVE, DELETE]);
+    let count = 0;
+    const step = (what: string): void => {
+      if (!what.startsWith("after") || !what.includes(lost)) return;
+      count += 1;
+      throw unavailable("the answer was lost");
+    };
+    world.backends.set(at, bucketOf(at, world.stores.get(at)!, step));
+    if (lost.startsWith("copy")) for (const backend of world.backends.values()) await backend.probe?.();
+    const report = await run(world, plan);
+    expect([told(report), count > 0]).toEqual([["moved", "deleted"], true]);
+    expect(held(world)).toEqual({ "b:x": "one", "b:y": "two" });
+    expect(inTrash(world)).toEqual(["two"]);
+  });
+
+  it.each([
+    "ignores the condition of a removal",
+    "ignores create-only",
+    "lists late",
+  ] as const)("I5: removes nothing from a store that %s; copies are made (exit 4)", async (defect) => {
+    const { world, plan } = await spoiled({ a: [defect] }, [MOVE, DELETE]);
+    const report = await run(world, plan);
+    expect([told(report), report.exit]).toEqual([["skipped APPEND_ONLY", "skipped APPEND_ONLY"], 4]);
+    expect(held(world)).toEqual({ ...BEFORE, "b:x": "one" });
+    expect(inTrash(world)).toEqual([]);
+  });
+
+  it("I4: what a store keeps otherwise than it was sent never lets a source go", async () => {
+    const { world, plan } = await spoiled({ b: ["stores other bytes", "does not check checksums"] }, [MOVE]);
+    const report = await run(world, plan);
+    expect(told(report)).toEqual(["failed READ_BACK"]);
+    expect(report.present).toEqual([]);
+    expect(held(world)["a:x"]).toBe("one");
+  });
+
+  it.each(STORE_DEFECTS)("I1: loses no content where the store %s", async (defect) => {
+    for (const where of ["a", "b"]) {
+      const { world, plan } = await spoiled({ [where]: [defect] }, [MOVE, DELETE]);
+      for (let round = 0; round < 2; round++) {
+        await run({ ...world, state: `${world.state}${round}` }, plan);
+        const left = Object.values(held(world));
+        for (const text of Object.values(BEFORE)) expect(left).toContain(text);
+      }
+    }
+  });
+
+  it("S14: two prefixes of one bucket, one inside the other, never vouch for each other", async () => {
+    const store = memoryStore({ address: "memory://one" });
+    const open = (name: string, prefix: string): Backend =>
+      bucketBackend(name, prefix, store, straight, { allowUnconditionalDelete: false });
+    const backends = new Map([
+      ["a", open("a", "p/")],
+      ["b", open("b", "p/in/")],
+      ["c", open("c", "p/inner/")],
+    ]);
+    for (const [name, backend] of backends) await backend.writeMarker(uuidOf(name));
+    for (const name of ["p/in/x", "p/inner/z"]) store.overwrite(name, Buffer.from("one"));
+    const plan = await planOf(backends, [
+      { kind: "delete", from: "a:in/x", content: "one", witnesses: ["b:x"] },
+      { kind: "verify", from: "c:z", content: "one" },
+    ]);
+    const report = await run({ state: scratch(), backends }, plan);
+    expect(told(report)).toEqual(["skipped LOCATION_SUSPECT", "skipped LOCATION_SUSPECT"]);
+    expect(report.outcomes[0]?.message).toContain("one inside the other");
+    expect(store.objects.has("p/in/x")).toBe(true);
+  });
+
+  it("S14: neighbouring prefixes of one bucket are two locations", async () => {
+    const store = memoryStore();
+    const open = (name: string, prefix: string): Backend =>
+      bucketBackend(name, prefix, store, straight, { allowUnconditionalDelete: false });
+    const backends = new Map([
+      ["a", open("a", "in/")],
+      ["b", open("b", "inner/")],
+    ]);
+    for (const [name, backend] of backends) await backend.writeMarker(uuidOf(name));
+    store.overwrite("in/x", Buffer.from("one"));
+    const plan = await planOf(backends, [MOVE]);
+    expect(told(await run({ state: scratch(), backends }, plan))).toEqual(["moved"]);
+  });
+});
+
+describe("gc on buckets", () => {
+  const DAY = 86_400_000;
+  const leftover = (more: Partial<Leftover>): Leftover => ({
+    kind: "temporary",
+    key: "x",
+    run: "theirs",
+    size: 1,
+    since: NOW,
+    handle: `${more.kind}/${more.run}/${more.since}`,
+    ...more,
+  });
+  /** A location with these leftovers, as a bucket has them. */
+  const withLeftovers = (leftovers: Leftover[], purge: Backend["purge"] = async () => undefined) => {
+    const { state, backends } = memoryWorld(["a"], {});
+    const backend: Backend = {
+      ...backends.get("a")!,
+      async *leftovers() {
+        yield* leftovers;
+      },
+      purge,
+    };
+    return { state, backends: new Map([["a", backend]]) };
+  };
+
+  it("leaves the uploads of other runs alone for a week: a large one can take days", async () => {
+    const all = [leftover({ since: NOW - 8 * DAY }), leftover({ since: NOW - 6 * DAY })];
+    const { state, backends } = withLeftovers(all);
+    const report = await gc(backends, { state, trash: 30 * DAY, now: NOW });
+    expect(report.purged.map(({ since }) => since)).toEqual([NOW - 8 * DAY]);
+    expect(report.kept).toEqual([{ location: "a", files: 1, bytes: 1 }]);
+  });
+
+  it("ends the uploads of own runs at once: no run is live while it has the lock", async () => {
+    const world = await bucketWorld(["a", "b"], BEFORE);
+    const { run: id } = await run(world, await planOf(world.backends, [MOVE]));
+    const { backends } = withLeftovers([leftover({ run: id, since: NOW })]);
+    expect((await gc(backends, { state: world.state, trash: 30 * DAY, now: NOW })).purged).toHaveLength(1);
+  });
+
+  it("with no trash to keep, a store's clock that is ahead keeps nothing", async () => {
+    const world = await bucketWorld(["a", "b"], BEFORE);
+    const { run: id } = await run(world, await planOf(world.backends, [DELETE]));
+    const { backends } = withLeftovers([leftover({ kind: "trash", run: id, since: NOW + 5_000 })]);
+    expect((await gc(backends, { state: world.state, trash: 0, now: NOW })).purged).toHaveLength(1);
+  });
+
+  it("says once for a location that it lets nothing go, and goes on with the rest", async () => {
+    const all = [1, 2, 3].map((n) => leftover({ kind: "trash", since: NOW - 40 * DAY - n }));
+    const asked: string[] = [];
+    const { state, backends } = withLeftovers([...all, leftover({ since: NOW - 30 * DAY })], async ({ kind }) => {
+      asked.push(kind);
+      if (kind === "trash") throw new StowageError("APPEND_ONLY", "a: nothing is removed here");
+    });
+    const report = await gc(backends, { state, trash: 30 * DAY, now: NOW });
+    expect(report.problems).toEqual([{ location: "a", code: "APPEND_ONLY", message: "nothing is removed here" }]);
+    expect(asked).toEqual(["trash", "temporary"]);
+    expect(report.purged.map(({ kind }) => kind)).toEqual(["temporary"]);
+    expect(report.kept).toEqual([{ location: "a", files: 3, bytes: 3 }]);
+  });
+
+  it("deletes trash past its time, by the age that the store gives it, and nothing younger", async () => {
+    const world = await bucketWorld(["a", "b"], BEFORE);
+    await run(world, await planOf(world.backends, [DELETE]));
+    const options = { state: world.state, trash: 30 * DAY };
+    expect((await gc(world.backends, { ...options, now: Date.now() + 29 * DAY })).purged).toEqual([]);
+    expect(inTrash(world)).toEqual(["two"]);
+    const report = await gc(world.backends, { ...options, now: Date.now() + 31 * DAY });
+    expect(report.purged).toMatchObject([{ location: "a", kind: "trash", key: "y" }]);
+    expect(inTrash(world)).toEqual([]);
+    expect(held(world)).toEqual({ "a:x": "one", "b:y": "two" });
+  });
+});
