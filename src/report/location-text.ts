@@ -31,7 +31,7 @@ function* verdictLines(store: StoreFeatures, paint: Paint, allowed: boolean): Ge
   yield `  ${removesSafely(store) || allowed ? "" : paint("yellow", "append-only: nothing is ever removed here. ")}${store.versioned ? "Versioned: what is removed stays as an older version." : "Not versioned."}`;
   for (const [tried, verdict, otherwise] of rows) {
     const word = verdict ? paint("green", "yes") : paint("yellow", "no");
-    yield `  ${tried.padEnd(28)} ${word}${verdict ? "" : `   ${paint("dim", otherwise)}`}`;
+    yield `  ${tried.padEnd(30)} ${word}${verdict ? "" : `   ${paint("dim", otherwise)}`}`;
   }
 }
 
