@@ -4,9 +4,6 @@ import { noBucket } from "./errors.js";
 import { describe } from "./object.js";
 import type { Session } from "./session.js";
 
-/** For so long a bucket that was there is believed to be there. */
-const REMEMBERED = 3_000;
-
 /** What was learned by looking; of one session. */
 interface Memory {
   /** When the bucket was last seen. */
@@ -62,7 +59,7 @@ function ask(session: Session, name: string, more: { ChecksumMode?: "ENABLED" },
 /** An answer to HEAD has no body: a missing bucket looks like a missing object. */
 async function requireBucket(session: Session): Promise<void> {
   const memory = memoryOf(session);
-  if (Date.now() - memory.seen < REMEMBERED) return;
+  if (Date.now() - memory.seen < session.limits.remembered) return;
   memory.looking ??= headBucket(session).finally(() => {
     memory.looking = undefined;
   });

@@ -41,7 +41,9 @@ async function hide(session: Session, name: string, token: string): Promise<void
   const marker = await session.ask(name, async ({ signal, number }) => {
     if (number > 1 && (await isHidden(session, name, versionId, signal))) return undefined;
     try {
-      const { VersionId } = await deletion(session, name, signal, { IfMatch: etag });
+      const { VersionId, DeleteMarker } = await deletion(session, name, signal, { IfMatch: etag });
+      // Some stores add no marker where nothing can be seen.
+      if (!DeleteMarker) throw absent(name);
       return VersionId ?? "null";
     } catch (error) {
       // Refused for want of an object, or for want of this one: the versions tell.

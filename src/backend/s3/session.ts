@@ -26,7 +26,7 @@ export interface Session {
   close(): void;
 }
 
-/** Sizes in bytes; only tests change them. */
+/** Sizes in bytes, times in milliseconds; only tests change them. */
 export interface Limits {
   /** Up to here an object goes as one request. */
   single: number;
@@ -40,13 +40,15 @@ export interface Limits {
   copyPart: number;
   /** Keys of one page of a listing. */
   page: number;
+  /** For so long a bucket that was there is believed to be there. */
+  remembered: number;
 }
 
 const [MIB, GIB] = [1 << 20, 1 << 30];
 
 export const LIMITS: Limits = {
   ...{ single: 64 * MIB, largest: 5 * GIB, part: 16 * MIB, memory: 96 * MIB },
-  ...{ copy: 5 * GIB, copyPart: GIB, page: 1000 },
+  ...{ copy: 5 * GIB, copyPart: GIB, page: 1000, remembered: 3_000 },
 };
 
 /** S3's own bound. */
