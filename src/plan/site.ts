@@ -131,7 +131,7 @@ function appendOnly(location: Location, features: Partial<Features> | undefined)
   const directory = store.type === "plugin" && features !== undefined && features.store === undefined;
   if (directory || (features?.store && removesSafely(features.store))) return undefined;
   const reason = features?.store
-    ? `${name} is append-only: its store does not honour what a safe removal needs (see \`stowage location check\`). Another service or versioning may do so; \`allow_unconditional_delete: true\` removes all the same`
+    ? `${name} is append-only: its store does not honour what a safe removal needs (\`stowage location check\` tells what; versioning may help; \`allow_unconditional_delete: true\` removes all the same)`
     : `${name} lets nothing go before it is known what its store honours: run \`stowage location check\``;
   return { code: "append-only", reason };
 }

@@ -1,5 +1,13 @@
 import { address } from "../lib/key.js";
-import { byConfigOrder, type Content, type Context, countCopies, type Instance, type Unwanted } from "./model.js";
+import {
+  byConfigOrder,
+  type Content,
+  type Context,
+  countCopies,
+  type Instance,
+  type Unwanted,
+  type Wish,
+} from "./model.js";
 import type { Kept } from "./plan.js";
 import type { Site } from "./site.js";
 import { missingCopies, newPlace, type Place } from "./wish.js";
@@ -35,7 +43,7 @@ export function acceptRemovals(
     staying.push(instance);
     kept.push({ address: address(instance.site.name, instance.key), rule: unwanted.author.name, code, reason });
   };
-  keepUnproven(going, keep);
+  keepUnproven(going, keep, context);
   keepWanted(content, going, staying, keep);
   keepFloor(content, going, staying, keep, context);
   keepRequired(content, going, staying, keep, context);
@@ -46,12 +54,13 @@ type Keep = (instance: Instance, code: string, reason: string) => void;
 
 /**
  * S1: what is only claimed justifies no removal, neither of itself nor where it is all that a move has at its target. The same with what
- * can not be read before it is restored. A claim that is read on the way, because the move transfers it, is no claim any more.
+ * can not be read before it is restored, which can not be copied into a trash either. A claim that is read on the way, because the move transfers it, is no claim any more.
  */
-function keepUnproven(going: ReadonlyMap<Instance, Unwanted>, keep: Keep): void {
+function keepUnproven(going: ReadonlyMap<Instance, Unwanted>, keep: Keep, context: Context): void {
+  const trash = context.config.safety.trash > 0;
   for (const [instance, { action, wishes, allowLastCopy }] of [...going]) {
     const held = wishes.flatMap(({ outcome }) => (outcome?.kind === "held" ? [outcome.instance] : []));
-    const read = wishes.some(({ outcome }) => outcome?.kind === "placed") || (action === "delete" && allowLastCopy);
+    const read = wishes.some((wish) => isReadFrom(instance, wish)) || (action === "delete" && allowLastCopy);
     const unread = [...(instance.claimed && !read ? [instance] : []), ...held].find(({ claimed }) => claimed);
     const shut = [instance, ...held].find(({ provable }) => !provable);
     if (unread) keep(instance, "claimed", isClaimed(unread === instance ? "its content" : at(unread), unread.site));
@@ -61,8 +70,14 @@ function keepUnproven(going: ReadonlyMap<Instance, Unwanted>, keep: Keep): void 
         "archived",
         `${shut === instance ? "it" : at(shut)} can not be looked at again before something goes. ${shut.archived}`,
       );
+    else if (action === "delete" && trash && instance.archived !== null)
+      keep(instance, "archived", `it can not be copied into the trash. ${instance.archived}`);
   }
 }
+
+/** The transfer that fulfils the wish reads this very file. */
+const isReadFrom = (instance: Instance, { outcome }: Wish): boolean =>
+  outcome?.kind === "placed" && outcome.placement.wish.instance === instance && instance.archived === null;
 
 const at = ({ site, key }: Instance): string => address(site.name, key);
 

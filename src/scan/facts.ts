@@ -65,10 +65,10 @@ function packedTold(entries: readonly Told[]): Sql {
   });
 }
 
-const FAR = 2n ** 63n - 2n;
+/** Years 1779 and 2261: metadata may say any time, and the catalog has to hold it and take differences to it. */
+const [PAST, FUTURE] = [-6_000_000_000_000_000_000n, 9_200_000_000_000_000_000n] as const;
 
-/** Metadata may say any time; the catalog holds those between the years 1677 and 2262. */
-const storable = (mtime: bigint): bigint => (mtime > FAR ? FAR : mtime < -FAR ? -FAR : mtime);
+const storable = (mtime: bigint): bigint => (mtime > FUTURE ? FUTURE : mtime < PAST ? PAST : mtime);
 
 /** The number under `stars` or `rating` in the metadata or the tags. */
 function starsOf({ attrs = {}, tags = [] }: Told): number | undefined {

@@ -47,7 +47,8 @@ export async function decide(catalog: Catalog, location: Location, now: number, 
         ELSE coalesce(e.media_type, 'other') END AS media_type,
       coalesce(read_mime, CASE WHEN same THEN old_mime END, CASE WHEN described THEN coalesce(e.mime, 'application/octet-stream') END) AS mime,
       ${named.project} AS project, ${remote ? merged(named.attrs) : named.attrs} AS attrs, ${facts},
-      old_state IS NULL OR old_state = 'missing' AS added, NOT same AS changed, old_sha256, old_state, rotten, read_sha256
+      old_state IS NULL OR old_state = 'missing' AS added, NOT same AS changed, old_sha256, old_state, rotten, read_sha256,
+      same AND old_proof = 'claim' AND content <> old_sha256 AS corrected
     FROM known k LEFT JOIN work.extensions e ON e.extension = CASE WHEN read_mime IS NULL THEN lower(regexp_extract(k.key, '[^/]\\.([^./]+)$', 1)) END`);
 }
 
@@ -93,7 +94,7 @@ export async function findGone(catalog: Catalog, location: string, exclude: read
     FROM file_locations WHERE location = ${location} AND key IN (SELECT key FROM lost)`);
 }
 
-/** How many contents the location had at its last complete scan, and how many of them it has nowhere any more (S14). */
+/** How many contents the location had at its last complete scan, and how many of them it has nowhere any more (S14). A claim that was wrong is no loss. */
 export async function shrink(catalog: Catalog, location: string): Promise<{ had: number; lost: number }> {
   const suspicious = await catalog.row(sql`
     SELECT 1 FROM work.gone WHERE NOT ours UNION ALL SELECT 1 FROM work.rows WHERE old_sha256 IS NOT NULL AND sha256 IS DISTINCT FROM old_sha256 LIMIT 1`);
@@ -104,7 +105,7 @@ export async function shrink(catalog: Catalog, location: string): Promise<{ had:
       WHERE location = ${location} AND state IN ('present', 'settling') AND sha256 IS NOT NULL
         AND first_seen <= (SELECT s.started_at FROM scans s JOIN storage_locations l ON l.last_complete_scan = s.id WHERE l.name = ${location})
         AND key NOT IN (SELECT key FROM work.gone WHERE ours)
-        AND key NOT IN (SELECT key FROM work.rows WHERE old_state IS NULL)
+        AND key NOT IN (SELECT key FROM work.rows WHERE old_state IS NULL OR corrected)
     ), touched AS (SELECT key FROM work.gone UNION ALL SELECT key FROM work.rows),
     stays AS (
       SELECT sha256 FROM had WHERE key NOT IN (SELECT key FROM touched)

@@ -136,7 +136,7 @@ function open(location: Location, way: Way = "threads"): Backend {
   return other;
 }
 
-function configOver(
+export function configOver(
   dir: string,
   locations: Record<string, Setting>,
   settings: { settle?: number; maxShrink?: number },

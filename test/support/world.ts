@@ -28,7 +28,7 @@ export interface Given {
   physical?: string;
   /** `content` where unset. */
   proof?: string;
-  archived?: string;
+  archived?: string | undefined;
   /** Separated by `|`. */
   tags?: string;
   stars?: number;

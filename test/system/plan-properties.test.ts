@@ -4,7 +4,7 @@ import type { Config } from "../../src/config/config.js";
 import { sha256Hex } from "../../src/lib/json.js";
 import { address } from "../../src/lib/key.js";
 import { planText } from "../../src/plan/file.js";
-import type { Plan } from "../../src/plan/plan.js";
+import type { Action, Plan } from "../../src/plan/plan.js";
 import { plan } from "../../src/plan/planner.js";
 import { catalogOf, configOf, type Given, NOW } from "../support/world.js";
 
@@ -74,6 +74,8 @@ const file = fc.record({
   key: fc.constantFrom(...KEYS),
   content: fc.constantFrom("A", "B", "C", "D"),
   age: fc.constantFrom(1, 40, 60, 100),
+  proof: fc.constantFrom("content", "content", "content", "checksum", "claim"),
+  archived: fc.constantFrom(undefined, undefined, undefined, undefined, "It lies in GLACIER."),
 });
 
 const world = fc.record({
@@ -81,6 +83,7 @@ const world = fc.record({
   rules: fc.array(rule, { maxLength: 4 }),
   fallback: fc.option(fc.constantFrom(...NAMES.slice(0, 3))),
   minCopies: fc.constantFrom(1, 1, 2),
+  verify: fc.constantFrom("content", "checksum"),
   need: fc.option(fc.record({ copies: fc.constantFrom(1, 2, 3), domains: fc.constantFrom(1, 2) })),
   files: fc.uniqueArray(file, { selector: (each) => `${each.location}:${each.key}`, maxLength: 14 }),
 });
@@ -95,7 +98,7 @@ function build(given: typeof world extends fc.Arbitrary<infer T> ? T : never): {
   const rules = [...given.rules, ...(given.fallback === null ? [] : [{ default: given.fallback }])];
   const yaml = {
     version: 1,
-    safety: { min_copies: given.minCopies, max_delete: { files: 1000, percent: 100 } },
+    safety: { min_copies: given.minCopies, verify: given.verify, max_delete: { files: 1000, percent: 100 } },
     locations: given.locations,
     rules,
     ...(given.need ? { require: [{ name: "need", match: { path: "a" }, ...given.need }] } : {}),
@@ -104,51 +107,87 @@ function build(given: typeof world extends fc.Arbitrary<infer T> ? T : never): {
   return { config: configOf(JSON.stringify(yaml)), files };
 }
 
+/** What is there while a plan runs, and what is known of it. */
+interface World {
+  config: Config;
+  /** Address → content. */
+  tree: Map<string, string>;
+  known: Map<string, Given>;
+  /** What an action has read, and so proven. */
+  read: Set<string>;
+  /** Contents whose last copy may go, by the owner's word. */
+  word: Set<string>;
+}
+
+const copies = ({ tree, known }: World, content: string): number =>
+  new Set(
+    [...tree]
+      .filter(([where, held]) => held === content && known.get(where)?.proof !== "claim")
+      .map(([where]) => where.split(":")[0] ?? ""),
+  ).size;
+
+function vouches({ config, known }: World, where: string): boolean {
+  const { proof, archived } = known.get(where) ?? {};
+  if (archived !== undefined) return config.safety.verify === "checksum" && proof === "checksum";
+  return proof !== "claim";
+}
+
 /** Takes the actions one by one and checks I1, I3 and that each finds what it expects. */
 function simulate(config: Config, result: Plan, files: readonly Given[]): Map<string, string> {
   const tree = new Map(files.map((each) => [address(each.location, each.key), each.content ?? ""]));
-  const counted = new Set(config.locations.map((each) => each.name));
-  const copies = (content: string) =>
-    new Set(
-      [...tree]
-        .filter(([, held]) => held === content)
-        .map(([where]) => where.split(":")[0] ?? "")
-        .filter((name) => counted.has(name)),
-    ).size;
+  const known = new Map(files.map((each) => [address(each.location, each.key), each]));
+  const world: World = { config, tree, known, read: new Set(), word: new Set() };
   const floors = new Map(
-    [...tree.values()].map((content) => [content, Math.max(1, Math.min(config.safety.minCopies, copies(content)))]),
+    [...tree.values()].map((content) => [
+      content,
+      Math.max(1, Math.min(config.safety.minCopies, copies(world, content))),
+    ]),
   );
-  const word = new Set<string>();
   for (const action of result.actions) {
-    const from = address(action.from.location, action.from.key);
-    const content = tree.get(from);
+    const content = tree.get(address(action.from.location, action.from.key));
     expect(content === undefined ? undefined : `sha256:${sha256Hex(content)}`, `${action.id} finds its source`).toBe(
       action.content,
     );
     if (content === undefined) continue;
-    if (action.to) {
-      const to = address(action.to.location, action.to.key);
-      if (action.bytes > 0) expect(tree.get(to), `${action.id} never replaces (I3)`).toBeUndefined();
-      else if (action.kind === "move") expect(tree.get(to), `${action.id} transfers nothing`).toBe(content);
-      tree.set(to, content);
-    }
-    if (action.kind === "move" || action.kind === "delete") {
-      expect(config.locations.find((each) => each.name === action.from.location)?.readOnly).toBe(false);
-      tree.delete(from);
-      if (action.required === 0) word.add(content);
-      if (!word.has(content))
-        expect(copies(content), `${action.id} keeps the floor (I1)`).toBeGreaterThanOrEqual(floors.get(content) ?? 1);
-      if (action.reason === "rule" && action.kind === "move") expect(action.required).toBeGreaterThan(0);
-      for (const witness of action.witnesses.slice(0, action.required)) {
-        expect(tree.get(address(witness.location, witness.key)), `${action.id}'s witness is there`).toBe(content);
-      }
-      expect(new Set(action.witnesses.map((witness) => witness.location)).size).toBeGreaterThanOrEqual(action.required);
-    }
+    arrive(action, content, world);
+    if (action.kind === "move" || action.kind === "delete") go(action, content, floors.get(content) ?? 1, world);
   }
   for (const content of new Set(files.map((each) => each.content ?? ""))) {
-    if (!word.has(content)) expect(copies(content), `${content} is not lost`).toBeGreaterThanOrEqual(1);
+    if (!world.word.has(content)) expect([...tree.values()], `${content} is not lost`).toContain(content);
   }
   return tree;
+}
+
+function arrive(action: Action, content: string, { tree, known, read }: World): void {
+  if (!action.to) return;
+  const from = address(action.from.location, action.from.key);
+  const to = address(action.to.location, action.to.key);
+  if (action.bytes > 0) {
+    expect(tree.get(to), `${action.id} never replaces (I3)`).toBeUndefined();
+    expect(known.get(from)?.archived, `${action.id} reads what can be read`).toBeUndefined();
+    known.delete(to);
+    read.add(from);
+  } else if (action.kind === "move") expect(tree.get(to), `${action.id} transfers nothing`).toBe(content);
+  tree.set(to, content);
+}
+
+function go(action: Action, content: string, floor: number, world: World): void {
+  const { config, tree, read, word } = world;
+  const from = address(action.from.location, action.from.key);
+  expect(config.locations.find((each) => each.name === action.from.location)?.readOnly).toBe(false);
+  const bidden = action.kind === "delete" && action.required === 0 && action.reason !== "conflict";
+  expect(bidden || read.has(from) || vouches(world, from), `${action.id} removes what is known (S1)`).toBe(true);
+  tree.delete(from);
+  if (action.required === 0) word.add(content);
+  if (!word.has(content))
+    expect(copies(world, content), `${action.id} keeps the floor (I1)`).toBeGreaterThanOrEqual(floor);
+  if (action.reason === "rule" && action.kind === "move") expect(action.required).toBeGreaterThan(0);
+  for (const witness of action.witnesses.slice(0, action.required)) {
+    const where = address(witness.location, witness.key);
+    expect(tree.get(where), `${action.id}'s witness is there`).toBe(content);
+    expect(vouches(world, where), `${action.id}'s witness is more than a claim (S1)`).toBe(true);
+  }
+  expect(new Set(action.witnesses.map((witness) => witness.location)).size).toBeGreaterThanOrEqual(action.required);
 }
 
 describe("planner properties", () => {
