@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../src/backend/backend.js";
 import { removesSafely } from "../src/backend/backend.js";
@@ -8,42 +11,63 @@ import { describeBackend, type Subject } from "../src/testing/index.js";
 import { type Defect, type FakeGcs, fakeGcs } from "./support/gcs/fake.js";
 import { requests } from "./support/gcs/location.js";
 import { publish } from "./support/gcs/objects.js";
+import { testKey, writeKeyFile } from "./support/gcs/signed.js";
 
+const key = testKey();
+const folder = mkdtempSync(join(tmpdir(), "stowage-gcs-backend-"));
+const credentialsPath = writeKeyFile(join(folder, "key.json"), key);
 let fake: FakeGcs;
 let count = 0;
 beforeAll(async () => {
-  fake = await fakeGcs({ pageSize: 5 });
+  fake = await fakeGcs({ pageSize: 100, key });
 });
-afterAll(() => fake.close());
+afterAll(async () => {
+  await fake.close();
+  rmSync(folder, { recursive: true });
+});
 
 interface Opening extends GcsOptions {
   prefix?: string;
   versioning?: boolean;
   defects?: Defect[];
+  /** A size that takes several parts. */
+  large?: number;
 }
 
 /** A bucket of its own for each, opened as a location. */
-async function open({ prefix = "", versioning = false, defects = [], ...options }: Opening = {}): Promise<Subject> {
+async function open({
+  prefix = "",
+  versioning = false,
+  defects = [],
+  large = 0,
+  ...options
+}: Opening = {}): Promise<Subject> {
   const name = `bucket-${++count}`;
   const bucket = fake.bucket(name, { versioning });
   fake.defects.clear();
   for (const defect of defects) fake.defects.add(defect);
   const sending = requests(2);
-  const store = await gcsStore({ type: "gcs", bucket: name, prefix, endpoint: fake.endpoint }, sending, options);
+  const store = await gcsStore(
+    { type: "gcs", bucket: name, prefix, endpoint: fake.endpoint, credentialsPath },
+    sending,
+    options,
+  );
   return {
     backend: bucketBackend("there", prefix, store, sending, { allowUnconditionalDelete: false }),
     overwrite: async (key, bytes) => {
       publish(bucket, { name: prefix + key, metadata: {}, contentType: "x" }, Buffer.from(bytes), {});
     },
+    presign: { headers: { "x-goog-if-generation-match": "0" } },
+    large,
     refuses: (key) => /[\r\n]/.test(key),
     unplug: async () => void fake.buckets.delete(name),
     dispose: async () => void fake.buckets.delete(name),
   };
 }
 
-await describeBackend("Google Cloud Storage (fake)", () => open());
+await describeBackend("Google Cloud Storage (fake)", () => open({ large: 9_000_001, part: 1 << 20 }));
 await describeBackend("Google Cloud Storage (fake), versioned, under a prefix, in parts", () =>
-  open({ prefix: "some/where/", versioning: true, threshold: 0, part: 262_144 }),
+  open({ prefix: "some/where/", versioning: true, threshold: 0, part: 262_144, large: 700_001 }),
 );
 
 describe("what probing sees of Google Cloud Storage (fake)", () => {

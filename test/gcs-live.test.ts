@@ -38,6 +38,8 @@ async function subject(): Promise<Subject> {
       await store.discard(prefix + key);
       await store.put(prefix + key, uploadOf(bytes), { absent: true });
     },
+    large: 9_000_001,
+    ...(credentialsPath && { presign: { headers: { "x-goog-if-generation-match": "0" } } }),
     refuses: (key) => /[\r\n]/.test(key),
     dispose: async () => {
       const again = await openLive();
