@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { StowageError } from "../lib/error.js";
 import { invalidKey } from "../lib/key.js";
-import type { Backend, Entry, Leftover, RemoveOptions, WriteSource } from "./backend.js";
+import type { Backend, Entry, Leftover, ReadOptions, RemoveOptions, WriteSource } from "./backend.js";
 
 interface Stored {
   bytes: Uint8Array;
@@ -31,7 +31,8 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
   let plugged = true;
   const reach = (key?: string): void => {
     if (!plugged) throw new StowageError("UNAVAILABLE", `${location} is not connected`);
-    const reason = key === undefined ? undefined : invalidKey(key);
+    const long = key?.split("/").some((segment) => Buffer.byteLength(segment) > LONGEST) && "the name is too long";
+    const reason = key === undefined ? undefined : (invalidKey(key) ?? long);
     if (reason) throw new StowageError("UNSUPPORTED_NAME", `${location}: ${reason}`);
   };
 
@@ -48,12 +49,12 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
   };
   const fail = (code: string, key: string, fact: string) => new StowageError(code, `${location}:${key} ${fact}`);
 
-  async function* read(key: string, version: string | undefined, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  async function* read(key: string, { version, start: from = 0, signal }: ReadOptions): AsyncGenerator<Uint8Array> {
     reach(key);
     const stored = objects.get(key);
     if (!stored) throw fail("NOT_FOUND", key, "does not exist");
     if (version !== undefined && stored.version !== version) throw fail("PRECONDITION", key, "changed");
-    for (let start = 0; start < stored.bytes.length; start += PIECE) {
+    for (let start = from; start < stored.bytes.length; start += PIECE) {
       if (signal?.aborted) throw new StowageError("ABORTED", "stopped on request");
       yield stored.bytes.slice(start, start + PIECE);
     }
@@ -105,7 +106,7 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
       foldsUnicode: false,
       hardLinks: false,
       mtimeGranularity: 1,
-      maxNameBytes: 1024,
+      maxNameBytes: LONGEST,
       readsBack: true,
     },
     objects,
@@ -131,16 +132,19 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
       reach();
       return id;
     },
-    async *list() {
+    async *list({ signal } = {}) {
       reach();
-      for (const [key, stored] of [...objects]) yield entryOf(key, stored);
+      for (const [key, stored] of [...objects]) {
+        if (signal?.aborted) throw new StowageError("ABORTED", "stopped on request");
+        yield entryOf(key, stored);
+      }
     },
     async stat(key) {
       reach(key);
       const stored = objects.get(key);
       return stored && entryOf(key, stored);
     },
-    read: (key, options) => read(key, options?.version, options?.signal),
+    read: (key, options = {}) => read(key, options),
     write,
     remove,
     space: async () => undefined,
@@ -157,3 +161,4 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
 }
 
 const PIECE = 1 << 16;
+const LONGEST = 1024;

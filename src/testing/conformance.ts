@@ -1,6 +1,7 @@
+import { bucket } from "./bucket.js";
 import { naming } from "./naming.js";
 import { listing, place, reading } from "./reading.js";
-import { removing } from "./removing.js";
+import { refusesToRemove, removing } from "./removing.js";
 import type { ConformanceCase, Subject } from "./subject.js";
 import { writing } from "./writing.js";
 
@@ -12,6 +13,7 @@ export const conformanceCases: readonly ConformanceCase[] = [
   ...listing,
   ...removing,
   ...place,
+  ...bucket,
 ];
 
 /** Runs one case on a fresh subject. @returns false when the subject can not do what the case needs */
@@ -20,7 +22,9 @@ export async function runCase(each: ConformanceCase, open: () => Promise<Subject
   try {
     if (each.needs && !subject[each.needs]) return false;
     const missing = () => Promise.reject(new Error("not provided"));
-    await each.run({ overwrite: missing, unplug: missing, ...subject });
+    const trial = { overwrite: missing, unplug: missing, large: 0, removes: true, ...subject };
+    if (each.removes && !trial.removes) await refusesToRemove(trial);
+    else await each.run(trial);
     return true;
   } finally {
     await subject.backend.close();
@@ -37,7 +41,8 @@ export async function describeBackend(name: string, open: () => Promise<Subject>
   const { describe, it } = await import("vitest");
   describe(`the backend contract: ${name}`, () => {
     for (const each of conformanceCases) {
-      it(each.name, async ({ skip }) => {
+      const timeout = each.timeout === undefined ? {} : { timeout: each.timeout };
+      it(each.name, timeout, async ({ skip }) => {
         if (!(await runCase(each, open))) skip(`needs ${each.needs}`);
       });
     }

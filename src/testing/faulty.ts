@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Backend, WriteSource } from "../backend/backend.js";
+import type { Backend, Entry, WriteSource } from "../backend/backend.js";
 import { StowageError } from "../lib/error.js";
 
 /** A way to break the contract; the conformance suite must notice each. */
@@ -9,8 +9,10 @@ export type Defect =
   | "publishes any bytes"
   | "wrong mtime"
   | "lists twice"
+  | "lists a page twice"
   | "lists too little"
   | "reads any version"
+  | "reads from the start"
   | "removes any version"
   | "removes without the last word"
   | "removes against the last word"
@@ -23,8 +25,10 @@ export const DEFECTS: readonly Defect[] = [
   "publishes any bytes",
   "wrong mtime",
   "lists twice",
+  "lists a page twice",
   "lists too little",
   "reads any version",
+  "reads from the start",
   "removes any version",
   "removes without the last word",
   "removes against the last word",
@@ -54,6 +58,16 @@ export function faulty(backend: Backend, defect: Defect): Backend {
         for await (const entry of backend.list(options)) yield* [entry, entry];
       },
     },
+    "lists a page twice": {
+      async *list(options) {
+        const page: Entry[] = [];
+        for await (const entry of backend.list(options)) {
+          if (page.length < 100) page.push(entry);
+          yield entry;
+        }
+        if (page.length === 100) yield* page;
+      },
+    },
     "lists too little": {
       async *list(options) {
         let count = 0;
@@ -61,8 +75,9 @@ export function faulty(backend: Backend, defect: Defect): Backend {
       },
     },
     "reads any version": {
-      read: (key, options) => backend.read(key, options?.signal ? { signal: options.signal } : {}),
+      read: (key, { version: _, ...options } = {}) => backend.read(key, options),
     },
+    "reads from the start": { read: (key, { start: _, ...options } = {}) => backend.read(key, options) },
     "removes any version": {
       async remove(key, options) {
         const there = await backend.stat(key);

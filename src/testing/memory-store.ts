@@ -163,6 +163,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       const piece = Buffer.from(version.bytes.subarray(offset, offset + PIECE));
       yield piece;
       piece.fill(0);
+      if (offset + PIECE >= version.bytes.length) return;
       if (has("breaks streams")) throw unavailable("the connection was reset");
       if (has("ends streams early")) return;
     }

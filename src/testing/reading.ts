@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { Backend, ReadOptions } from "../backend/backend.js";
 import {
   agree,
+  atOnce,
   bytesOf,
   type ConformanceCase,
   drain,
@@ -12,6 +14,25 @@ import {
   sourceOf,
   textOf,
 } from "./subject.js";
+
+/** Bytes that came to the end are those of the version that was asked for. */
+async function oneVersion(
+  backend: Backend,
+  expected: Buffer,
+  options: ReadOptions,
+  change: () => Promise<void>,
+): Promise<void> {
+  const pieces: Buffer[] = [];
+  try {
+    for await (const piece of backend.read("x", options)) {
+      pieces.push(Buffer.from(piece));
+      if (pieces.length === 1) await change();
+    }
+  } catch (error) {
+    return assert.equal((error as { code?: string }).code, "PRECONDITION");
+  }
+  assert.ok(expected.equals(Buffer.concat(pieces)), "read to the end as no version that there ever was");
+}
 
 export const reading: ConformanceCase[] = [
   {
@@ -56,6 +77,7 @@ export const reading: ConformanceCase[] = [
   },
   {
     name: "a removed and newly written object is another version, also with as many bytes",
+    removes: true,
     async run({ backend }) {
       const { version } = await put(backend, "x", "1");
       await backend.remove("x", { version, run: RUN, trash: false, confirm: agree });
@@ -64,26 +86,50 @@ export const reading: ConformanceCase[] = [
     },
   },
   {
-    name: "S16: an object that changes while it is read does not read to the end",
+    name: "S16: an object that changes while it is read does not read to the end, but as what it was",
     needs: "overwrite",
     async run({ backend, overwrite }) {
-      const { version } = await put(backend, "x", noise(3 << 20));
-      let pieces = 0;
-      await refuses("PRECONDITION", async () => {
-        for await (const _ of backend.read("x", { version })) {
-          if (pieces++ === 0) await overwrite("x", noise(3 << 20));
-        }
-      });
+      const bytes = noise(3 << 20);
+      const { version } = await put(backend, "x", bytes);
+      await oneVersion(backend, bytes, { version }, () => overwrite("x", noise(3 << 20)));
     },
   },
   {
-    name: "S16: an object that grows while it is read does not read to the end",
+    name: "S16: an object that grows while it is read does not read to the end, but as what it was",
     needs: "overwrite",
     async run({ backend, overwrite }) {
-      await put(backend, "x", noise(100));
-      let pieces = 0;
-      await refuses("PRECONDITION", async () => {
-        for await (const _ of backend.read("x")) if (pieces++ === 0) await overwrite("x", noise(5 << 20));
+      const bytes = noise(100);
+      await put(backend, "x", bytes);
+      await oneVersion(backend, bytes, {}, () => overwrite("x", noise(5 << 20)));
+    },
+  },
+  {
+    name: "reads from any byte on",
+    async run({ backend }) {
+      const bytes = noise(200_000);
+      const { version } = await put(backend, "x", bytes);
+      for (const start of [1, 65_535, 65_536, 65_537, 199_999, 200_000]) {
+        const rest = await bytesOf(backend, "x", version, start);
+        assert.ok(bytes.subarray(start).equals(rest), `other bytes from ${start} on`);
+      }
+    },
+  },
+  {
+    name: "refuses to read from a byte on of another version, or of nothing",
+    async run({ backend }) {
+      const { version } = await put(backend, "x", "12345");
+      await refuses("PRECONDITION", () => bytesOf(backend, "x", `${version}0`, 2));
+      await refuses("PRECONDITION", () => bytesOf(backend, "x", `${version}0`, 5));
+      await refuses("NOT_FOUND", () => bytesOf(backend, "y", undefined, 2));
+    },
+  },
+  {
+    name: "stops in the middle of reading when it is told to",
+    async run({ backend }) {
+      await put(backend, "x", noise(5 << 20));
+      const controller = new AbortController();
+      await refuses("ABORTED", async () => {
+        for await (const _ of backend.read("x", { signal: controller.signal })) controller.abort();
       });
     },
   },
@@ -144,15 +190,49 @@ export const listing: ConformanceCase[] = [
     },
   },
   {
-    name: "does not list the marker, temporaries and the trash",
+    name: "lists more objects than fit on a page exactly once, and knows all their versions",
+    timeout: 180_000,
+    async run({ backend, refuses: refused }) {
+      // A directory has no pages.
+      const [some, many] = backend.root === undefined ? [1_001, 2_501] : [101, 251];
+      const special = refused?.("ü") ? "v" : "ü";
+      const keys = Array.from({ length: many }, (_, index) => `${index % 9}/${index % 2 ? special : "u"}/${index}`);
+      const versions = new Map<string, string>();
+      const write = async (key: string) => void versions.set(key, (await put(backend, key, "1")).version);
+      for (const [from, to] of [
+        [0, some],
+        [some, many],
+      ] as const) {
+        await atOnce(keys.slice(from, to), 32, write);
+        const listed: string[] = [];
+        for await (const { key, version } of backend.list()) {
+          listed.push(key);
+          assert.equal(version, versions.get(key));
+        }
+        assert.deepEqual(listed.sort(), keys.slice(0, to).sort());
+      }
+    },
+  },
+  {
+    name: "stops listing when it is told to",
     async run({ backend }) {
+      await put(backend, "x", "1");
+      await refuses("ABORTED", async () => {
+        for await (const _ of backend.list({ signal: AbortSignal.abort() }));
+      });
+    },
+  },
+  {
+    name: "does not list the marker, temporaries and the trash",
+    async run({ backend, removes }) {
       await backend.writeMarker("11111111-2222-4333-8444-555555555555");
       const { version } = await put(backend, "x", "1");
       await put(backend, "y", "2");
-      await backend.remove("x", { version, run: RUN, trash: true, confirm: agree });
-      const confirm = async () => assert.deepEqual(await keysOf(backend), ["y"]);
+      if (removes) await backend.remove("x", { version, run: RUN, trash: true, confirm: agree });
+      const there = removes ? ["y"] : ["x", "y"];
+      const confirm = async () => assert.deepEqual(await keysOf(backend), there);
       await backend.write("z", sourceOf("3", { confirm }));
-      assert.deepEqual(await keysOf(backend), ["y", "z"]);
+      assert.deepEqual(await keysOf(backend), [...there, "z"]);
     },
   },
   {

@@ -11,6 +11,7 @@ import {
   put,
   RUN,
   refuses,
+  type Subject,
   textOf,
 } from "./subject.js";
 
@@ -22,7 +23,23 @@ const remove = (
 
 const no = () => Promise.reject(Object.assign(new Error("no"), { code: "NO" }));
 
-export const removing: ConformanceCase[] = [
+/** What a store does instead that honours no conditions. */
+export async function refusesToRemove({ backend }: Subject): Promise<void> {
+  const entry = await put(backend, "x", "kept");
+  for (const trash of [true, false]) {
+    let asked = false;
+    const confirm = async () => {
+      asked = true;
+    };
+    await refuses("APPEND_ONLY", () => remove(backend, entry, { trash, confirm }));
+    assert.equal(asked, false);
+  }
+  assert.equal(await textOf(backend, "x"), "kept");
+  assert.deepEqual(await keysOf(backend), ["x"]);
+  assert.deepEqual(await leftoversOf(backend), []);
+}
+
+const cases: ConformanceCase[] = [
   {
     name: "what was removed is gone, and nothing else",
     async run({ backend }) {
@@ -194,3 +211,5 @@ export const removing: ConformanceCase[] = [
     },
   },
 ];
+
+export const removing: ConformanceCase[] = cases.map((each) => ({ ...each, removes: true }));

@@ -11,17 +11,36 @@ export interface Subject {
   refuses?: (key: string) => boolean;
   /** Takes the storage away, as a pulled cable would. */
   unplug?: () => Promise<void>;
+  /** False for a store from which nothing is removed because it honours no conditions: then that is what the cases about removals try. */
+  removes?: boolean;
+  /** Links that the backend signs can be followed from here; headers that this provider wants beside one for writing. */
+  presign?: {
+    headers?: Record<string, string> /** Milliseconds, where links for writing have one lifetime only. */;
+    expires?: number;
+  };
+  /** A size that takes several parts; undefined: such objects are not tried. */
+  large?: number;
   dispose?: () => Promise<void>;
 }
+
+/** What a case is given: without a `needs` of its own, what is missing throws. */
+export type Trial = Subject & {
+  overwrite: NonNullable<Subject["overwrite"]>;
+  unplug: NonNullable<Subject["unplug"]>;
+  large: number;
+  removes: boolean;
+};
 
 /** A promise of the contract: `run` throws when the backend breaks it. */
 export interface ConformanceCase {
   name: string;
   /** What the subject must be able to do for this case; where it can not, the case is skipped. */
-  needs?: "overwrite" | "unplug";
-  run(
-    subject: Subject & { overwrite: NonNullable<Subject["overwrite"]>; unplug: NonNullable<Subject["unplug"]> },
-  ): Promise<void>;
+  needs?: "overwrite" | "unplug" | "presign" | "large";
+  /** It is about a removal: where nothing is removed, the refusal is tried instead. */
+  removes?: true;
+  /** Milliseconds, where it takes longer than others. */
+  timeout?: number;
+  run(subject: Trial): Promise<void>;
 }
 
 export const RUN = "20250131T235959Z-c0ffee00";
@@ -53,10 +72,13 @@ export function sourceOf(
 export const put = (backend: Backend, key: string, bytes: Uint8Array | string): Promise<Entry> =>
   backend.write(key, sourceOf(bytes));
 
-export async function bytesOf(backend: Backend, key: string, version?: string): Promise<Buffer> {
+export async function bytesOf(backend: Backend, key: string, version?: string, start = 0): Promise<Buffer> {
   const pieces: Buffer[] = [];
   // A piece may be overwritten once the next one is asked for.
-  for await (const piece of backend.read(key, version === undefined ? {} : { version }))
+  for await (const piece of backend.read(key, {
+    ...(version !== undefined && { version }),
+    ...(start > 0 && { start }),
+  }))
     pieces.push(Buffer.from(piece));
   return Buffer.concat(pieces);
 }
@@ -97,4 +119,13 @@ export async function refuses(code: string, body: () => Promise<unknown>): Promi
 
 export async function drain(bytes: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const _ of bytes);
+}
+
+/** Runs for all items, so many at once. */
+export async function atOnce<T>(items: readonly T[], most: number, body: (item: T) => Promise<unknown>): Promise<void> {
+  const rest = items.values();
+  const work = async () => {
+    for (const item of rest) await body(item);
+  };
+  await Promise.all(Array.from({ length: most }, work));
 }

@@ -12,7 +12,7 @@ import {
   textOf,
 } from "./subject.js";
 
-const SIZES = [1, 65_535, 65_536, 65_537, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 * (1 << 20) + 5];
+const SIZES = [1, 65_535, 65_536, 65_537, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 * (1 << 20) + 5, 8 << 20, 9 << 20];
 
 const sizes: ConformanceCase[] = SIZES.map((size) => ({
   name: `keeps ${size.toLocaleString("en")} bytes to the last one`,

@@ -3,6 +3,7 @@ import { sha256Hex } from "../../lib/json.js";
 import type { Condition, ObjectStore, Stored, Upload } from "../store.js";
 import { aborted, type Bucket, temporaryName } from "./bucket.js";
 import { publish } from "./publish.js";
+import { contentOf } from "./read.js";
 import { small } from "./upload.js";
 
 /** Where things are tried: throw-away objects under names that nobody else uses. */
@@ -62,23 +63,12 @@ export function openGround(bucket: Bucket, id: string, signal: AbortSignal | und
       if (!stale || !now) throw new StowageError("PRECONDITION", `${rest} was refused where there was nothing`);
       return { name: name(rest), stale: stale.token, token: now.token };
     },
-    text: (object) => textOf(store, object),
+    text: (object) => contentOf(bucket, object),
     refuses,
     during: (what, body) => during(bucket, what, body),
     honoured: (what, body) => during(bucket, what, () => honoured(body)),
     clear: () => clear(bucket, used, clock - LEFT_BEHIND),
   };
-}
-
-async function textOf(store: ObjectStore, name: string): Promise<string | undefined> {
-  const pieces: Buffer[] = [];
-  try {
-    for await (const piece of store.read(name, {})) pieces.push(Buffer.from(piece));
-  } catch (error) {
-    if (codeOf(error) === "NOT_FOUND") return undefined;
-    throw error;
-  }
-  return Buffer.concat(pieces).toString("utf8");
 }
 
 async function refuses(code: string, body: () => Promise<unknown>): Promise<boolean> {

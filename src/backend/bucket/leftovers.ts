@@ -1,10 +1,11 @@
-import { codeOf, StowageError } from "../../lib/error.js";
+import { StowageError } from "../../lib/error.js";
 import { collect } from "../../lib/iter.js";
 import type { Leftover } from "../backend.js";
 import { TEMPORARY, TRASH } from "../marker.js";
 import type { Stored } from "../store.js";
 import { type Bucket, temporaryName } from "./bucket.js";
 import { endRecorded, RECORD } from "./parts.js";
+import { contentOf } from "./read.js";
 import { LONG } from "./trash.js";
 
 /** See `Backend.leftovers`. Whether what made a temporary is gone can not be known in a bucket: `dead` is never said. */
@@ -38,17 +39,9 @@ function leftoverOf(bucket: Bucket, kind: Leftover["kind"], { name, size, modifi
 
 const besides = (handle: string): string => handle.slice(0, -LONG.bytes.length) + LONG.key;
 
-async function keyBeside({ prefix, store }: Bucket, handle: string): Promise<string> {
-  const pieces: Buffer[] = [];
-  try {
-    for await (const piece of store.read(prefix + besides(handle), {})) pieces.push(Buffer.from(piece));
-  } catch (error) {
-    // Its name was lost, its bytes were not.
-    if (codeOf(error) === "NOT_FOUND") return handle;
-    throw error;
-  }
-  return Buffer.concat(pieces).toString("utf8");
-}
+/** The key of a trashed object; where it was lost, its bytes were not. */
+const keyBeside = async (bucket: Bucket, handle: string): Promise<string> =>
+  (await contentOf(bucket, bucket.prefix + besides(handle))) ?? handle;
 
 /** See `Backend.purge`. Nothing but stowage's own trash and temporaries can be named. */
 export async function purgeLeftover(bucket: Bucket, { handle, kind }: Leftover): Promise<void> {

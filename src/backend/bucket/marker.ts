@@ -3,6 +3,7 @@ import { sha256Hex } from "../../lib/json.js";
 import { MARKER, markerText, uuidOf } from "../marker.js";
 import { type Bucket, changed, markerName, taken } from "./bucket.js";
 import { publish } from "./publish.js";
+import { contentOf } from "./read.js";
 import { small } from "./upload.js";
 
 const LIMIT = 4096;
@@ -13,14 +14,7 @@ export async function readMarker(bucket: Bucket): Promise<string | undefined> {
   const there = await bucket.store.head(name);
   if (!there) return undefined;
   if (there.size === 0 || there.size > LIMIT) return undefined;
-  const pieces: Buffer[] = [];
-  try {
-    for await (const piece of bucket.store.read(name, {})) pieces.push(Buffer.from(piece));
-  } catch (error) {
-    if (codeOf(error) === "NOT_FOUND") return undefined;
-    throw error;
-  }
-  return uuidOf(Buffer.concat(pieces).toString("utf8"));
+  return uuidOf((await contentOf(bucket, name)) ?? "");
 }
 
 /** See `Backend.writeMarker`. Replacing is conditional on the marker that is there. */

@@ -1,9 +1,10 @@
-import { codeOf, StowageError } from "../../lib/error.js";
+import { StowageError } from "../../lib/error.js";
 import { sha256Hex } from "../../lib/json.js";
 import type { Upload } from "../store.js";
 import { OWN_METADATA } from "../store.js";
 import { type Bucket, temporaryName } from "./bucket.js";
 import { publish } from "./publish.js";
+import { contentOf } from "./read.js";
 import { isRemovable } from "./removable.js";
 import { small } from "./upload.js";
 
@@ -65,16 +66,16 @@ export async function endRecorded(bucket: Bucket, record: string): Promise<void>
   if (reserved && (await isRemovable(bucket))) await store.remove(found.name, there.token);
 }
 
-async function readRecord({ store }: Bucket, record: string): Promise<PartsRecord | undefined> {
-  const pieces: Buffer[] = [];
+async function readRecord(bucket: Bucket, record: string): Promise<PartsRecord | undefined> {
+  const text = await contentOf(bucket, record);
+  if (text === undefined) return undefined;
   try {
-    for await (const piece of store.read(record, {})) pieces.push(Buffer.from(piece));
-  } catch (error) {
-    if (codeOf(error) === "NOT_FOUND") return undefined;
-    throw error;
+    const parsed: unknown = JSON.parse(text);
+    return isRecord(parsed) ? parsed : undefined;
+  } catch {
+    // Not written by stowage: it is about no upload.
+    return undefined;
   }
-  const parsed: unknown = JSON.parse(Buffer.concat(pieces).toString("utf8"));
-  return isRecord(parsed) ? parsed : undefined;
 }
 
 const isRecord = (value: unknown): value is PartsRecord =>

@@ -71,11 +71,14 @@ async function* resumed(bucket: Bucket, key: string, name: string, reading: Read
       if (offset < size) throw unavailable(`${at(bucket, key)}: the stream ended at ${offset} of ${size} bytes`);
     } catch (error) {
       fruitless = offset > from ? 0 : fruitless + 1;
-      if (codeOf(error) !== "UNAVAILABLE" || fruitless >= FRUITLESS) throw refusal(bucket, key, error, offset > start);
-      await pause(fruitless, signal);
+      if (!isBroken(error, fruitless)) throw refusal(bucket, key, error, offset > start);
+      if (fruitless > 0) await pause(fruitless, signal);
     }
   }
 }
+
+const isBroken = (error: unknown, fruitless: number): boolean =>
+  codeOf(error) === "UNAVAILABLE" && fruitless < FRUITLESS;
 
 /** The store's refusal in the words of the location. */
 function refusal(bucket: Bucket, key: string, error: unknown, begun: boolean): unknown {
@@ -91,6 +94,21 @@ async function pause(fruitless: number, signal: AbortSignal | undefined): Promis
   await sleep(delay, undefined, signal && { signal }).catch(() => {
     throw aborted();
   });
+}
+
+/** What a small object of stowage's own holds now; undefined where there is none. */
+export async function contentOf({ store }: Pick<Bucket, "store">, name: string): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const pieces: Buffer[] = [];
+      for await (const piece of store.read(name, {})) pieces.push(Buffer.from(piece));
+      return Buffer.concat(pieces).toString("utf8");
+    } catch (error) {
+      if (codeOf(error) === "NOT_FOUND") return undefined;
+      if (codeOf(error) !== "UNAVAILABLE" || attempt === FRUITLESS) throw error;
+      await pause(attempt, undefined);
+    }
+  }
 }
 
 /** Lower-case hex of the object while it has the token. */

@@ -25,8 +25,9 @@ export async function* readFile(disk: Disk, key: string, options: ReadOptions): 
     const version = localVersion(before);
     if (options.version !== undefined && version !== options.version)
       throw changed(disk, key, "since it was looked at");
-    let total = 0n;
-    for await (const piece of pieces(handle, Number(before.size))) {
+    const start = Math.min(options.start ?? 0, Number(before.size));
+    let total = BigInt(start);
+    for await (const piece of pieces(handle, Number(before.size), start)) {
       if (options.signal?.aborted) throw aborted();
       total += BigInt(piece.length);
       if (total > before.size) break;
@@ -41,11 +42,11 @@ export async function* readFile(disk: Disk, key: string, options: ReadOptions): 
   }
 }
 
-/** An open file's bytes from the start, in one buffer that every piece shares. */
-export async function* pieces(handle: FileHandle, size: number): AsyncGenerator<Uint8Array> {
+/** An open file's bytes from `start` on, in one buffer that every piece shares. */
+export async function* pieces(handle: FileHandle, size: number, start = 0): AsyncGenerator<Uint8Array> {
   // One byte more than the size, so that the end of a small file is seen with the first call.
   const buffer = Buffer.allocUnsafeSlow(Math.min(BUFFER, size + 1));
-  for (let position = 0; ; ) {
+  for (let position = start; ; ) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, position);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
