@@ -13,14 +13,22 @@ afterAll(() => azurite.close());
 /** A location below a prefix of a container of its own. */
 async function open(): Promise<Subject> {
   const { client, store } = await azurite.container();
-  const backend = bucketBackend("azure", "in/", await azureStore(store, straight), straight, {
-    allowUnconditionalDelete: false,
-  });
+  const backend = bucketBackend(
+    "azure",
+    "in/",
+    await azureStore(store, straight, { block: 1 << 20, page: 700 }),
+    straight,
+    {
+      allowUnconditionalDelete: false,
+    },
+  );
   return {
     backend,
     overwrite: async (key, bytes) =>
       void (await client.getBlockBlobClient(`in/${key}`).upload(Buffer.from(bytes), bytes.length)),
     refuses: (key) => /\\|\n|\.$/.test(key),
+    large: (2 << 20) + 5,
+    presign: { headers: { "x-ms-blob-type": "BlockBlob" } },
     unplug: async () => void (await client.delete()),
   };
 }
