@@ -1,6 +1,9 @@
+import { codeOf } from "../../lib/error.js";
 import type { Condition, Stored, Upload } from "../store.js";
+import { headObject } from "./look.js";
 import { putParts } from "./parts.js";
 import { putWhole } from "./put-whole.js";
+import { removeObject } from "./remove.js";
 import { reserve } from "./reserve.js";
 import type { Session } from "./session.js";
 
@@ -9,8 +12,25 @@ export async function put(session: Session, name: string, upload: Upload, condit
   const { single, largest } = session.limits;
   const { size, safeParts = false, parts = false } = upload;
   if (size === 0 || (!parts && size <= (safeParts ? single : largest))) {
-    return await putWhole(session, name, upload, condition);
+    return "token" in condition
+      ? await replace(session, name, upload, condition)
+      : await putWhole(session, name, upload, condition);
   }
   const reserving = !parts && !safeParts && "absent" in condition;
   return await putParts(session, name, upload, reserving ? () => reserve(session, name, upload) : condition);
+}
+
+/**
+ * Some stores refuse to replace in versioned buckets, under the right token too. There the older version is removed, on its token, and stays below;
+ * then the name is free.
+ */
+async function replace(session: Session, name: string, upload: Upload, condition: { token: string }): Promise<Stored> {
+  try {
+    return await putWhole(session, name, upload, condition);
+  } catch (error) {
+    if (codeOf(error) !== "PRECONDITION" || !(await session.versioned())) throw error;
+    if ((await headObject(session, name))?.token !== condition.token) throw error;
+  }
+  await removeObject(session, name, condition.token);
+  return await putWhole(session, name, upload, { absent: true });
 }

@@ -1,6 +1,7 @@
 import { codeOf, StowageError } from "../../lib/error.js";
 import { headObject } from "./look.js";
 import { tokenParts } from "./object.js";
+import { decoder } from "./page.js";
 import type { Session } from "./session.js";
 
 /**
@@ -93,14 +94,15 @@ async function versionPage(
 ): Promise<(Version & { latest: boolean })[]> {
   const { sdk, client, store } = session;
   const input = {
-    ...{ Bucket: store.bucket, Prefix: name, MaxKeys },
+    ...{ Bucket: store.bucket, Prefix: name, MaxKeys, EncodingType: "url" as const },
     ...(under !== undefined && { KeyMarker: name, VersionIdMarker: under }),
   };
-  const { Versions, DeleteMarkers } = await client.send(new sdk.ListObjectVersionsCommand(input), {
+  const { Versions, DeleteMarkers, EncodingType } = await client.send(new sdk.ListObjectVersionsCommand(input), {
     abortSignal: signal,
   });
+  const decode = decoder(EncodingType);
   const own = <T extends { Key?: string | undefined }>(entries: T[] | undefined) =>
-    (entries ?? []).filter(({ Key }) => Key === name);
+    (entries ?? []).filter(({ Key = "" }) => decode(Key) === name);
   const entry = (marker: boolean) => (each: { VersionId?: string | undefined; IsLatest?: boolean | undefined }) => ({
     ...{ id: each.VersionId ?? "null", marker, latest: each.IsLatest === true },
   });

@@ -21,6 +21,10 @@ export interface FakeS3 extends S3Server {
   buckets: Map<string, FakeBucket>;
   /** Told of each request, as `PUT name?query`; what it returns is done to it. */
   fault: (request: string, headers: IncomingMessage["headers"]) => Fault | undefined;
+  /** Waited for before each answer. */
+  delay: (() => Promise<void>) | undefined;
+  /** Changes what is asked for behind everybody's back. */
+  rewrite: ((url: URL) => void) | undefined;
   /** What was asked, as `PUT name?query`. */
   log: string[];
   /** Keys of one page, at most. */
@@ -39,7 +43,7 @@ export async function fakeS3(): Promise<FakeS3> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const fake: FakeS3 = {
     ...{ endpoint: `http://127.0.0.1:${portOf(server)}`, accessKeyId: "fakeaccess", secretAccessKey: "fakesecret" },
-    ...{ buckets: new Map(), fault: () => undefined, log: [], pageSize: 1000 },
+    ...{ buckets: new Map(), fault: () => undefined, delay: undefined, rewrite: undefined, log: [], pageSize: 1000 },
     close: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -64,6 +68,8 @@ async function serve(fake: FakeS3, request: IncomingMessage, response: ServerRes
   if (fault === "reset") return void request.socket.destroy();
   const body = await collect(request);
   if (body === undefined) return;
+  await fake.delay?.();
+  fake.rewrite?.(url);
   let reply: Reply;
   try {
     if (typeof fault === "object") throw new FakeError(fault.status, fault.code, fault.code, fault.headers);
