@@ -54,7 +54,7 @@ export function refused(about: string, refusal: Refusal): StowageError {
   }
   if (status === 400 && /object name|invalid name/i.test(message)) return new StowageError("UNSUPPORTED_NAME", says);
   if (status === 408 || status >= 500) {
-    return unavailable(says, { ...(status === 503 ? { throttled: true } : {}), ...waiting(refusal.headers) });
+    return unavailable(says, waiting(refusal.headers));
   }
   return new StowageError("STORE_REFUSED", says, {
     hint: "Check the location's bucket, storage_class and encryption.",
