@@ -43,6 +43,7 @@ export async function azureStore(
     remove: (name, token) => remove(azure, name, token),
     discard: (name) => discard(azure, name),
     tags: (name) => tags(azure, name),
+    linkHeaders: { "x-ms-blob-type": "BlockBlob" },
     presign: async (name, options) => await link(opened, blobOf(azure, name), options),
     close: async () => undefined,
     ...copying(azure, opened),

@@ -32,6 +32,8 @@ export interface Backend {
   tags?(key: string): Promise<string[]>;
   /** A link that lets anybody read (or create) this one object until it expires; milliseconds. */
   presign?(key: string, options: { method: "GET" | "PUT"; expires: number }): Promise<string>;
+  /** What has to be sent along with what is uploaded by a link. */
+  readonly linkHeaders?: Readonly<Record<string, string>>;
   /** From now on `told` hears of everything that a resilient backend tries again, and nobody else does. */
   onRetry?(told: (retry: Retry) => void): void;
   /** Milliseconds for which the location rests because the store does not answer; 0 = it can be asked. */

@@ -41,7 +41,7 @@ export function bucketBackend(
     sizes: new Map(),
     removing: new Map(),
   };
-  const { tags, presign, provider } = store;
+  const { tags, presign, provider, linkHeaders } = store;
   return {
     location,
     features,
@@ -51,6 +51,7 @@ export function bucketBackend(
     probe: (signal) => probeStore(bucket, signal),
     ...(tags && { tags: async (key) => await tags(nameOf(bucket, key)) }),
     ...(presign && { presign: async (key, signing) => await presign(nameOf(bucket, key), signing) }),
+    ...(linkHeaders && { linkHeaders }),
     pausedFor: () => requests.pausedFor(),
     onRetry: (told) => {
       requests.onRetry = told;

@@ -64,6 +64,7 @@ export async function gcsStore(store: GcsStore, requests: Requests, options: Gcs
     discard: async (name) => {
       await client.ask({ method: "DELETE", to: objectPath(client.bucket, name), name }).catch(unlessAbsent);
     },
+    linkHeaders: { "x-goog-if-generation-match": "0" },
     presign: (name, link) => credentials.sign(name, link),
     close: async () => http.close(),
   };

@@ -33,6 +33,7 @@ export async function s3Store(store: S3Store, requests: Requests, limits: Partia
     discard: (name) => discard(session, name),
     abandon: (name, id) => abandon(session, name, id),
     tags: (name) => tagsOf(session, name),
+    linkHeaders: { "if-none-match": "*" },
     presign: (name, options) => presign(session, name, options),
     close: async () => session.close(),
   };

@@ -42,6 +42,8 @@ export interface ObjectStore {
   /** Ends an upload in parts that somebody began and did not finish; no error when there is none. */
   abandon?(name: string, id: string): Promise<void>;
   tags?(name: string): Promise<string[]>;
+  /** What has to be sent along with what is uploaded by a link. */
+  readonly linkHeaders?: Readonly<Record<string, string>>;
   presign?(name: string, options: { method: "GET" | "PUT"; expires: number }): Promise<string>;
   close(): Promise<void>;
 }

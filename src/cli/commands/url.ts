@@ -22,7 +22,7 @@ ${exits([1, "error, no such object, or the store has no such links"])}`;
   static override examples = examples(
     ["url s3_archive:2026/clip.mp4", "share a file for an hour"],
     ["url s3_archive:2026/clip.mp4 --expires 7d", "share it for a week"],
-    ["url s3_archive:inbox/new.mp4 --upload --expires 15min", "let somebody send a file: `curl -T new.mp4 URL`"],
+    ["url s3_archive:inbox/new.mp4 --upload --expires 15min", "let somebody send a file"],
   );
   static override args = {
     address: Args.string({ description: "LOCATION:KEY", required: true }),
@@ -51,10 +51,13 @@ ${exits([1, "error, no such object, or the store has no such links"])}`;
       const url = await backend.presign(where.key, { method, expires });
       if (output.json) {
         const until = new Date(clock() + expires).toISOString();
-        output.document({ address: address(where.location, where.key), method, url, expires_at: until });
+        const headers = flags.upload ? { headers: backend.linkHeaders ?? {} } : {};
+        output.document({ address: address(where.location, where.key), method, url, ...headers, expires_at: until });
       } else {
         output.line(url);
-        output.note(`Works for ${duration(expires)}${flags.upload ? "; send the file with `curl -T FILE URL`" : ""}.`);
+        const send = Object.entries(backend.linkHeaders ?? {}).map(([name, value]) => `-H '${name}: ${value}' `);
+        const how = flags.upload ? ` Send the file with \`curl -f -T FILE ${send.join("")}'URL'\`.` : "";
+        output.note(`Works for ${duration(expires)}.${how}`);
       }
       return undefined;
     });
