@@ -147,6 +147,29 @@ describe("what a run did", () => {
     expect(await places.rows()).toHaveLength(2);
   });
 
+  it("keeps how each hash is known, and what a store told of the same version only (S1)", async () => {
+    const row = copyOf(await sha());
+    const facts = async () => (await places.rows("proof, storage_class, archived, tags, stars"))[1];
+    await recordPresent(catalog, [{ ...row, proof: "checksum" }], CLOCK);
+    expect(await facts()).toMatchObject({ proof: "checksum", storage_class: null });
+    await catalog.run(
+      sql`UPDATE file_locations SET storage_class = 'GLACIER', archived = 'cold', tags = ['x'], stars = 4, proof = 'claim' WHERE location = 'b'`,
+    );
+    await recordPresent(catalog, [row], CLOCK);
+    const told = { storage_class: "GLACIER", archived: "cold", tags: ["x"], stars: 4 };
+    expect(await facts()).toMatchObject({ proof: "content", ...told });
+    await recordPresent(catalog, [{ ...row, proof: "checksum" }], CLOCK);
+    expect(await facts()).toMatchObject({ proof: "content", ...told });
+    await recordPresent(catalog, [{ ...row, version: "v2", proof: "checksum" }], CLOCK);
+    expect(await facts()).toMatchObject({
+      proof: "checksum",
+      storage_class: null,
+      archived: null,
+      tags: null,
+      stars: null,
+    });
+  });
+
   it("recordGone forgets, inside one transaction with the rest or not at all", async () => {
     const row = copyOf(await sha());
     const failing = catalog.transaction(async () => {

@@ -149,16 +149,12 @@ describe("scanning a bucket", () => {
     place = await openBucket();
     place.putOwn("x", "1");
     await place.scan();
-    place.shelves.set("x", { storageClass: "STANDARD" });
-    place.store.objects.get("x")!.bytes = Buffer.alloc(0);
-    const read = place.backend.read;
     const broken = { ...place.backend, read: () => failing(new StowageError("UNAVAILABLE", "s3: slow down")) };
     place.backends.set("s3", broken);
     expect((await place.scan({ hash: "all" })).locations).toMatchObject([
       { status: "complete", problems: [{ key: "x", code: "unreadable", message: "s3: slow down" }] },
     ]);
     expect(await place.rows("sha256, proof")).toEqual([{ key: "x", sha256: sha256Hex("1"), proof: "claim" }]);
-    expect(read).toBeDefined();
   });
 
   it("asks about many objects at once, and never about more than 32", async () => {

@@ -1,11 +1,12 @@
 import { groupBy } from "../lib/iter.js";
 import {
-  byPriority,
+  bySource,
   type Content,
   type Context,
   countCopies,
   type Instance,
   type Placement,
+  qualityOf,
   type Unwanted,
 } from "./model.js";
 import type { ActionKind, Reason } from "./plan.js";
@@ -77,15 +78,16 @@ function needsOthersMoves(instance: Instance, placement: Placement, settlement: 
 
 /**
  * A copy is read from the location with the highest priority; one that keeps a name, from the file of that name, whose mtime it gets. What is
- * archived is not read.
+ * archived is not read, and what is only claimed where there is nothing better; a move reads what it takes away, and so proves it.
  */
 function copyDraft(placement: Placement): Draft {
   const { content, wish } = placement;
-  const readable = content.instances.filter(({ archived }) => archived === null);
-  const own = wish.instance.archived === null ? wish.instance : (readable[0] ?? wish.instance);
-  const best = readable.reduce((top, next) => (byPriority(next, top) < 0 ? next : top), own);
-  const matched = wish.author.rule?.action === "move" || best.site.location.priority <= own.site.location.priority;
-  const from = matched && own === wish.instance ? own : best;
+  const moves = wish.author.rule?.action === "move";
+  const best = content.instances.reduce((top, next) => (bySource(next, top) < 0 ? next : top), wish.instance);
+  const asked = { ...wish.instance, claimed: wish.instance.claimed && !moves };
+  const matched = qualityOf(asked) <= qualityOf(best);
+  const first = best.site.location.priority <= wish.instance.site.location.priority;
+  const from = matched && (moves || first) ? wish.instance : best;
   return draft("copy", wish.author, wish.author.reason, from, { fills: placement });
 }
 

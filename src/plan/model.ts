@@ -182,6 +182,13 @@ export const byConfigOrder = (a: Instance, b: Instance): number =>
 export const byPriority = (a: Instance, b: Instance): number =>
   b.site.location.priority - a.site.location.priority || byConfigOrder(a, b);
 
+/** What can be read before what would have to be restored; what is known before what is only claimed. */
+export const qualityOf = ({ archived, claimed }: Pick<Instance, "archived" | "claimed">): number =>
+  archived !== null ? 2 : claimed ? 1 : 0;
+
+/** The best to copy from first. */
+export const bySource = (a: Instance, b: Instance): number => qualityOf(a) - qualityOf(b) || byPriority(a, b);
+
 /**
  * Verified copies in distinct locations; hard links across locations are one (S6). A matching between locations and
  * stored files, because one location may hold both a link and a file of its own.

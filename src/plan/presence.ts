@@ -1,5 +1,5 @@
 import { compareKeys } from "../lib/key.js";
-import { byPriority, type Content, countCopies, type Instance, type Placement, vouches } from "./model.js";
+import { bySource, type Content, countCopies, type Instance, type Placement, vouches } from "./model.js";
 import type { Witness } from "./plan.js";
 import type { Settlement } from "./settle.js";
 import type { Site } from "./site.js";
@@ -53,7 +53,7 @@ export function openPresence(content: Content, settlement: Settlement): Presence
     sources(from) {
       best ??= content.instances
         .filter(({ archived }) => archived === null)
-        .sort(byPriority)
+        .sort(bySource)
         .slice(0, SOURCES + 1);
       return best.flatMap((each) => (each === from ? [] : [witness(each)])).slice(0, SOURCES);
     },

@@ -11,6 +11,8 @@ const STEPS: Record<string, string> = {
   "destination-draining": "choose another destination, or set `status: active`.",
   "destination-retired": "choose another destination.",
   "destination-read-only": "choose another destination, or remove `read_only`.",
+  archived: "restore it, then run `stowage scan` and plan again.",
+  "append-only": "`stowage location check` shows what its store honours.",
   "no-good-copy": "restore it from a backup of your own, then scan.",
   max_delete: "if this is meant, raise safety.max_delete, or apply a part of it with --target.",
   converges: "change one of the rules that fight; `stowage explain ADDRESS` shows what each wants.",

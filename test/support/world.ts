@@ -97,7 +97,8 @@ async function insert(catalog: Catalog, entry: Given): Promise<void> {
   const mtime = BigInt(NOW - age * DAY) * 1_000_000n;
   const first = instant(NOW - (entry.seen ?? age) * DAY);
   const sha256 = entry.content === undefined ? null : sha256Hex(entry.content);
-  const verified = entry.content === undefined ? null : NOW - (entry.verified ?? 0) * DAY;
+  const read = entry.content !== undefined && entry.proof !== "claim";
+  const verified = !read ? null : NOW - (entry.verified ?? 0) * DAY;
   await catalog.run(sql`INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state, first_seen, last_seen, last_verified, media_type, mime, proof, archived, tags, stars)
     VALUES (${entry.location}, ${entry.key}, nfc_normalize(${entry.key}), ${sha256}, ${entry.size ?? 1000}, make_timestamp_ns(${mtime}::BIGINT), ${first},
       ${`v-${entry.location}-${entry.key}`}, ${entry.physical ?? null}, ${entry.state ?? "present"}, ${first}, ${instant(NOW)},

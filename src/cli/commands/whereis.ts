@@ -23,6 +23,7 @@ interface InstanceRow {
   mtime: number;
   last_verified: number | null;
   counts: boolean;
+  proof: string | null;
 }
 
 const HASH = /^(?:sha256:)?([0-9a-f]{6,64})$/i;
@@ -68,7 +69,7 @@ ${exits([1, "error, or nothing known by that name"], [7, "another process is wri
         const cells = instances.map((row) => [
           row.location,
           row.key,
-          row.state === "present" && !row.counts ? "not counted" : row.state,
+          stateText(row),
           row.last_verified === null ? "never" : distance(row.last_verified, now),
         ]);
         await output.lines(table(columns, cells, output.text));
@@ -78,15 +79,21 @@ ${exits([1, "error, or nothing known by that name"], [7, "another process is wri
   }
 }
 
+function stateText({ state, counts, proof }: InstanceRow): string {
+  if (state !== "present" || counts) return state;
+  return proof === "claim" ? "claimed, not counted" : "not counted";
+}
+
 const contentDocument = (sha256: string, instances: readonly InstanceRow[]) => ({
   content: sha256 === "" ? null : `sha256:${sha256}`,
   size: instances[0]?.size ?? 0,
   copies: new Set(instances.filter((row) => row.counts).map((row) => row.location)).size,
-  instances: instances.map(({ location, key, state, mtime, last_verified, counts }) => ({
+  instances: instances.map(({ location, key, state, mtime, last_verified, counts, proof }) => ({
     location,
     key,
     state,
     counts,
+    proof,
     modified: new Date(mtime).toISOString(),
     verified: last_verified === null ? null : new Date(last_verified).toISOString(),
   })),
@@ -123,7 +130,7 @@ const alike = (where: Sql) =>
     OR (f.location, f.key) IN (SELECT (location, key) FROM file_locations WHERE ${where})`);
 
 const instances = (where: Sql) => sql<InstanceRow>`
-  SELECT f.sha256, f.location, f.key, f.size, f.state, epoch_ms(f.mtime) AS mtime, f.last_verified, c.key IS NOT NULL AS counts
+  SELECT f.sha256, f.location, f.key, f.size, f.state, epoch_ms(f.mtime) AS mtime, f.last_verified, c.key IS NOT NULL AS counts, f.proof
   FROM file_locations f LEFT JOIN countable c ON c.location = f.location AND c.key = f.key
   WHERE ${where} ORDER BY f.sha256, f.location, f.key`;
 
