@@ -1,8 +1,8 @@
 import { afterAll, beforeAll } from "vitest";
-import { azureStore } from "../src/backend/azure.js";
-import { bucketBackend } from "../src/backend/bucket.js";
-import { describeBackend, type Subject, straight } from "../src/testing/index.js";
-import { type Azurite, startAzurite } from "./support/azure/azurite.js";
+import { azureStore } from "../../src/backend/azure.js";
+import { bucketBackend } from "../../src/backend/bucket.js";
+import { describeBackend, type Subject, straight } from "../../src/testing/index.js";
+import { type Azurite, startAzurite } from "../support/azure/azurite.js";
 
 let azurite: Azurite;
 beforeAll(async () => {
@@ -26,7 +26,7 @@ async function open(): Promise<Subject> {
     backend,
     overwrite: async (key, bytes) =>
       void (await client.getBlockBlobClient(`in/${key}`).upload(Buffer.from(bytes), bytes.length)),
-    refuses: (key) => /\\|\n|\.$/.test(key),
+    refuses: (key) => /[\\\p{Cc}]|\.(\/|$)/u.test(key),
     large: (2 << 20) + 5,
     presign: { headers: { "x-ms-blob-type": "BlockBlob" } },
     unplug: async () => void (await client.delete()),

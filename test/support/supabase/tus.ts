@@ -42,7 +42,8 @@ async function append(call: Call, upload: FakeUpload): Promise<void> {
     requireFree(objects, upload.name, upload.upsert || fake.defects.has("looks before it writes"));
     store(objects, upload.name, upload.bytes, upload.metadata);
   }
-  offset(call, upload.bytes.length);
+  if (fake.defects.delete("loses an answer")) request.socket.destroy();
+  else offset(call, upload.bytes.length);
 }
 
 function offset({ response }: Call, length: number): void {
