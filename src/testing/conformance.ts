@@ -1,6 +1,8 @@
 import { bucket } from "./bucket.js";
+import { listing } from "./listing.js";
 import { naming } from "./naming.js";
-import { listing, place, reading } from "./reading.js";
+import { place } from "./place.js";
+import { reading } from "./reading.js";
 import { refusesToRemove, removing } from "./removing.js";
 import type { ConformanceCase, Subject } from "./subject.js";
 import { writing } from "./writing.js";

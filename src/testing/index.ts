@@ -1,6 +1,7 @@
 /** For authors of backends: `import { describeBackend } from "stowage/testing"`. */
 export { conformanceCases, describeBackend, runCase } from "./conformance.js";
-export { DEFECTS, type Defect, type Fault, failing, faulty } from "./faulty.js";
+export { type Fault, failing } from "./failing.js";
+export { DEFECTS, type Defect, faulty } from "./faulty.js";
 export {
   type MemoryStore,
   type MemoryStoreOptions,

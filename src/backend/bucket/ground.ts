@@ -2,6 +2,7 @@ import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { sha256Hex } from "../../lib/json.js";
 import type { Condition, ObjectStore, Stored, Upload } from "../store.js";
 import { aborted, type Bucket, temporaryName } from "./bucket.js";
+import { recorder } from "./parts.js";
 import { publish } from "./publish.js";
 import { contentOf } from "./read.js";
 import { small } from "./upload.js";
@@ -42,7 +43,14 @@ export function openGround(bucket: Bucket, id: string, signal: AbortSignal | und
   };
   let clock = 0;
   const put: Ground["put"] = async (name, text, condition = { absent: true }, more = {}) => {
-    const stored = await publish(bucket, name, upload(text, more), condition);
+    const sent = upload(text, more);
+    const parts = recorder(bucket, PROBE + id, name, sent);
+    let stored: Stored | undefined;
+    try {
+      stored = await publish(bucket, name, { ...sent, onParts: parts.onParts }, condition);
+    } finally {
+      await parts.over(stored !== undefined);
+    }
     clock = Math.max(clock, stored?.modified ?? 0);
     return stored;
   };

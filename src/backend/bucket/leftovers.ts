@@ -4,9 +4,10 @@ import type { Leftover } from "../backend.js";
 import { TEMPORARY, TRASH } from "../marker.js";
 import type { Stored } from "../store.js";
 import { type Bucket, temporaryName } from "./bucket.js";
-import { endRecorded, RECORD } from "./parts.js";
+import { RECORD } from "./parts.js";
 import { contentOf } from "./read.js";
 import { LONG } from "./trash.js";
+import { endRecorded } from "./unfinished.js";
 
 /** See `Backend.leftovers`. Whether what made a temporary is gone can not be known in a bucket: `dead` is never said. */
 export async function* listLeftovers(bucket: Bucket): AsyncGenerator<Leftover> {

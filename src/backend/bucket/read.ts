@@ -57,24 +57,34 @@ interface Reading {
 }
 
 async function* resumed(bucket: Bucket, key: string, name: string, reading: Reading): AsyncGenerator<Uint8Array> {
-  const { size, start, token, signal } = reading;
+  const { size, start, signal } = reading;
   let fruitless = 0;
   for (let offset = start; offset < size; ) {
     const from = offset;
     try {
-      for await (const piece of bucket.store.read(name, { token, start: offset, ...(signal && { signal }) })) {
-        if (signal?.aborted) throw aborted();
+      for await (const piece of stream(bucket, key, name, { ...reading, start: offset })) {
         offset += piece.length;
-        if (offset > size) throw changed(bucket, key, "while it was read");
-        if (piece.length > 0) yield piece;
+        yield piece;
       }
-      if (offset < size) throw unavailable(`${at(bucket, key)}: the stream ended at ${offset} of ${size} bytes`);
     } catch (error) {
       fruitless = offset > from ? 0 : fruitless + 1;
       if (!isBroken(error, fruitless)) throw refusal(bucket, key, error, offset > start);
       if (fruitless > 0) await pause(fruitless, signal);
     }
   }
+}
+
+/** One stream, up to the end of the object. */
+async function* stream(bucket: Bucket, key: string, name: string, reading: Reading): AsyncGenerator<Uint8Array> {
+  const { size, start, token, signal } = reading;
+  let offset = start;
+  for await (const piece of bucket.store.read(name, { token, start, ...(signal && { signal }) })) {
+    if (signal?.aborted) throw aborted();
+    offset += piece.length;
+    if (offset > size) throw changed(bucket, key, "while it was read");
+    if (piece.length > 0) yield piece;
+  }
+  if (offset < size) throw unavailable(`${at(bucket, key)}: the stream ended at ${offset} of ${size} bytes`);
 }
 
 const isBroken = (error: unknown, fruitless: number): boolean =>

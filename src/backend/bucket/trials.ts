@@ -16,9 +16,9 @@ export async function removal(ground: Ground): Promise<RemovalVerdicts> {
   await ground.honoured("creating, listing and removing an object", async () => {
     const stale = await ground.put(name, "first");
     if (!stale) return false;
+    const listed = await lists(ground, name, stale.token);
     const again = await ground.put(name, "again");
     verdicts.createOnly = !again && (await ground.text(name)) === "first";
-    const listed = await lists(ground, name, stale.token);
     await ground.store.discard(name);
     const now = await ground.put(name, "other");
     if (!now) return false;
