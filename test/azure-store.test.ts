@@ -94,14 +94,9 @@ describe("Azure on Azurite", () => {
   it.each([0, 1, 999, 1000, 1001, 12_345])("keeps %i bytes that were sent in blocks", async (size) => {
     const small = await opened({}, { block: 1000, memory: 3000 });
     const bytes = randomBytes(size);
-    let told = 0;
-    const onBytes = (count: number) => {
-      told += count;
-    };
-    const put = await small.put("x", upload(bytes, { parts: true, onBytes }), ABSENT);
+    const put = await small.put("x", upload(bytes, { parts: true }), ABSENT);
     expect(await small.head("x")).toEqual(put);
     expect(put.size).toBe(size);
-    expect(told).toBe(size);
     expect(put.sha256).toBe(upload(bytes).sha256);
     expect((await client.getBlobClient("x").downloadToBuffer()).equals(bytes)).toBe(true);
   });

@@ -74,12 +74,8 @@ describe("Supabase on the Supabase fake", () => {
   it.each([999, 1000, 1001, 12_345])("keeps %i bytes that were sent in pieces", async (size) => {
     const small = await opened({}, { piece: 1000 });
     const bytes = randomBytes(size);
-    let told = 0;
-    const onBytes = (count: number) => {
-      told += count;
-    };
-    const made = await small.put("dir/x y", upload(bytes, { parts: true, onBytes }), ABSENT);
-    expect([made.size, told]).toEqual([size, size]);
+    const made = await small.put("dir/x y", upload(bytes, { parts: true }), ABSENT);
+    expect(made.size).toBe(size);
     expect(objects.get("dir/x y")?.bytes.equals(bytes)).toBe(true);
   });
 

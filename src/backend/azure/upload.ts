@@ -36,7 +36,6 @@ async function atOnce(azure: Azure, name: string, what: Upload, condition: Condi
     ({ signal, alive }) => blob.upload(bytes, bytes.length, { ...options, abortSignal: signal, onProgress: alive }),
     { signal: what.signal },
   );
-  what.onBytes?.(bytes.length);
   return written(azure, name, { ...sent, contentLength: bytes.length }, options.metadata);
 }
 
@@ -85,7 +84,6 @@ async function stage(azure: Azure, name: string, what: Upload, id: string, bytes
       blob.stageBlock(id, bytes, bytes.length, { transactionalContentMD5, abortSignal: signal, onProgress: alive }),
     { signal: what.signal },
   );
-  what.onBytes?.(bytes.length);
 }
 
 /** Ids of one length, and of one upload alone: another's blocks can never get into its list. */

@@ -85,7 +85,6 @@ async function append(supabase: Supabase, name: string, what: Upload, { path, at
     },
     { signal: what.signal, timeout: PATIENCE },
   );
-  what.onBytes?.(piece.length);
 }
 
 /** The last piece has the service put the object together. */

@@ -27,7 +27,6 @@ async function atOnce(supabase: Supabase, name: string, what: Upload, upsert: bo
     },
     { signal: what.signal },
   );
-  what.onBytes?.(bytes.length);
 }
 
 async function gathered(what: Upload): Promise<Buffer> {

@@ -26,7 +26,7 @@ export async function startAzurite(): Promise<Azurite> {
     process.execPath,
     [
       createRequire(import.meta.url).resolve("azurite/dist/src/blob/main.js"),
-      ...["--blobPort", "0"],
+      ...["--blobPort", "0", "--blobKeepAliveTimeout", "120"],
       ...["--inMemoryPersistence", "--silent", "--disableTelemetry"],
     ],
     {
