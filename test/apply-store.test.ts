@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { RunReport } from "../src/apply/events.js";
@@ -365,6 +366,89 @@ describe("bytes that come wrong", () => {
     });
     expect(outcomes).toEqual(["failed CORRUPT"]);
     expect([report.status, report.outcomes[0]?.rot]).toEqual(["incomplete", []]);
+  });
+});
+
+describe("a backend that tries again by itself", () => {
+  it("is asked once, and its attempts are told like others", async () => {
+    let asked = 0;
+    const { state, backends } = memoryWorld(["a", "b"], { "a:x": "1" });
+    const plan = await planOf(backends, [MOVE]);
+    const store = storeOf(backends.get("b")!);
+    const resilient: Backend = {
+      ...store,
+      onRetry: (told) => told({ location: "b", code: "UNAVAILABLE", message: "busy", attempt: 1, delay: 5 }),
+      write: () => {
+        asked += 1;
+        return Promise.reject(new StowageError("UNAVAILABLE", "b does not answer"));
+      },
+    };
+    const retries: string[] = [];
+    const world = { state, backends: new Map<string, Backend>([...backends, ["b", resilient]]) };
+    const report = await run(world, plan, {
+      retries: 3,
+      pause: 1,
+      onEvent: (event) => {
+        if (event.type === "retry") retries.push(`${event.location} ${event.message}`);
+      },
+    });
+    expect([told(report), asked, retries]).toEqual([["failed UNAVAILABLE"], 1, ["b busy"]]);
+  });
+
+  it("is not read again and again as a source", async () => {
+    let asked = 0;
+    const { state, backends } = memoryWorld(["a", "b"], { "a:x": "1" });
+    const plan = await planOf(backends, [COPY]);
+    const resilient: Backend = {
+      ...storeOf(backends.get("a")!),
+      // biome-ignore lint/correctness/useYield: it fails before.
+      async *read() {
+        asked += 1;
+        throw new StowageError("UNAVAILABLE", "a does not answer");
+      },
+    };
+    const world = { state, backends: new Map<string, Backend>([...backends, ["a", resilient]]) };
+    expect(told(await run(world, plan, { retries: 3, pause: 1 }))).toEqual(["failed UNAVAILABLE"]);
+    expect(asked).toBe(1);
+  });
+});
+
+describe("memory", () => {
+  it("an object of any size takes a few pieces of it: it is never collected", async () => {
+    const { state, backends } = memoryWorld(["a", "b"], {});
+    const size = 192 << 20;
+    const piece = Buffer.alloc(1 << 20, 7);
+    const hash = createHash("sha256");
+    for (let sent = 0; sent < size; sent += piece.length) hash.update(piece);
+    const sha256 = hash.digest("hex");
+    const pieces = async function* () {
+      for (let sent = 0; sent < size; sent += piece.length) yield Buffer.from(piece);
+    };
+    const entry = { key: "x", size, mtime: 0n, version: "v1" };
+    let [there, peak] = [false, 0];
+    const big: Backend = { ...storeOf(backends.get("a")!), stat: async () => entry, read: pieces };
+    const sink: Backend = {
+      ...storeOf(backends.get("b")!),
+      stat: async () => (there ? entry : undefined),
+      read: pieces,
+      async write(_, source) {
+        for await (const _piece of source.bytes()) peak = Math.max(peak, process.memoryUsage().arrayBuffers);
+        there = true;
+        return entry;
+      },
+    };
+    const world = {
+      state,
+      backends: new Map<string, Backend>([
+        ["a", big],
+        ["b", sink],
+      ]),
+    };
+    const plan = await planOf(world.backends, [{ ...COPY, content: "1", expect: "absent" }]);
+    Object.assign(plan.actions[0]!, { size, content: `sha256:${sha256}`, bytes: size });
+    const before = process.memoryUsage().arrayBuffers;
+    expect(told(await run(world, plan))).toEqual(["copied"]);
+    expect(peak - before).toBeLessThan(size / 2);
   });
 });
 

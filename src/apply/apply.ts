@@ -2,7 +2,7 @@ import type { Backend } from "../backend/backend.js";
 import { openBandwidth } from "../backend/bandwidth.js";
 import { retrying } from "../backend/retry.js";
 import type { Bandwidth, Window } from "../config/config.js";
-import type { Plan } from "../plan/plan.js";
+import type { Action, Plan } from "../plan/plan.js";
 import { checkPlan, type Earlier } from "./check.js";
 import type { ApplyEvent, RunReport } from "./events.js";
 import { openGate } from "./gate.js";
@@ -80,8 +80,14 @@ async function runPlan(
     started,
     locations,
   });
+  const touched = new Set<string>();
+  const tell = (event: ApplyEvent): void => {
+    // Only what was worked with is tidied up: another location may be outside its window, or away.
+    if (event.type === "action-start") for (const location of locationsOf(event.action)) touched.add(location);
+    emit(event);
+  };
   try {
-    const run = await prepare(id, plan, backends, options, journal, earlier);
+    const run = await prepare(id, plan, backends, { ...options, onEvent: tell }, journal, earlier);
     const bytes = actions.reduce((sum, action) => sum + action.bytes, 0);
     emit({ type: "run-start", run: id, plan_id: header.plan_id, actions: actions.length, bytes, started });
     const stopped = () => (options.signal?.aborted ?? false) || run.abort.aborted;
@@ -92,10 +98,12 @@ async function runPlan(
     emit({ type: "run-end", report });
     return report;
   } finally {
-    for (const backend of backends.values()) await backend.tidy?.(id);
+    for (const location of touched) await backends.get(location)?.tidy?.(id);
     await journal.close();
   }
 }
+
+const locationsOf = ({ from, to }: Action): string[] => [from.location, ...(to ? [to.location] : [])];
 
 const PATIENCE = 5 * 60_000;
 

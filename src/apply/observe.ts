@@ -44,7 +44,7 @@ async function holdsArrival(task: Task): Promise<boolean> {
 }
 
 /** True when only its number of names changed, and that by a removal of this plan. */
-function isRelinked(run: Run, source: Source, entry: Entry): boolean {
+export function isRelinked(run: Run, source: Source, entry: Entry): boolean {
   const known = run.relinked.get(relinkedKey(source));
   return (
     known !== undefined && known.physical === entry.physical && known.size === entry.size && known.mtime === entry.mtime

@@ -1,10 +1,11 @@
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Backend, Entry, StoreObject } from "../backend/backend.js";
 import { isTransient, retry } from "../backend/retry.js";
 import { codeOf, StowageError } from "../lib/error.js";
 import type { Ref, Target } from "../plan/plan.js";
 import { proveArrived } from "./arrival.js";
-import { at, expected, holdsContent, noteRot, readHash, remember } from "./observe.js";
+import { at, expected, holdsContent, isRelinked, noteRot, readHash, remember } from "./observe.js";
 import { paced } from "./pace.js";
 import { backendOf, type Task } from "./run.js";
 import { type CopySource, causeOf, isSourceProblem, sourceProblem, sourcesOf, UNREADABLE } from "./sources.js";
@@ -72,14 +73,19 @@ async function copyUndisturbed(
       return await copyFrom(task, source, target, confirm);
     } catch (error) {
       if (attempt === 5 || !(await lostAName(task, source, causeOf(error)))) throw error;
+      await sleep(attempt * 10);
     }
   }
 }
 
+/** Whether it still is the content is for the next attempt to say: it may just be losing the name. */
 async function lostAName(task: Task, { version, location, key }: CopySource, cause: unknown): Promise<boolean> {
   if (codeOf(cause) !== "PRECONDITION" || version === undefined) return false;
-  const now = await expected(task, { location, key, version }).catch(() => undefined);
-  return now !== undefined && now.version !== version;
+  // Another error does not say more than the one that is at hand.
+  const now = await backendOf(task.run, location)
+    .stat(key)
+    .catch(() => undefined);
+  return now !== undefined && now.version !== version && isRelinked(task.run, { location, key, version }, now);
 }
 
 async function copyFrom(

@@ -21,7 +21,7 @@ export interface StoreTraits {
 }
 
 /** A memory location that behaves like a bucket: nothing is read back when it is written. `log` hears of what is asked. */
-export function storeOf(memory: MemoryBackend, traits: StoreTraits = {}, log: string[] = []): Backend {
+export function storeOf(memory: MemoryBackend, traits: StoreTraits = {}, log: string[] = []): MemoryBackend {
   const computed = new Map<string, string>();
   for (const [key, { bytes, version }] of memory.objects) computed.set(`${key}\0${version}`, sha256Hex(bytes));
   const told = (entry: Entry): Entry => {

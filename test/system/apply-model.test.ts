@@ -4,6 +4,7 @@ import type { Backend } from "../../src/backend/backend.js";
 import type { MemoryBackend } from "../../src/backend/memory.js";
 import { type Fault, failing } from "../../src/testing/index.js";
 import { type ActionSpec, cleanup, memoryWorld, planOf, run } from "../setup/apply.js";
+import { storeOf } from "../setup/store.js";
 
 afterEach(cleanup);
 
@@ -62,7 +63,11 @@ function census(backends: ReadonlyMap<string, MemoryBackend>): Map<string, numbe
   return new Map([...places].map(([text, names]) => [text, names.size]));
 }
 
-describe("apply against random worlds, plans and faults", () => {
+describe.each([
+  { what: "directories", as: (backend: MemoryBackend): MemoryBackend => backend },
+  // They read nothing back, copy by themselves, and tell hashes of their own.
+  { what: "buckets", as: (backend: MemoryBackend) => storeOf(backend, { provider: "memory", computes: true }) },
+])("apply against random worlds of $what, plans and faults", ({ as }) => {
   it("I1: at no instant has a content fewer copies than min(what it had, what is required)", async () => {
     let removals = 0;
     await fc.assert(
@@ -77,7 +82,7 @@ describe("apply against random worlds, plans and faults", () => {
             if ((census(backends).get(text) ?? 0) < Math.min(had, 1)) violations.push(`${text} is lost`);
           }
         };
-        const watched = new Map([...backends].map(([name, backend]) => [name, watch(backend, check)]));
+        const watched = new Map([...backends].map(([name, backend]) => [name, watch(as(backend), check)]));
         const broken = new Map<string, Backend>(watched);
         if (planted) broken.set(planted.location, failing(watched.get(planted.location)!, planted));
         const options = { retries: 1, pause: 1, concurrency: 3 };
@@ -106,7 +111,7 @@ describe("apply against random worlds, plans and faults", () => {
           if (doomed === "usr" || doomed === "rot") violations.push(`removed what is ${doomed}`);
           else if (!census(backends).has(doomed)) violations.push(`removed the last copy of ${doomed}`);
         };
-        const watched = new Map([...backends].map(([name, backend]) => [name, guarded(backend, world, removed)]));
+        const watched = new Map([...backends].map(([name, backend]) => [name, guarded(as(backend), world, removed)]));
         await run({ state, backends: watched }, plan, { concurrency: 2 });
         expect(violations).toEqual([]);
       }),
