@@ -3,10 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ContainerClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type AzureLimits, azureStore } from "../src/backend/azure.js";
-import { openRequests } from "../src/backend/requests.js";
+import { openRequests, type Requests } from "../src/backend/requests.js";
 import type { ObjectStore, Upload } from "../src/backend/store.js";
 import type { AzureStore } from "../src/config/config.js";
 import { collect } from "../src/lib/iter.js";
+import { straight } from "../src/testing/index.js";
 import { codeThrown } from "../src/testing/subject.js";
 import { type Azurite, startAzurite } from "./support/azure/azurite.js";
 
@@ -75,6 +76,10 @@ describe("Azure on Azurite", () => {
     expect(await codeThrown(() => store.put("x", upload("2"), ABSENT))).toBe("PRECONDITION");
     expect(await codeThrown(() => store.put("x", upload("2"), { token: "0x1" }))).toBe("PRECONDITION");
     expect(await codeThrown(() => store.put("y", upload("2"), { token: "0x1" }))).toBe("PRECONDITION");
+    const parts = { parts: true };
+    expect(await codeThrown(() => store.put("x", upload("2", parts), ABSENT))).toBe("PRECONDITION");
+    expect(await codeThrown(() => store.put("x", upload("2", parts), { token: "0x1" }))).toBe("PRECONDITION");
+    expect(await textOf(store, "x")).toBe("1");
     const second = await store.put("x", upload("2"), { token: first.token });
     expect(second.token).not.toBe(first.token);
     expect(await textOf(store, "x")).toBe("2");
@@ -174,6 +179,24 @@ describe("Azure on Azurite", () => {
     ];
     expect(codes).toEqual(["PRECONDITION", "PRECONDITION"]);
     expect(await store.head("other")).toBeUndefined();
+  });
+
+  it("I2: a copy is of the version that is asked for, also when another comes just before it is made", async () => {
+    const { token } = await store.put("x", upload("hello"), ABSENT);
+    let sent = 0;
+    const swapping: Requests = {
+      ...straight,
+      async send(body, options) {
+        const answer = await straight.send(body, options);
+        sent += 1;
+        if (sent === 1) await client.getBlockBlobClient("x").upload("HELLO", 5);
+        return answer;
+      },
+    };
+    const late = await azureStore(config, swapping);
+    const from = { bucket: store.address, name: "x", token };
+    expect(await codeThrown(async () => late.copy?.(from, "y", upload("hello")))).toBe("PRECONDITION");
+    expect(await store.head("y")).toBeUndefined();
   });
 
   it("copies from another container of the account", async () => {
