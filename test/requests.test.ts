@@ -460,3 +460,12 @@ describe("bodies", () => {
     expect(await outcome(read(requests.watched(source)))).toBe("PRECONDITION");
   });
 });
+
+describe("what an upload waits for", () => {
+  it("is asked at once, however many places are taken: two uploads that wait for each other's sources end", async () => {
+    const [a, b] = [open({ concurrency: 1 }).requests, open({ concurrency: 1 }).requests];
+    const copy = (to: Requests, from: Requests) =>
+      to.send(async () => await from.send(async () => "bytes", { urgent: true }));
+    expect(await settled(Promise.all([copy(a, b), copy(b, a), copy(a, a)]))).toEqual(["bytes", "bytes", "bytes"]);
+  });
+});

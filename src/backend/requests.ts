@@ -35,6 +35,11 @@ export interface RequestOptions {
   /** Milliseconds that one attempt may go without a sign of life (`Attempt.alive`, or its end). */
   timeout?: number;
   again?: boolean;
+  /**
+   * Goes ahead of the limit, and counts: for opening a body that an upload waits for. That upload holds its own place meanwhile, here or at a location
+   * that waits for this one, so waiting for a place could last for ever.
+   */
+  urgent?: boolean;
 }
 
 export interface RequestsOptions {
@@ -69,8 +74,8 @@ export function openRequests(location: string, options: RequestsOptions): Reques
 
   /** One attempt, in its turn. */
   async function once<T>(number: number, body: Body<T>, request: RequestOptions): Promise<Outcome<T>> {
-    const { signal } = request;
-    const place = await gate.enter(signal);
+    const { signal, urgent } = request;
+    const place = await gate.enter(signal, urgent);
     let outcome: Outcome<T> | undefined;
     try {
       const call = () => attempt(location, number, body, { timeout: request.timeout ?? timeout, signal });

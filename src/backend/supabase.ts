@@ -67,7 +67,7 @@ async function opened(supabase: Supabase, name: string, { token, start = 0, sign
       await response.body?.cancel();
       throw new StowageError("STORE_REFUSED", `${what}: the store does not read from the middle of an object`);
     },
-    { signal },
+    { signal, urgent: true },
   );
 }
 

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
-import type { Backend } from "../backend/backend.js";
+import type { Backend, Features } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import type { Config } from "../config/config.js";
 import { codeOf, StowageError } from "../lib/error.js";
@@ -37,6 +37,8 @@ export async function withWorkspace<T>(
   if (!config) throw new StowageError("CONFIG_INVALID", `${flags.config} can not be used`);
   const closers: (() => Promise<void>)[] = [];
   let opened: Promise<Map<string, Backend>> | undefined;
+  let current: Catalog | undefined;
+  const file = join(config.settings.state, "catalog.duckdb");
   try {
     return await body({
       config,
@@ -44,20 +46,21 @@ export async function withWorkspace<T>(
       clock,
       async catalog(mode) {
         const { openCatalog } = await import("../catalog/catalog.js");
-        const catalog = await openCatalog(join(config.settings.state, "catalog.duckdb"), {
+        const catalog = await openCatalog(file, {
           readOnly: mode === "read",
           onRebuild: (reason) => output.warn(`the catalog is built anew by scanning: ${reason}`),
         });
-        let open = true;
+        current = catalog;
         const close = async (): Promise<void> => {
-          if (open) await catalog.close();
-          open = false;
+          if (current !== catalog) return;
+          current = undefined;
+          await catalog.close();
         };
         closers.push(close);
         return { ...catalog, close };
       },
       backends() {
-        opened ??= openAll(config, closers);
+        opened ??= openAll(config, file, current, closers);
         return opened;
       },
       commit: () => commitOf(config.file),
@@ -67,12 +70,37 @@ export async function withWorkspace<T>(
   }
 }
 
-async function openAll(config: Config, closers: (() => Promise<void>)[]): Promise<Map<string, Backend>> {
+async function openAll(
+  config: Config,
+  file: string,
+  catalog: Catalog | undefined,
+  closers: (() => Promise<void>)[],
+): Promise<Map<string, Backend>> {
   const { openBackends } = await import("../backend/open.js");
   const { findBackend } = await import("./plugins.js");
-  const backends = await openBackends(config, { plugin: findBackend });
+  const stores = config.locations.some(({ store }) => store !== undefined);
+  const features = stores ? await knownFeatures(file, catalog) : new Map<string, Features>();
+  const backends = await openBackends(config, { features, plugin: findBackend });
   for (const backend of backends.values()) closers.push(() => backend.close());
   return backends;
+}
+
+/** What `init` has found out about the locations. Where it can not be told now, each backend finds out again what it relies on. */
+async function knownFeatures(file: string, open: Catalog | undefined): Promise<Map<string, Features>> {
+  const { knownLocations } = await import("../catalog/scans.js");
+  const read = async (catalog: Catalog) => {
+    const known = [...(await knownLocations(catalog)).values()];
+    return new Map(known.flatMap(({ name, features }) => (features ? [[name, JSON.parse(features) as Features]] : [])));
+  };
+  if (open) return await read(open);
+  const { openCatalog } = await import("../catalog/catalog.js");
+  try {
+    const catalog = await openCatalog(file, { readOnly: true });
+    return await read(catalog).finally(() => catalog.close());
+  } catch (error) {
+    if (error instanceof StowageError) return new Map();
+    throw error;
+  }
 }
 
 /** The last commit that touched the file, as long as the file is as it was then. */

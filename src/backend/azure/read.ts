@@ -20,7 +20,7 @@ async function opened(azure: Azure, name: string, { token, start = 0, signal }: 
     azure,
     name,
     (attempt) => blob.download(start, undefined, { ...options, abortSignal: attempt.signal }),
-    { signal },
+    { signal, urgent: true },
   );
   // In Node this is a Readable of Buffers.
   return response.readableStreamBody as unknown as Body;

@@ -22,7 +22,7 @@ export async function* read(client: Client, name: string, request: ReadRequest):
         headers: { "accept-encoding": "gzip", ...(start > 0 && { range: `bytes=${start}-` }) },
         name,
       }),
-    { signal },
+    { signal, urgent: true },
   );
   if (start > 0 && response.statusCode !== 206) {
     response.destroy();

@@ -5,8 +5,8 @@ import { aborted } from "./unavailable.js";
  * answers raises it by one, up to `most`. First come, first served.
  */
 export interface Gate {
-  /** Waits for a place. Throws `ABORTED` when the signal fires before there is one. */
-  enter(signal: AbortSignal | undefined): Promise<Place>;
+  /** Waits for a place, unless it is urgent. Throws `ABORTED` when the signal fires before there is one. */
+  enter(signal: AbortSignal | undefined, urgent?: boolean): Promise<Place>;
   /** Down to one: after a rest the store is not asked by all at once. */
   startOver(): void;
   limit(): number;
@@ -57,9 +57,13 @@ export function openGate(most: number): Gate {
       limit = 1;
       round++;
     },
-    enter: (signal) =>
+    enter: (signal, urgent = false) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(aborted());
+        if (urgent) {
+          busy++;
+          return resolve(place());
+        }
         const go = () => {
           signal?.removeEventListener("abort", stop);
           resolve(place());

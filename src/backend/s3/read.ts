@@ -31,6 +31,7 @@ function open(session: Session, name: string, { token, start = 0, signal }: Read
   };
   return session.ask(name, (attempt) => client.send(new sdk.GetObjectCommand(input), { abortSignal: attempt.signal }), {
     signal,
+    urgent: true,
   });
 }
 
