@@ -158,6 +158,30 @@ describe("Azure on Azurite", () => {
     await store.discard("x");
   });
 
+  it("I6: a removal whose answer was lost is done, and another one's is not ours", async () => {
+    const attempt = (number: number) => ({ signal: new AbortController().signal, number, alive: () => undefined });
+    const losing: Requests = {
+      ...straight,
+      async send(body) {
+        await body(attempt(1)).catch(() => undefined);
+        return await body(attempt(2));
+      },
+    };
+    const { token } = await store.put("x", upload("1"), ABSENT);
+    const lossy = await azureStore(config, losing);
+    await lossy.remove("x", token);
+    expect(await store.head("x")).toBeUndefined();
+    await store.put("x", upload("1"), ABSENT);
+    expect(await codeThrown(() => lossy.remove("x", token))).toBe("PRECONDITION");
+    expect(await textOf(store, "x")).toBe("1");
+  });
+
+  it("does without credentials of its own where the machine has some, and copies nothing inside Azure then", async () => {
+    const { credentials: _, ...bare } = config;
+    const byIdentity = await azureStore({ ...bare, endpoint: "https://account.example" }, straight);
+    expect([byIdentity.copy, byIdentity.provider]).toEqual([undefined, undefined]);
+  });
+
   it("reads under the token, and from the middle", async () => {
     const { token } = await store.put("x", upload("0123456789"), ABSENT);
     expect(await textOf(store, "x", 7)).toBe("789");

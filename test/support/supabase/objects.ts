@@ -16,7 +16,7 @@ export interface FakeSupabase {
 }
 
 export type FakeDefect =
-  /** As the service did until 2025: of many that create one name at once each believes to be the first. */
+  /** As older servers do: of many that create one name at once each believes to be the first. */
   "looks before it writes" | "ignores If-Match" | "repeats a page" | "loses an answer" | "has no second listing";
 
 export interface FakeObject {
