@@ -14,7 +14,13 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/system/**"] } },
-      { extends: true, test: { name: "system", include: ["test/system/**/*.test.ts"], testTimeout: 300_000 } },
+      {
+        extends: true,
+        test: {
+          ...{ name: "system", include: ["test/system/**/*.test.ts"], testTimeout: 300_000 },
+          globalSetup: ["test/setup/radosgw.ts"],
+        },
+      },
       // Examples that have tests of their own find stowage as an installed package would.
       { extends: true, test: { name: "examples", include: ["examples/**/*.test.js"] }, resolve: { alias: PACKAGE } },
     ],

@@ -4,6 +4,7 @@ import { fullSha256, shelfOf, tokenOf, tokenParts, written } from "./object.js";
 import { complete, inParts } from "./parts.js";
 import type { Begun } from "./send-parts.js";
 import type { Session } from "./session.js";
+import { heldBelow } from "./versions.js";
 
 type Copied = Omit<Upload, "bytes" | "whole">;
 
@@ -28,7 +29,8 @@ async function copyWhole(session: Session, from: StoreObject, name: string, uplo
   const token = tokenOf(versioned, name, result?.ETag, VersionId);
   const at = result?.LastModified?.getTime() ?? Date.now();
   // It is not compared here: a hash that is not the expected one is the answer to what the copy holds.
-  return written(session, { name, token, at, sha256: fullSha256(result ?? {}) }, upload);
+  const stored = written(session, { name, token, at, sha256: fullSha256(result ?? {}) }, upload);
+  return await heldBelow(session, stored, { absent: true });
 }
 
 async function copyParts(session: Session, from: StoreObject, name: string, upload: Copied): Promise<Stored> {

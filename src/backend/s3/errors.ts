@@ -122,7 +122,9 @@ export function s3Error(error: unknown, about: About): StowageError {
 }
 
 function answered(about: About, name: string, message: string, status: number, headers: Headers): StowageError {
-  const kind = KINDS[name] ?? BY_STATUS[status] ?? (status >= 500 ? "trouble" : "refused");
+  // Under 2xx something came that is no answer: cut off, or garbled on its way.
+  const isTrouble = status >= 500 || (status >= 200 && status < 300);
+  const kind = KINDS[name] ?? BY_STATUS[status] ?? (isTrouble ? "trouble" : "refused");
   const [code, says, hint]: readonly [string, string, string?] = SENTENCES[kind];
   const own = message === "" || /^unknown/i.test(message) ? undefined : message;
   const detail = [SPEAKING.has(kind) ? own : undefined, name === "" ? undefined : name, status].filter(Boolean);

@@ -5,6 +5,8 @@ import type { Session } from "./session.js";
 
 /** Listings of one bucket under way at once. */
 const WORKERS = 8;
+/** What has fewer pages is listed before it is cut. */
+const CUT_FROM = 2;
 /** Pages that may wait for the reader. */
 const AHEAD = 16;
 
@@ -91,7 +93,7 @@ async function listRange(
   const pages = pagesOf(session);
   let { upto } = range;
   let cursor: Cursor = { after: range.after };
-  let patience = 1;
+  let patience = CUT_FROM;
   for (let count = 1; ; count++) {
     const page = await pages(prefix, cursor, signal);
     // Some stores begin with the name itself.

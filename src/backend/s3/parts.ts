@@ -1,4 +1,4 @@
-import { codeOf } from "../../lib/error.js";
+import { codeOf, StowageError } from "../../lib/error.js";
 import { unavailable } from "../requests.js";
 import { type Condition, OWN_METADATA, type Stored, type Upload } from "../store.js";
 import { INTERNAL } from "./errors.js";
@@ -8,6 +8,7 @@ import { conditionOf } from "./put-whole.js";
 import type { Reservation } from "./reserve.js";
 import { type Begun, sendParts } from "./send-parts.js";
 import { MOST_PARTS, type Session } from "./session.js";
+import { heldBelow } from "./versions.js";
 import { onWire } from "./wire.js";
 
 /** Uploads in parts. Nothing can be seen of them before they are complete; what fails is ended. */
@@ -93,6 +94,10 @@ export async function abandon(session: Session, name: string, id: string): Promi
 
 /** Makes the object visible. What an earlier attempt has achieved is found out by looking (I6). */
 export async function complete(session: Session, begun: Begun, upload: Copied, condition: Condition): Promise<Stored> {
+  return await heldBelow(session, await assemble(session, begun, upload, condition), condition);
+}
+
+async function assemble(session: Session, begun: Begun, upload: Copied, condition: Condition): Promise<Stored> {
   const { sdk, client, store } = session;
   const versioned = await session.versioned();
   const input = {
@@ -101,27 +106,40 @@ export async function complete(session: Session, begun: Begun, upload: Copied, c
   };
   let attempts = 0;
   try {
-    return await session.ask(
+    const stored = await session.ask(
       begun.name,
       async ({ signal, number }) => {
         attempts = number;
         const command = new sdk.CompleteMultipartUploadCommand(input);
         const wire = onWire(command);
         const { ETag, VersionId } = await client.send(command, { abortSignal: signal });
+        // Some stores do not know it yet.
+        if (!ETag) return undefined;
         const token = tokenOf(versioned, begun.name, ETag, VersionId);
         return written(session, { name: begun.name, token, at: wire.answered() }, upload);
       },
       { signal: upload.signal, timeout: ASSEMBLING },
     );
+    return stored ?? (await ours(session, begun, upload)) ?? gone(begun.name);
   } catch (error) {
     const code = codeOf(error);
     if (attempts < 2 || (code !== INTERNAL.noUpload && code !== "PRECONDITION")) throw error;
-    const there = await headObject(session, begun.name, upload.signal);
-    const mark = upload.metadata[OWN_METADATA.upload];
-    if (there?.size === upload.size && mark !== undefined && there.metadata?.[OWN_METADATA.upload] === mark)
-      return there;
+    const there = await ours(session, begun, upload);
+    if (there) return there;
     throw error;
   }
+}
+
+/** What lies under the name, if it is the work of this upload. */
+async function ours(session: Session, { name }: Begun, upload: Copied): Promise<Stored | undefined> {
+  const there = await headObject(session, name, upload.signal);
+  const mark = upload.metadata[OWN_METADATA.upload];
+  const same = mark !== undefined && there?.metadata?.[OWN_METADATA.upload] === mark;
+  return same && there?.size === upload.size ? there : undefined;
+}
+
+function gone(name: string): never {
+  throw new StowageError("PRECONDITION", `${name} was replaced right after it was written`);
 }
 
 /** Thousands of parts take the store its time. */

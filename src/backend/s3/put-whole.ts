@@ -4,6 +4,7 @@ import type { Condition, Stored, Upload } from "../store.js";
 import { meter, primed, streaming } from "./body.js";
 import { bare, fullSha256, shelfOf, tokenOf, tokenParts, written } from "./object.js";
 import type { Session } from "./session.js";
+import { heldBelow } from "./versions.js";
 import { onWire } from "./wire.js";
 
 /** One request; a store that checks signatures takes no other bytes. */
@@ -25,7 +26,8 @@ export async function putWhole(session: Session, name: string, upload: Upload, c
     : sendStream(session, name, upload, send));
   if (upload.whole) upload.onBytes?.(upload.size);
   const token = tokenOf(versioned, name, answer.ETag, answer.VersionId);
-  return written(session, { name, token, at: answer.at, sha256: fullSha256(answer) }, upload);
+  const stored = written(session, { name, token, at: answer.at, sha256: fullSha256(answer) }, upload);
+  return await heldBelow(session, stored, condition);
 }
 
 async function sendStream<T>(

@@ -1,8 +1,8 @@
 import { codeOf, StowageError } from "../../lib/error.js";
 import { headObject } from "./look.js";
 import { tokenParts } from "./object.js";
-import { decoder } from "./page.js";
 import type { Session } from "./session.js";
+import { absent, deletion, replaced, versionsOf } from "./versions.js";
 
 /**
  * Removes the object while it has the token. In a versioned bucket it becomes an older version below a delete marker, and it is looked at what
@@ -26,16 +26,6 @@ async function erase(session: Session, name: string, token: string): Promise<voi
     if (attempts < 2) throw new StowageError("NOT_FOUND", `${name} does not exist`);
   }
 }
-
-const deletion = (
-  session: Session,
-  name: string,
-  signal: AbortSignal,
-  more: { IfMatch?: string; VersionId?: string },
-) =>
-  session.client.send(new session.sdk.DeleteObjectCommand({ Bucket: session.store.bucket, Key: name, ...more }), {
-    abortSignal: signal,
-  });
 
 async function hide(session: Session, name: string, token: string): Promise<void> {
   const { etag, versionId } = tokenParts(token);
@@ -68,49 +58,6 @@ async function isHidden(session: Session, name: string, versionId: string | unde
   if (top?.id !== versionId) throw replaced(name);
   return versions[0]?.marker === true;
 }
-
-interface Version {
-  id: string;
-  marker: boolean;
-}
-
-/**
- * What lies under the name, newest first: the versions, after the delete marker that hides them, if any; or only the entry right below `under`.
- */
-async function versionsOf(session: Session, name: string, signal: AbortSignal, under?: string): Promise<Version[]> {
-  if (under !== undefined) return await versionPage(session, name, signal, under, 1);
-  const page = await versionPage(session, name, signal, under, MANY);
-  return page.filter(({ marker, latest }) => !marker || latest).sort((a, b) => Number(b.latest) - Number(a.latest));
-}
-
-const MANY = 100;
-
-async function versionPage(
-  session: Session,
-  name: string,
-  signal: AbortSignal,
-  under: string | undefined,
-  MaxKeys: number,
-): Promise<(Version & { latest: boolean })[]> {
-  const { sdk, client, store } = session;
-  const input = {
-    ...{ Bucket: store.bucket, Prefix: name, MaxKeys, EncodingType: "url" as const },
-    ...(under !== undefined && { KeyMarker: name, VersionIdMarker: under }),
-  };
-  const { Versions, DeleteMarkers, EncodingType } = await client.send(new sdk.ListObjectVersionsCommand(input), {
-    abortSignal: signal,
-  });
-  const decode = decoder(EncodingType);
-  const own = <T extends { Key?: string | undefined }>(entries: T[] | undefined) =>
-    (entries ?? []).filter(({ Key = "" }) => decode(Key) === name);
-  const entry = (marker: boolean) => (each: { VersionId?: string | undefined; IsLatest?: boolean | undefined }) => ({
-    ...{ id: each.VersionId ?? "null", marker, latest: each.IsLatest === true },
-  });
-  return [...own(Versions).map(entry(false)), ...own(DeleteMarkers).map(entry(true))];
-}
-
-const replaced = (name: string) => new StowageError("PRECONDITION", `${name} is another version by now`);
-const absent = (name: string) => new StowageError("NOT_FOUND", `${name} does not exist`);
 
 /** Removes whatever is there; in a versioned bucket it stays below a delete marker. */
 export async function discard(session: Session, name: string): Promise<void> {

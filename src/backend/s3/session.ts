@@ -110,6 +110,7 @@ function clientOf(sdk: typeof Sdk, store: S3Store, region: () => Promise<string>
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
     expectContinueHeader: false,
+    logger: SILENT,
     requestHandler: {
       ...{ connectionTimeout: CONNECT, socketTimeout: SILENCE, requestTimeout: 0 },
       ...{ httpAgent: agent, httpsAgent: agent },
@@ -120,6 +121,10 @@ function clientOf(sdk: typeof Sdk, store: S3Store, region: () => Promise<string>
     ...(store.credentials && { credentials: store.credentials }),
   });
 }
+
+/** The SDK would write to the console; what went wrong is thrown. */
+const ignore = (): void => undefined;
+const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 /** A bucket of Amazon's, and not of another store that speaks S3. */
 export const isAmazon = ({ endpoint }: S3Store): boolean => endpoint === undefined || AMAZON.test(endpoint);
