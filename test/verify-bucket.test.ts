@@ -122,7 +122,7 @@ describe("verifying a bucket", () => {
     const noon = LATER + 12 * 3_600_000;
     expect(await place.verify({ due: true, now: noon })).toMatchObject({
       checked: 0,
-      skipped: [{ location: "s3", reason: "it is outside its windows (22:00-06:30)" }],
+      skipped: [{ location: "s3", reason: "it is outside its windows (22:00-06:30)", waits: true }],
     });
     expect(await place.verify({ now: noon })).toMatchObject({ checked: 1, skipped: [] });
     expect(await place.verify({ due: true, now: noon + 12 * 3_600_000 })).toMatchObject({ checked: 1, skipped: [] });

@@ -28,7 +28,12 @@ export interface VerifyReport {
   /** Nobody had read them before, and their metadata claimed another hash: the catalog knows better now. */
   corrected: (Finding & { expected: string; actual: string })[];
   /** Locations that were not read, or not believed afterwards. */
-  skipped: { location: string; reason: string }[];
+  skipped: {
+    location: string;
+    reason: string;
+    /** It is only outside its windows: nothing is wrong. */
+    waits?: true;
+  }[];
 }
 
 const LISTED = 1_000;

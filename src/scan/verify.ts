@@ -48,8 +48,9 @@ export async function verify(
       const backend = backends.get(location.name);
       if (!backend || options.signal?.aborted || (options.due && !location.verify)) continue;
       const task = { config, catalog, location, backend, options, pool, report };
-      const reason = closed(task) ?? (await verifyLocation(task, known.get(location.name)));
-      if (reason !== undefined) report.skipped.push({ location: location.name, reason });
+      const waits = closed(task);
+      const reason = waits ?? (await verifyLocation(task, known.get(location.name)));
+      if (reason !== undefined) report.skipped.push({ location: location.name, reason, ...(waits && { waits: true }) });
     }
     return report;
   } finally {

@@ -64,7 +64,8 @@ ${exits([1, "error, or something could not be read"], [6, "damaged files found"]
       else await output.lines(verifyLines(report, output.text));
       if (flags.out !== undefined) await this.writeRepair(flags.out, workspace, catalog, output);
       if (report.counts.rot > 0) return ExitCode.integrity;
-      return report.counts.unreadable + report.skipped.length > 0 ? ExitCode.error : ExitCode.ok;
+      const skipped = report.skipped.filter(({ waits }) => !waits);
+      return report.counts.unreadable + skipped.length > 0 ? ExitCode.error : ExitCode.ok;
     });
   }
 
