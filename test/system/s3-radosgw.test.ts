@@ -92,28 +92,20 @@ describe.skipIf(!server)("S3, radosgw", () => {
     const { store, client, bucket } = await world();
     await store.put("x", uploadOf("1"), { absent: true });
     await dropBucket(client, bucket);
-    for (const body of [
-      store.head("x"),
-      namesOf(store),
-      textOf(store, "x"),
-      store.remove("x", "0"),
-      store.tags?.("x"),
-    ]) {
-      expect(await refusal(body)).toBe("UNAVAILABLE");
-    }
+    const asking = [store.head("x"), namesOf(store), textOf(store, "x"), store.remove("x", "0"), store.tags?.("x")];
+    expect(await Promise.all(asking.map(refusal))).toEqual(asking.map(() => "UNAVAILABLE"));
   });
 
   it.each([
-    { name: "an unknown key", credentials: { accessKeyId: "nobody", secretAccessKey: "secret" } },
-    { name: "a wrong secret", credentials: { accessKeyId: "stowageaccess", secretAccessKey: "wrong" } },
+    { name: "an unknown key", credentials: { accessKeyId: "nobody", secretAccessKey: "no-secret" } },
+    { name: "a wrong secret", credentials: { accessKeyId: "stowageaccess", secretAccessKey: "no-secret" } },
   ])("says that access is denied to $name, and keeps the secret", async ({ credentials }) => {
     const { store } = await world({ store: { credentials } });
+    const caught = (body: Promise<unknown>) => body.catch((error: unknown) => error);
     const asking = [store.head("x"), namesOf(store), store.put("x", uploadOf("1"), { absent: true })];
-    for (const error of await Promise.all(
-      asking.map((body) => Promise.resolve<unknown>(body).catch((thrown: unknown) => thrown)),
-    )) {
+    for (const error of await Promise.all(asking.map(caught))) {
       expect(codeOf(error)).toBe("ACCESS_DENIED");
-      expect(String(error)).not.toContain(credentials.secretAccessKey === "secret" ? "=secret" : "wrong");
+      expect(String(error)).not.toContain("no-secret");
     }
   });
 

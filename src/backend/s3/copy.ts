@@ -1,17 +1,42 @@
+import { codeOf, StowageError } from "../../lib/error.js";
 import type { StoreObject } from "../backend.js";
 import type { Stored, Upload } from "../store.js";
+import { ownWork } from "./look.js";
 import { fullSha256, shelfOf, tokenOf, tokenParts, written } from "./object.js";
 import { complete, inParts } from "./parts.js";
+import { removeObject } from "./remove.js";
 import type { Begun } from "./send-parts.js";
 import type { Session } from "./session.js";
 import { heldBelow } from "./versions.js";
 
 type Copied = Omit<Upload, "bytes" | "whole">;
 
-/** Lets the store copy: the very version of the source, to a name that is free. */
+/**
+ * Lets the store copy: the very version of the source, to a name that is free. In a versioned bucket an older version could be copied too:
+ * afterwards it is looked whether it is the current one.
+ */
 export async function copy(session: Session, from: StoreObject, name: string, upload: Copied): Promise<Stored> {
   const large = upload.size > session.limits.copy;
-  return large ? await copyParts(session, from, name, upload) : await copyWhole(session, from, name, upload);
+  const stored = large ? await copyParts(session, from, name, upload) : await copyWhole(session, from, name, upload);
+  if (await isCurrent(session, from)) return stored;
+  await removeObject(session, name, stored.token);
+  throw new StowageError("PRECONDITION", `${from.name} is another version by now`);
+}
+
+async function isCurrent(session: Session, from: StoreObject): Promise<boolean> {
+  const { sdk, client } = session;
+  const { versionId } = tokenParts(from.token);
+  if (versionId === undefined) return true;
+  const input = { Bucket: bucketOf(from), Key: from.name };
+  try {
+    const now = await session.ask(from.name, ({ signal }) =>
+      client.send(new sdk.HeadObjectCommand(input), { abortSignal: signal }),
+    );
+    return (now.VersionId ?? "null") === versionId;
+  } catch (error) {
+    if (codeOf(error) === "NOT_FOUND") return false;
+    throw error;
+  }
 }
 
 async function copyWhole(session: Session, from: StoreObject, name: string, upload: Copied): Promise<Stored> {
@@ -26,10 +51,13 @@ async function copyWhole(session: Session, from: StoreObject, name: string, uplo
     ({ signal }) => client.send(new sdk.CopyObjectCommand(input), { abortSignal: signal }),
     { signal: upload.signal, timeout: COPYING },
   );
-  const token = tokenOf(versioned, name, result?.ETag, VersionId);
   const at = result?.LastModified?.getTime() ?? Date.now();
   // It is not compared here: a hash that is not the expected one is the answer to what the copy holds.
-  const stored = written(session, { name, token, at, sha256: fullSha256(result ?? {}) }, upload);
+  const told = { name, at, sha256: fullSha256(result ?? {}) };
+  const known = result?.ETag && (!versioned || VersionId !== undefined);
+  const stored = known
+    ? written(session, { ...told, token: tokenOf(versioned, name, result.ETag, VersionId) }, upload)
+    : await ownWork(session, name, upload);
   return await heldBelow(session, stored, { absent: true });
 }
 
@@ -63,12 +91,13 @@ async function copyPart(session: Session, begun: Begun, from: StoreObject, numbe
 /** The version where there is one, and the condition all the same. */
 function sourceOf(from: StoreObject): { CopySource: string; CopySourceIfMatch: string } {
   const { etag, versionId } = tokenParts(from.token);
-  const bucket = from.bucket.slice(from.bucket.lastIndexOf("/") + 1);
   const path = from.name.split("/").map(encodeURIComponent).join("/");
   const version = versionId === undefined ? "" : `?versionId=${encodeURIComponent(versionId)}`;
-  return { CopySource: `${bucket}/${path}${version}`, CopySourceIfMatch: etag };
+  return { CopySource: `${bucketOf(from)}/${path}${version}`, CopySourceIfMatch: etag };
 }
 
 const AT_ONCE = 4;
 /** The store copies up to 5 GiB for one request. */
 const COPYING = 15 * 60_000;
+
+const bucketOf = ({ bucket }: StoreObject): string => bucket.slice(bucket.lastIndexOf("/") + 1);

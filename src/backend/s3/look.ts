@@ -1,5 +1,5 @@
-import { codeOf } from "../../lib/error.js";
-import type { Stored } from "../store.js";
+import { codeOf, StowageError } from "../../lib/error.js";
+import { OWN_METADATA, type Stored, type Upload } from "../store.js";
 import { noBucket } from "./errors.js";
 import { describe } from "./object.js";
 import type { Session } from "./session.js";
@@ -30,6 +30,19 @@ export async function headObject(session: Session, name: string, signal?: AbortS
     await requireBucket(session);
     return undefined;
   }
+}
+
+/** What was just written under the name, where the answer did not tell enough. @throws `PRECONDITION` when it is another's work */
+export async function ownWork(
+  session: Session,
+  name: string,
+  upload: Omit<Upload, "bytes" | "whole">,
+): Promise<Stored> {
+  const there = await headObject(session, name, upload.signal);
+  const mark = upload.metadata[OWN_METADATA.upload];
+  const same = mark !== undefined && there?.metadata?.[OWN_METADATA.upload] === mark;
+  if (same && there?.size === upload.size) return there;
+  throw new StowageError("PRECONDITION", `${name} was replaced right after it was written`);
 }
 
 /** A checksum may need a permission of its own (KMS), or a store that knows of them. */

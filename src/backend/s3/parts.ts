@@ -1,8 +1,8 @@
-import { codeOf, StowageError } from "../../lib/error.js";
+import { codeOf } from "../../lib/error.js";
 import { unavailable } from "../requests.js";
-import { type Condition, OWN_METADATA, type Stored, type Upload } from "../store.js";
+import type { Condition, Stored, Upload } from "../store.js";
 import { INTERNAL } from "./errors.js";
-import { headObject } from "./look.js";
+import { ownWork } from "./look.js";
 import { shelfOf, tokenOf, written } from "./object.js";
 import { conditionOf } from "./put-whole.js";
 import type { Reservation } from "./reserve.js";
@@ -114,32 +114,20 @@ async function assemble(session: Session, begun: Begun, upload: Copied, conditio
         const wire = onWire(command);
         const { ETag, VersionId } = await client.send(command, { abortSignal: signal });
         // Some stores do not know it yet.
-        if (!ETag) return undefined;
+        if (!ETag || (versioned && VersionId === undefined)) return undefined;
         const token = tokenOf(versioned, begun.name, ETag, VersionId);
         return written(session, { name: begun.name, token, at: wire.answered() }, upload);
       },
       { signal: upload.signal, timeout: ASSEMBLING },
     );
-    return stored ?? (await ours(session, begun, upload)) ?? gone(begun.name);
+    return stored ?? (await ownWork(session, begun.name, upload));
   } catch (error) {
     const code = codeOf(error);
     if (attempts < 2 || (code !== INTERNAL.noUpload && code !== "PRECONDITION")) throw error;
-    const there = await ours(session, begun, upload);
-    if (there) return there;
-    throw error;
+    return await ownWork(session, begun.name, upload).catch(() => {
+      throw error;
+    });
   }
-}
-
-/** What lies under the name, if it is the work of this upload. */
-async function ours(session: Session, { name }: Begun, upload: Copied): Promise<Stored | undefined> {
-  const there = await headObject(session, name, upload.signal);
-  const mark = upload.metadata[OWN_METADATA.upload];
-  const same = mark !== undefined && there?.metadata?.[OWN_METADATA.upload] === mark;
-  return same && there?.size === upload.size ? there : undefined;
-}
-
-function gone(name: string): never {
-  throw new StowageError("PRECONDITION", `${name} was replaced right after it was written`);
 }
 
 /** Thousands of parts take the store its time. */

@@ -41,9 +41,10 @@ export function listObjects(name: string, bucket: FakeBucket, query: Query, most
     const top = bucket.keys.get(key)?.[0];
     return top && !top.marker && byBytes(key, after) > 0 ? [{ key, version: top }] : [];
   });
+  const grouping = token !== null && query.has("delimiter");
   // A group that was told of already is skipped with all its keys.
   const found = page(
-    rows.filter(({ key }) => !(token !== null && after.endsWith("/") && key.startsWith(after))),
+    rows.filter(({ key }) => !(grouping && after.endsWith("/") && key.startsWith(after))),
     query,
     most,
   );
