@@ -17,7 +17,8 @@ let server: Server;
 let proxy: FaultProxy;
 let got: Got[];
 const ANSWER = "0123456789".repeat(100);
-const PAGE = "<List><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents><Token>t</Token></List>";
+const PAGE =
+  "<List><KeyCount>2</KeyCount><Contents><Key>a</Key></Contents><Contents><Key>b</Key></Contents><Token>t</Token></List>";
 
 beforeEach(async () => {
   got = [];
@@ -183,7 +184,10 @@ describe("the fault proxy", () => {
     proxy.faults = scripted(kind("list"), { kind: "page", what: "missing" }, { kind: "page", what: "repeated" });
     const missing = await list();
     expect([keys(missing), missing.includes("<Token>t</Token>")]).toEqual(["", true]);
-    expect(keys(await list())).toBe("abab");
+    expect(missing).toContain("<KeyCount>0</KeyCount>");
+    const repeated = await list();
+    expect(keys(repeated)).toBe("abab");
+    expect(repeated).toContain("<KeyCount>4</KeyCount>");
   });
 
   it.each([

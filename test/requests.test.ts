@@ -297,6 +297,14 @@ describe("the circuit breaker", () => {
     expect(requests.pausedFor()).toBe(1500);
   });
 
+  it("lets the request that tries open what it waits for", async () => {
+    const { requests } = open();
+    await breakCircuit(requests);
+    const upload = requests.send(() => requests.send(async () => "bytes", { urgent: true }));
+    expect(await settled(upload)).toBe("bytes");
+    expect(requests.pausedFor()).toBe(0);
+  });
+
   it("waits as long as the store wished when it sent it to rest", async () => {
     const { requests } = open();
     for (let n = 0; n < 10; n++)

@@ -4,7 +4,7 @@ import { type Attempt, attempt } from "./requests/attempt.js";
 import { openBudget } from "./requests/budget.js";
 import { openGate, type Place } from "./requests/gate.js";
 import { pause } from "./requests/pause.js";
-import { type Outcome, openRest } from "./requests/rest.js";
+import { type Outcome, openRest, PATIENCE } from "./requests/rest.js";
 import { type Transience, transienceOf } from "./requests/unavailable.js";
 import { watched } from "./requests/watched.js";
 import type { Retry } from "./retry.js";
@@ -51,6 +51,8 @@ export interface RequestsOptions {
   /** Milliseconds without a sign of life: of an attempt, and between two pieces of a body. */
   timeout?: number;
   stall?: number;
+  /** Milliseconds without an answer after which the location is given up. */
+  patience?: number;
   /** 0 ≤ x < 1 */
   random?: () => number;
 }
@@ -67,10 +69,17 @@ const THROTTLES_PER_RETRY = 5;
  * is cockatiel's; its retry and timeout can not be cancelled while they wait, and its bulkhead has a fixed size, so these are ours.
  */
 export function openRequests(location: string, options: RequestsOptions): Requests {
-  const { retries, concurrency, timeout = SILENCE, stall = SILENCE, random = Math.random } = options;
+  const {
+    retries,
+    concurrency,
+    timeout = SILENCE,
+    stall = SILENCE,
+    patience = PATIENCE,
+    random = Math.random,
+  } = options;
   const gate = openGate(concurrency);
   const budget = openBudget();
-  const rest = openRest(location, { random, onRest: gate.startOver });
+  const rest = openRest(location, { patience, random, onRest: gate.startOver });
 
   /** One attempt, in its turn. */
   async function once<T>(number: number, body: Body<T>, request: RequestOptions): Promise<Outcome<T>> {
@@ -79,7 +88,7 @@ export function openRequests(location: string, options: RequestsOptions): Reques
     let outcome: Outcome<T> | undefined;
     try {
       const call = () => attempt(location, number, body, { timeout: request.timeout ?? timeout, signal });
-      outcome = await rest.run(call, signal);
+      outcome = await rest.run(call, signal, urgent);
       return outcome;
     } finally {
       place.leave(outcome ? howItWent(outcome) : "failed");

@@ -32,6 +32,8 @@ export interface Seen {
   fault?: Fault;
   /** What the client was answered; unset where it got no answer. */
   status?: number;
+  /** The exchange is over, one way or the other. */
+  closed?: true;
 }
 
 export type Faults = (seen: Seen) => Fault | undefined;

@@ -30,6 +30,9 @@ export async function openProxy(upstream: string, faults: Faults = () => undefin
     outgoing.on("finish", () => {
       seen.status = outgoing.statusCode;
     });
+    outgoing.on("close", () => {
+      seen.closed = true;
+    });
     // A client that went away is one of the things that happen here.
     outgoing.on("error", () => undefined);
     incoming.on("error", () => undefined);
@@ -194,9 +197,10 @@ const CONTENTS = /<Contents>.*?<\/Contents>/gs;
 
 const contentsOf = (xml: string): string[] => xml.match(CONTENTS) ?? [];
 
+/** As a store that believes what it says: the count of keys is that of the page. */
 function otherPage(pages: Pages, what: "missing" | "repeated", xml: string): string {
-  if (what === "missing") return xml.replace(CONTENTS, "");
-  const again = pages.last.join("");
   const first = xml.search(/<Contents>/);
-  return first < 0 ? xml : xml.slice(0, first) + again + xml.slice(first);
+  const again = what === "repeated" && first >= 0 ? xml.slice(0, first) + pages.last.join("") + xml.slice(first) : xml;
+  const page = what === "missing" ? xml.replace(CONTENTS, "") : again;
+  return page.replace(/<KeyCount>\d+<\/KeyCount>/, `<KeyCount>${contentsOf(page).length}</KeyCount>`);
 }

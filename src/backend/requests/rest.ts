@@ -14,8 +14,11 @@ export type Outcome<T> = { value: T } | { answer: unknown } | { failed: unknown 
 
 /** A circuit breaker that lets requests wait, not fail. */
 export interface Rest {
-  /** Runs the request when the location does not rest, as the one that tries when a rest is over. Throws `ABORTED`, and `UNAVAILABLE` when patience is over. */
-  run<T>(request: () => Promise<Outcome<T>>, signal: AbortSignal | undefined): Promise<Outcome<T>>;
+  /**
+   * Runs the request when the location does not rest, as the one that tries when a rest is over. Throws `ABORTED`, and `UNAVAILABLE` when patience is over.
+   * One that is urgent does not wait for the one that tries: that may be waiting for it.
+   */
+  run<T>(request: () => Promise<Outcome<T>>, signal: AbortSignal | undefined, urgent?: boolean): Promise<Outcome<T>>;
   /** Milliseconds until the location is asked again; 0 = now. */
   pausedFor(): number;
   /** Patience is over: the store has not answered for too long, and has not since. */
@@ -27,7 +30,13 @@ interface Failure<T> {
   outcome: Outcome<T>;
 }
 
-export function openRest(location: string, options: { random: () => number; onRest: () => void }): Rest {
+interface RestOptions {
+  patience: number;
+  random: () => number;
+  onRest: () => void;
+}
+
+export function openRest(location: string, options: RestOptions): Rest {
   let until = 0;
   let since: number | undefined;
   let reason: unknown;
@@ -54,13 +63,13 @@ export function openRest(location: string, options: { random: () => number; onRe
   });
   const remaining = () => (breaker.state === CircuitState.Open ? Math.max(0, until - Date.now()) : 0);
 
-  const patience = () => (since === undefined ? PATIENCE : since + PATIENCE - Date.now());
+  const patience = () => (since === undefined ? options.patience : since + options.patience - Date.now());
 
   /** Returns in the very turn in which the request can be handed to the breaker. */
   async function over(signal: AbortSignal | undefined): Promise<void> {
     while (breaker.state === CircuitState.HalfOpen || remaining() > 0) {
       const left = patience();
-      if (left <= 0) throw givenUp(location, reason);
+      if (left <= 0) throw givenUp(location, options.patience, reason);
       const { done, ring } = alarm(Math.min(left, remaining() || left), signal);
       waiting.add(ring);
       await done.finally(() => waiting.delete(ring));
@@ -70,7 +79,8 @@ export function openRest(location: string, options: { random: () => number; onRe
   return {
     pausedFor: remaining,
     isGivenUp: () => patience() <= 0,
-    async run(request, signal) {
+    async run(request, signal, urgent = false) {
+      if (urgent && breaker.state === CircuitState.HalfOpen) return await request();
       await over(signal);
       try {
         return await breaker.execute(async () => {
@@ -97,8 +107,8 @@ function reasonOf(result: object): unknown {
 
 const wanted = (error: unknown): number => Math.min(transienceOf(error).retryAfter ?? 0, LONGEST_REST);
 
-const givenUp = (location: string, cause: unknown) =>
-  unavailable(`${location} has not answered for ${Math.round(PATIENCE / 60_000)} minutes`, {
+const givenUp = (location: string, patience: number, cause: unknown) =>
+  unavailable(`${location} has not answered for ${Math.round(patience / 60_000)} minutes`, {
     cause,
     hint: "Run the command again when it can be reached.",
   });
