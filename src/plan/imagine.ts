@@ -35,12 +35,14 @@ export async function imagine(
       from_key: column(own.map(({ from }) => from.key)),
     });
     const named = layoutColumns(site.location.layout);
+    const archived = site.shut === undefined ? null : `It is stored in ${site.shut}.`;
     await catalog.run(sql`
       INSERT INTO work.${name(after)} BY NAME
       SELECT *, ${named.project} AS project, ${named.attrs} AS attrs FROM (
         SELECT ${site.order}::INTEGER AS loc, ${site.name} AS location, m.key, nfc_normalize(m.key) AS norm_key, s.sha256, s.size, s.mtime,
           ${instant(now)} AS accessed, 'planned' AS version, NULL::VARCHAR AS physical, 'present' AS state,
-          ${instant(now)} AS first_seen, ${instant(now)} AS last_verified, s.media_type, s.mime, TRUE AS usable, ${raw(String(site.counted))} AS counted
+          ${instant(now)} AS first_seen, ${instant(now)} AS last_verified, s.media_type, s.mime, TRUE AS usable, ${raw(String(site.counted))} AS counted,
+          ${archived}::VARCHAR AS archived
         FROM ${made} m JOIN work.${name(before)} s ON s.location = m.from_location AND s.key = m.from_key)`);
   }
 }

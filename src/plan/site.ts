@@ -21,6 +21,8 @@ export interface Site {
   stuck: { code: string; reason: string } | undefined;
   /** Its instances count as copies. */
   counted: boolean;
+  /** What arrives there can not be looked at again before something else goes: the class that it is stored in. */
+  shut: string | undefined;
   /** Why nothing can be placed there, where `writable` is false. */
   unavailable: { code: string; reason: string } | undefined;
   suspect: string | undefined;
@@ -59,10 +61,12 @@ const siteRows = sql<SiteRow>`
 /** The locations in config order. Retired ones are listed but neither usable nor writable. */
 export async function loadSites(config: Config, catalog: Catalog): Promise<Site[]> {
   const rows = new Map((await catalog.rows(siteRows)).map((row) => [row.name, row]));
-  return config.locations.map((location, order) => toSite(location, order, rows.get(location.name)));
+  return config.locations.map((location, order) =>
+    toSite(location, order, rows.get(location.name), config.safety.verify),
+  );
 }
 
-function toSite(location: Location, order: number, row: SiteRow | undefined): Site {
+function toSite(location: Location, order: number, row: SiteRow | undefined, verify: Config["safety"]["verify"]): Site {
   const suspect = suspectReason(location, row);
   const usable = (location.status === "active" || location.status === "draining") && suspect === undefined;
   const unavailable = whyNotWritable(location, suspect);
@@ -77,6 +81,7 @@ function toSite(location: Location, order: number, row: SiteRow | undefined): Si
     removable: usable && !location.readOnly && stuck === undefined,
     stuck,
     counted: usable && location.status === "active",
+    shut: verify === "content" ? archiveClass(location) : undefined,
     unavailable,
     suspect,
     foldsCase: features?.foldsCase ?? false,
@@ -96,6 +101,12 @@ function toSite(location: Location, order: number, row: SiteRow | undefined): Si
       bytes: row?.used ?? 0,
     },
   };
+}
+
+/** A class whose objects have to be restored before they can be read. */
+function archiveClass({ store }: Location): string | undefined {
+  if (store?.type === "s3" && ["GLACIER", "DEEP_ARCHIVE"].includes(store.storageClass ?? "")) return store.storageClass;
+  return store?.type === "azure" && store.storageClass === "Archive" ? store.storageClass : undefined;
 }
 
 function suspectReason(location: Location, row: SiteRow | undefined): string | undefined {

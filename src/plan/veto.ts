@@ -62,6 +62,7 @@ function keepUnproven(going: ReadonlyMap<Instance, Unwanted>, keep: Keep, contex
     const held = wishes.flatMap(({ outcome }) => (outcome?.kind === "held" ? [outcome.instance] : []));
     const read = wishes.some((wish) => isReadFrom(instance, wish)) || (action === "delete" && allowLastCopy);
     const unread = [...(instance.claimed && !read ? [instance] : []), ...held].find(({ claimed }) => claimed);
+    const lasting = wishes.find(({ outcome, site }) => outcome?.kind === "placed" && site.shut !== undefined);
     const shut = [instance, ...held].find(({ provable }) => !provable);
     if (unread) keep(instance, "claimed", isClaimed(unread === instance ? "its content" : at(unread), unread.site));
     else if (shut)
@@ -69,6 +70,12 @@ function keepUnproven(going: ReadonlyMap<Instance, Unwanted>, keep: Keep, contex
         instance,
         "archived",
         `${shut === instance ? "it" : at(shut)} can not be looked at again before something goes. ${shut.archived}`,
+      );
+    else if (lasting)
+      keep(
+        instance,
+        "archived",
+        `what arrives in ${lasting.site.name} can not be read back (storage_class: ${lasting.site.shut}): \`safety: { verify: checksum }\` trusts the store's own checksum`,
       );
     else if (action === "delete" && trash && instance.archived !== null)
       keep(instance, "archived", `it can not be copied into the trash. ${instance.archived}`);

@@ -184,7 +184,7 @@ export function placesWithWishes(content: Content, context: Context): Place[] {
 
 export const newPlace = (site: Site): Place => ({
   ...{ site, physical: null, counted: site.counted },
-  ...{ provable: true, claimed: false },
+  ...{ provable: site.shut === undefined, claimed: false },
 });
 
 /** What is missing: a copy in a domain that has none, any further copy, or nothing. */
