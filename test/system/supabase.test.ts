@@ -1,9 +1,9 @@
 import { afterAll, beforeAll } from "vitest";
-import { bucketBackend } from "../src/backend/bucket.js";
-import { supabaseStore } from "../src/backend/supabase.js";
-import { describeBackend, type Subject, straight } from "../src/testing/index.js";
-import { type FakeSupabase, fakeSupabase } from "./support/supabase/fake.js";
-import { store as put } from "./support/supabase/objects.js";
+import { bucketBackend } from "../../src/backend/bucket.js";
+import { supabaseStore } from "../../src/backend/supabase.js";
+import { describeBackend, type Subject, straight } from "../../src/testing/index.js";
+import { type FakeSupabase, fakeSupabase } from "../support/supabase/fake.js";
+import { store as put } from "../support/supabase/objects.js";
 
 let fake: FakeSupabase;
 beforeAll(async () => {
