@@ -46,7 +46,8 @@ async function objectsPage(
     undefined,
     async (attempt) => {
       const answer = await client.send(new sdk.ListObjectsV2Command(input), { abortSignal: attempt.signal });
-      const { Contents = [], IsTruncated, NextContinuationToken: token, ContinuationToken: echo, KeyCount } = answer;
+      const { Contents = [], NextContinuationToken: token, ContinuationToken: echo, KeyCount } = answer;
+      const goesOn = truncated(session, answer);
       const decode = decoder(answer.EncodingType);
       const objects = Contents.map((object) => describe(session, decode(object.Key ?? ""), object, undefined));
       const names = objects.map(({ name }) => name);
@@ -54,7 +55,7 @@ async function objectsPage(
       if (cursor.token !== undefined && echo !== undefined && echo !== cursor.token)
         throw wrong(session, "another page came");
       if (KeyCount !== undefined && KeyCount !== Contents.length) throw wrong(session, "a page is not whole");
-      if (!IsTruncated) return { objects, last: names.at(-1) };
+      if (!goesOn) return { objects, last: names.at(-1) };
       if (token === undefined || token === cursor.token) throw wrong(session, "it does not go on");
       return { objects, last: names.at(-1), next: { token, after: names.at(-1) ?? cursor.after } };
     },
@@ -74,7 +75,8 @@ async function versionsPage(
     undefined,
     async (attempt) => {
       const answer = await client.send(new sdk.ListObjectVersionsCommand(input), { abortSignal: attempt.signal });
-      const { Versions = [], DeleteMarkers = [], IsTruncated, NextVersionIdMarker } = answer;
+      const { Versions = [], DeleteMarkers = [], NextVersionIdMarker } = answer;
+      const goesOn = truncated(session, answer);
       const decode = decoder(answer.EncodingType);
       const objects = Versions.filter(({ IsLatest }) => IsLatest).map((object) =>
         describe(session, decode(object.Key ?? ""), object, object.VersionId ?? "null"),
@@ -94,7 +96,7 @@ async function versionsPage(
         .filter((name) => name !== undefined)
         .sort(compareKeys)
         .at(-1);
-      if (!IsTruncated) return { objects, last };
+      if (!goesOn) return { objects, last };
       const versionId = NextVersionIdMarker === "" ? undefined : NextVersionIdMarker;
       if (last === undefined || (last === cursor.after && versionId === cursor.versionId)) {
         throw wrong(session, "it does not go on");
@@ -129,6 +131,12 @@ export const decoder =
   (encoding: string | undefined) =>
   (text: string): string =>
     encoding === "url" ? decodeURIComponent(text.replaceAll("+", " ")) : text;
+
+/** Whether another page follows. Every listing says so; what does not is none, though it came as a success (I5). */
+export function truncated(session: Session, { IsTruncated }: { IsTruncated?: boolean | undefined }): boolean {
+  if (IsTruncated === undefined) throw wrong(session, "an answer is no listing");
+  return IsTruncated;
+}
 
 /** A page that repeats or skips back would lose or double objects: names only ever grow. */
 function inOrder(session: Session, prefix: string, cursor: Cursor, names: readonly string[], strictly: boolean): void {

@@ -1,7 +1,7 @@
 import { StowageError } from "../../lib/error.js";
 import type { Condition, Stored } from "../store.js";
 import { tokenParts } from "./object.js";
-import { decoder } from "./page.js";
+import { decoder, truncated } from "./page.js";
 import { isAmazon, type Session } from "./session.js";
 
 /**
@@ -62,9 +62,9 @@ async function versionPage(
     ...{ Bucket: store.bucket, Prefix: name, MaxKeys, EncodingType: "url" as const },
     ...(under !== undefined && { KeyMarker: name, VersionIdMarker: under }),
   };
-  const { Versions, DeleteMarkers, EncodingType } = await client.send(new sdk.ListObjectVersionsCommand(input), {
-    abortSignal: signal,
-  });
+  const answer = await client.send(new sdk.ListObjectVersionsCommand(input), { abortSignal: signal });
+  truncated(session, answer);
+  const { Versions, DeleteMarkers, EncodingType } = answer;
   const decode = decoder(EncodingType);
   const own = <T extends { Key?: string | undefined }>(entries: T[] | undefined) =>
     (entries ?? []).filter(({ Key = "" }) => decode(Key) === name);
