@@ -17,7 +17,8 @@ export async function proveArrived(
   published: Entry,
   options: { mayFail: boolean },
 ): Promise<boolean> {
-  if (backendOf(task.run, target.location).features.readsBack) remember(task, target.location, published, "content");
+  if (backendOf(task.run, target.location).features.readsBack || published.readBack)
+    remember(task, target.location, published, "content");
   else if (published.sha256 === task.sha256) remember(task, target.location, published, "checksum");
   else {
     const hash = await hashOf(task, target.location, published);

@@ -101,6 +101,8 @@ export interface Entry {
   archived?: string;
   /** Metadata that was put on the object from outside, without stowage's own. */
   attrs?: Record<string, string>;
+  /** What `write` returns: the backend has read the stored bytes again by itself, and they have the hash. */
+  readBack?: true;
   /** Of a listing that knows size and version only: `stat` tells the rest. */
   partial?: true;
 }

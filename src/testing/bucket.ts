@@ -99,7 +99,8 @@ const copying: ConformanceCase[] = [
       const entry = await backend.write("to", sourceOf(bytes, { object, onBytes }));
       assert.deepEqual([entry.size, entry.mtime, told], [bytes.length, MTIME, bytes.length]);
       assert.ok(bytes.equals(await bytesOf(backend, "to")));
-      assert.deepEqual(await at(backend, "to"), entry);
+      const { readBack: _, ...stated } = entry;
+      assert.deepEqual(await at(backend, "to"), stated);
       assert.deepEqual(await at(backend, "from"), from);
     },
   },

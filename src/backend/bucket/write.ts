@@ -17,9 +17,11 @@ export async function writeObject(bucket: Bucket, key: string, source: WriteSour
     await readThrough(proven, source);
     await source.confirm();
   }
-  const stored = (await copied(bucket, key, name, source, proven)) ?? (await send(bucket, key, name, source, proven));
+  const copy = await copied(bucket, key, name, source, proven);
+  const stored = copy ?? (await send(bucket, key, name, source, proven));
   remember(bucket, stored);
-  return entryOf(key, stored);
+  // A copy by the store whose hash it does not tell was read.
+  return { ...entryOf(key, stored), ...(copy && copy.sha256 === undefined && { readBack: true as const }) };
 }
 
 /** All bytes are proven before the last word is asked for. */
