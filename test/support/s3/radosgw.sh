@@ -98,7 +98,8 @@ start() { # PORT MON_PORT OWNER
   fsid=$(< /proc/sys/kernel/random/uuid)
   mkdir -p "$dir"/{mon,osd,log,run,rgw}
   touch "$dir/.stowage-radosgw"
-  (while kill -0 "$3" 2> /dev/null; do sleep 1; done; exec "$0" stop "$dir") > /dev/null 2>&1 < /dev/null &
+  # A session of its own: who ends the tests with all their processes does not end this one.
+  setsid "$0" watch "$dir" "$3" > /dev/null 2>&1 < /dev/null &
   configure "$1" "$2" "$fsid"
   export CEPH_CONF=$conf
   ceph-authtool --create-keyring "$dir/keyring" --gen-key -n mon. --cap mon 'allow *' > /dev/null 2>&1
@@ -122,5 +123,9 @@ start() { # PORT MON_PORT OWNER
 case $command in
   start) start "${3:?}" "${4:?}" "${5:?}" ;;
   stop) stop ;;
+  watch) # OWNER
+    while kill -0 "${3:?}" 2> /dev/null; do sleep 1; done
+    stop
+    ;;
   *) echo "usage: $0 start DIR PORT MON_PORT OWNER | stop DIR" >&2; exit 64 ;;
 esac

@@ -47,9 +47,13 @@ export async function openWorld(server: S3Server, options: Options = {}): Promis
   };
 }
 
+/** No part but the last may be smaller, says S3. */
+const PART = 5 << 20;
+
 /** For the conformance suite. */
-export async function s3Subject(server: S3Server, options: Options = {}): Promise<Subject> {
-  const { client, bucket, store, requests, dispose } = await openWorld(server, options);
+export async function s3Subject(server: S3Server, options: Options & { removes?: boolean } = {}): Promise<Subject> {
+  const limits = { single: PART, part: PART, ...options.limits };
+  const { client, bucket, store, requests, dispose } = await openWorld(server, { ...options, limits });
   const backend = bucketBackend("there", PREFIX, store, requests, { allowUnconditionalDelete: false, ...options });
   return {
     backend,
@@ -57,6 +61,9 @@ export async function s3Subject(server: S3Server, options: Options = {}): Promis
       await client.send(new PutObjectCommand({ Bucket: bucket, Key: PREFIX + key, Body: bytes }));
     },
     unplug: () => dropBucket(client, bucket),
+    presign: { headers: { "If-None-Match": "*" } },
+    large: 2 * PART + 1,
+    removes: options.removes ?? true,
     dispose,
   };
 }
