@@ -4,6 +4,7 @@ import { gc } from "../src/apply/gc.js";
 import type { Backend, Leftover } from "../src/backend/backend.js";
 import { bucketBackend } from "../src/backend/bucket.js";
 import { unavailable } from "../src/backend/requests.js";
+import type { ObjectStore } from "../src/backend/store.js";
 import { StowageError } from "../src/lib/error.js";
 import { memoryStore, STORE_DEFECTS, straight } from "../src/testing/memory-store.js";
 import { type ActionSpec, cleanup, memoryWorld, NOW, planOf, run, scratch, uuidOf } from "./setup/apply.js";
@@ -114,6 +115,40 @@ describe("apply on buckets", () => {
     const report = await run({ state: scratch(), backends }, plan);
     expect(told(report)).toEqual(["skipped LOCATION_SUSPECT", "skipped LOCATION_SUSPECT"]);
     expect(report.outcomes[0]?.message).toContain("one inside the other");
+    expect(store.objects.has("p/in/x")).toBe(true);
+  });
+
+  it.each([
+    { name: "by two addresses", late: false },
+    { name: "by two addresses, one of which answers late", late: true },
+  ])("S14: prefixes of one bucket that is reached $name never vouch for each other", async ({ late }) => {
+    const store = memoryStore();
+    const alias = { ...store, address: "memory://another-name" };
+    let down = false;
+    const slow: typeof store.head = async (name, signal) => {
+      if (down) throw unavailable("it does not answer yet");
+      return await store.head(name, signal);
+    };
+    const open = (name: string, prefix: string, of: ObjectStore): Backend =>
+      bucketBackend(name, prefix, of, straight, { allowUnconditionalDelete: false });
+    const backends = new Map([
+      ["a", open("a", "p/", { ...store, head: slow })],
+      ["b", open("b", "p/in/", alias)],
+      ["c", open("c", "", memoryStore())],
+    ]);
+    for (const [name, backend] of backends) await backend.writeMarker(uuidOf(name));
+    store.overwrite("p/in/x", Buffer.from("one"));
+    const plan = await planOf(backends, [
+      { kind: "delete", from: "b:x", content: "one", witnesses: ["a:in/x"] },
+      { kind: "delete", from: "a:in/x", content: "one", witnesses: ["b:x"] },
+    ]);
+    down = late;
+    const onEvent = ({ type }: { type: string }): void => {
+      if (type === "run-start") down = false;
+    };
+    const report = await run({ state: scratch(), backends }, plan, { onEvent });
+    expect(report.outcomes.map(({ outcome }) => outcome)).toEqual(["skipped", "skipped"]);
+    for (const { message } of report.outcomes) expect(message).toContain("one inside the other");
     expect(store.objects.has("p/in/x")).toBe(true);
   });
 

@@ -182,6 +182,21 @@ describe("adopting and checking a bucket", () => {
     expect((await place.scan()).locations).toHaveLength(2);
   });
 
+  it("takes a bucket that is reached by two addresses, and a prefix in it, for one storage (S14)", async () => {
+    place = await openBucket({ address: "s3://host/bucket" });
+    const alias = { ...place.store, address: "s3://host.local/bucket" };
+    const other = bucketBackend("other", "a/", alias, straight, { allowUnconditionalDelete: false });
+    await other.writeMarker("22222222-2222-4222-8222-222222222222");
+    place.config.locations.push({ ...s3(), name: "other", order: 1, domain: "other" });
+    place.backends.set("other", other);
+    await expect(place.scan()).rejects.toMatchObject({
+      code: "SAME_STORAGE",
+      message: expect.stringMatching(/other lies inside s3/),
+    });
+    const checks = await checkLocations(place.config, place.catalog, place.backends);
+    expect(checks[1]?.suspect).toMatch(/the same storage as "s3": other lies inside s3/);
+  });
+
   it("probes again when it is asked to look, and says how fast it answers", async () => {
     place = await openBucket({ defects: ["ignores the condition of a removal"] });
     await place.scan();

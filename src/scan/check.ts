@@ -3,7 +3,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { type KnownLocation, knownLocations, rememberFeatures } from "../catalog/scans.js";
 import type { Config, Location } from "../config/config.js";
 import { messageOf, StowageError } from "../lib/error.js";
-import { examine, type Health, sameStorage } from "./health.js";
+import { examine, type Health, noteInside, sameStorage } from "./health.js";
 import { probeBackend, requireWritable } from "./probe.js";
 
 /** How a location is now, and what is known of it. */
@@ -47,6 +47,7 @@ export async function checkLocations(
     checks.push(check);
     if (!backend) continue;
     const { health, latency } = await timed(backend, known.get(location.name)?.uuid ?? undefined);
+    await noteInside(health, seen, backends);
     check.latency = latency;
     check.uuid = health.uuid ?? null;
     check.suspect = health.suspect ?? check.suspect;

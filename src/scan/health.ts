@@ -1,5 +1,6 @@
 import { realpathSync } from "node:fs";
 import type { Backend } from "../backend/backend.js";
+import { isInside } from "../backend/inside.js";
 import type { KnownLocation } from "../catalog/scans.js";
 import type { Config, Location } from "../config/config.js";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
@@ -12,6 +13,8 @@ export interface Health {
   /** Real path of a local root. */
   root?: string;
   uuid?: string;
+  /** Buckets that show its marker in a folder of theirs. */
+  inside?: string[];
   /** Why it may not be relied on (S14). */
   suspect?: string;
   hint?: string;
@@ -86,7 +89,32 @@ export async function examineAll(
     const backend = backends.get(name);
     return backend ? [[name, await examine(name, backend, known.get(name)?.uuid ?? expected?.get(name))]] : [];
   });
-  return new Map((await Promise.all(all)).flat());
+  const healths = (await Promise.all(all)).flat();
+  for (const [index, [, health]] of healths.entries()) {
+    await noteInside(
+      health,
+      healths.slice(0, index).map(([, other]) => other),
+      backends,
+    );
+  }
+  return new Map(healths);
+}
+
+/** Notes which of two buckets lies in the other, whatever their addresses are. Where that can not be asked the outer one is suspect. */
+export async function noteInside(
+  health: Health,
+  others: readonly Health[],
+  backends: ReadonlyMap<string, Backend>,
+): Promise<void> {
+  for (const [inner, outer] of others.flatMap((other) => [[health, other] as const, [other, health] as const])) {
+    const [within, around] = [backends.get(inner.location), backends.get(outer.location)];
+    if (!within || !around || inner.uuid === undefined || outer.suspect !== undefined) continue;
+    try {
+      if (await isInside(within, inner.uuid, around)) inner.inside = [...(inner.inside ?? []), outer.location];
+    } catch (error) {
+      outer.suspect = messageOf(error, outer.location);
+    }
+  }
 }
 
 /** @throws `SAME_STORAGE` when two locations are one directory or device, one lies inside the other, or both carry one marker (S14) */
@@ -112,13 +140,15 @@ export function sameStorage(a: Health, b: Health): string | undefined {
   if (a.identity !== undefined && a.identity === b.identity)
     return isAddress(a.identity) ? `both are ${a.identity}` : "both lead to the same directory";
   if (a.identity !== undefined && b.identity !== undefined && isAddress(a.identity) && isAddress(b.identity)) {
-    if (isInside(a.identity, b.identity)) return `${a.identity} lies inside ${b.identity}`;
-    if (isInside(b.identity, a.identity)) return `${b.identity} lies inside ${a.identity}`;
+    if (isBelow(a.identity, b.identity)) return `${a.identity} lies inside ${b.identity}`;
+    if (isBelow(b.identity, a.identity)) return `${b.identity} lies inside ${a.identity}`;
   }
   if (a.root !== undefined && b.root !== undefined) {
-    if (isInside(a.root, b.root)) return `${a.root} lies inside ${b.root}`;
-    if (isInside(b.root, a.root)) return `${b.root} lies inside ${a.root}`;
+    if (isBelow(a.root, b.root)) return `${a.root} lies inside ${b.root}`;
+    if (isBelow(b.root, a.root)) return `${b.root} lies inside ${a.root}`;
   }
+  if (a.inside?.includes(b.location)) return `${a.location} lies inside ${b.location}`;
+  if (b.inside?.includes(a.location)) return `${b.location} lies inside ${a.location}`;
   if (a.uuid !== undefined && a.uuid === b.uuid) return `both have the marker ${a.uuid}`;
   return undefined;
 }
@@ -126,5 +156,5 @@ export function sameStorage(a: Health, b: Health): string | undefined {
 /** A bucket is known by its address, prefix and all. */
 const isAddress = (identity: string): boolean => identity.includes("://");
 
-const isInside = (inner: string, outer: string): boolean =>
+const isBelow = (inner: string, outer: string): boolean =>
   inner === outer || inner.startsWith(outer.endsWith("/") ? outer : `${outer}/`);
