@@ -297,6 +297,18 @@ describe("the circuit breaker", () => {
     expect(requests.pausedFor()).toBe(1500);
   });
 
+  it("refuses nobody because the clock ticked while the rest began", async () => {
+    const { requests } = open();
+    const { now } = Date;
+    let ticks = 0;
+    let ticking = true;
+    const spy = vi.spyOn(Date, "now").mockImplementation(() => now() + (ticking ? ++ticks : ticks));
+    await breakCircuit(requests);
+    ticking = false;
+    expect(await settled(requests.send(async () => "ok"))).toBe("ok");
+    spy.mockRestore();
+  });
+
   it("lets the request that tries open what it waits for", async () => {
     const { requests } = open();
     await breakCircuit(requests);

@@ -38,6 +38,7 @@ interface RestOptions {
 
 export function openRest(location: string, options: RestOptions): Rest {
   let until = 0;
+  let resting = 0;
   let since: number | undefined;
   let reason: unknown;
   const waiting = new Set<() => void>();
@@ -47,7 +48,7 @@ export function openRest(location: string, options: RestOptions): Rest {
       const doubled = Math.min(LONGEST_REST, FIRST_REST * 2 ** attempt);
       reason = reasonOf(context.result);
       const duration = Math.max((doubled * (1 + options.random())) / 2, wanted(reason));
-      until = Date.now() + duration;
+      resting = duration;
       since ??= Date.now();
       options.onRest();
       return { duration, ...after(attempt + 1) };
@@ -59,6 +60,8 @@ export function openRest(location: string, options: RestOptions): Rest {
   });
   breaker.onStateChange((state) => {
     if (state === CircuitState.Closed) since = undefined;
+    // Not reckoned from before the breaker looked at the clock: it would refuse who comes in the same millisecond.
+    if (state === CircuitState.Open) until = Date.now() + resting;
     for (const wake of [...waiting]) wake();
   });
   const remaining = () => (breaker.state === CircuitState.Open ? Math.max(0, until - Date.now()) : 0);
