@@ -2,7 +2,7 @@ import { codeOf, StowageError } from "../../lib/error.js";
 import { headObject } from "./look.js";
 import { tokenParts } from "./object.js";
 import type { Session } from "./session.js";
-import { absent, deletion, replaced, versionsOf } from "./versions.js";
+import { absent, deletion, replaced, takeBack, versionsOf } from "./versions.js";
 
 /**
  * Removes the object while it has the token. In a versioned bucket it becomes an older version below a delete marker, and it is looked at what
@@ -47,7 +47,7 @@ async function hide(session: Session, name: string, token: string): Promise<void
   if (marker === undefined) return;
   const [below] = await session.ask(name, ({ signal }) => versionsOf(session, name, signal, marker));
   if (below && !below.marker && below.id === versionId) return;
-  await session.ask(name, ({ signal }) => deletion(session, name, signal, { VersionId: marker }));
+  await takeBack(session, name, marker);
   throw below && !below.marker ? replaced(name) : absent(name);
 }
 

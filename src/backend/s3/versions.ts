@@ -15,8 +15,25 @@ export async function heldBelow(session: Session, stored: Stored, condition: Con
   const [below] = await session.ask(stored.name, ({ signal }) => versionsOf(session, stored.name, signal, versionId));
   const there = below?.marker ? undefined : below?.id;
   if (there === ("token" in condition ? tokenParts(condition.token).versionId : undefined)) return stored;
-  await session.ask(stored.name, ({ signal }) => deletion(session, stored.name, signal, { VersionId: versionId }));
+  await takeBack(session, stored.name, versionId);
   throw replaced(stored.name);
+}
+
+/**
+ * Removes for good what this process itself has just put on top. Never the version `null`: that is what was there before the bucket kept versions, or a store
+ * did not tell which version it has made.
+ */
+export async function takeBack(session: Session, name: string, versionId: string): Promise<void> {
+  if (versionId === "null") {
+    throw new StowageError(
+      "PRECONDITION",
+      `${name} is another version by now, and the store does not say what it has made`,
+      {
+        hint: "Look at the versions under that name: nothing of it was removed.",
+      },
+    );
+  }
+  await session.ask(name, ({ signal }) => deletion(session, name, signal, { VersionId: versionId }));
 }
 
 export const deletion = (
