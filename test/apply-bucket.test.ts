@@ -66,6 +66,24 @@ describe("apply on buckets", () => {
     expect(inTrash(world)).toEqual(["two"]);
   });
 
+  it("I6: a removal that is done long after it was given up leaves the copy in the trash", async () => {
+    const world = await bucketWorld(["a", "b"], BEFORE);
+    const plan = await planOf(world.backends, [DELETE]);
+    const store = world.stores.get("a")!;
+    const late: (() => void)[] = [];
+    const step = (what: string): void => {
+      if (what !== "before remove y") return;
+      late.push(() => void store.objects.delete("y"));
+      throw unavailable("it gave no sign of life");
+    };
+    world.backends.set("a", bucketOf("a", store, step));
+    expect(told(await run(world, plan))).toEqual(["failed UNAVAILABLE"]);
+    for (const effect of late) effect();
+    expect(late).toHaveLength(1);
+    expect(held(world)["a:y"]).toBeUndefined();
+    expect(inTrash(world)).toEqual(["two"]);
+  });
+
   it.each([
     "ignores the condition of a removal",
     "ignores create-only",

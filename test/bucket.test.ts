@@ -265,17 +265,24 @@ describe("removing", () => {
     expect(store.objects.size).toBe(1);
   });
 
-  it("I6: a removal that was not done leaves the object, and no trash", async () => {
+  it.each([
+    { what: "was refused leaves the object, and no trash", code: "ACCESS_DENIED", trash: [] },
+    {
+      what: "was not answered leaves the object, and its copy, for it may still be done",
+      code: "UNAVAILABLE",
+      trash: ["x"],
+    },
+  ])("I6: a removal that $what", async ({ code, trash }) => {
     const { backend } = open({}, (real) => ({
       remove: async (name, token) => {
-        if (name === "p/x") throw lost();
+        if (name === "p/x") throw new StowageError(code, "it was not done");
         await real.remove(name, token);
       },
     }));
     await put(backend, "x", "1");
-    await expect(remove(backend, "x", { trash: true })).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await expect(remove(backend, "x", { trash: true })).rejects.toMatchObject({ code });
     expect(await keysOf(backend)).toEqual(["x"]);
-    expect(await leftoversOf(backend)).toEqual([]);
+    expect((await leftoversOf(backend)).map(({ key }) => key)).toEqual(trash);
   });
 
   it("I2: does not remove what was replaced while the last word was given, and keeps both", async () => {

@@ -57,7 +57,8 @@ async function settle(bucket: Bucket, key: string, found: Stored, removal: Remov
   const code = codeOf(error);
   const there = await bucket.store.head(found.name);
   if (there?.token === found.token) {
-    await dropTrash(bucket, removal.trashed);
+    // A request without an answer may still be on its way: then the copy will be all that is left.
+    if (code !== "UNAVAILABLE") await dropTrash(bucket, removal.trashed);
     throw code === "PRECONDITION" || code === "NOT_FOUND"
       ? changed(bucket, key, "while it was being removed", error)
       : error;
