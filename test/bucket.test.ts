@@ -5,6 +5,7 @@ import { timeOf, timeText } from "../src/backend/bucket/entry.js";
 import { bucketBackend } from "../src/backend/bucket.js";
 import { unavailable } from "../src/backend/requests.js";
 import type { ObjectStore } from "../src/backend/store.js";
+import { StowageError } from "../src/lib/error.js";
 import { collect } from "../src/lib/iter.js";
 import { type MemoryStore, type MemoryStoreOptions, memoryStore, straight } from "../src/testing/index.js";
 import { agree, bytesOf, keysOf, leftoversOf, noise, put, RUN, sourceOf, textOf } from "../src/testing/subject.js";
