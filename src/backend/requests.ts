@@ -22,7 +22,7 @@ export interface Requests {
    * it is called once. While the location rests it waits, and throws `UNAVAILABLE` when that takes too long. Throws `ABORTED` when the signal fired.
    */
   send<T>(body: (attempt: Attempt) => Promise<T>, options?: RequestOptions): Promise<T>;
-  /** The same bytes; throws `UNAVAILABLE` when none come for too long, `ABORTED` when the signal fires. */
+  /** The same bytes; throws `UNAVAILABLE` when none come for too long, `ABORTED` when the signal fires. Then it calls their `destroy`, where they have one. */
   watched(bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Milliseconds until the location is asked again; 0 = it can be asked now. */
   pausedFor(): number;

@@ -19,7 +19,8 @@ export async function* read(session: Session, name: string, request: ReadRequest
     body.destroy();
     throw new StowageError("UNSUPPORTED", `${session.address}: the store does not send parts of an object`);
   }
-  yield* session.requests.watched(counted(session, name, body, ContentLength), signal);
+  // Watched first: giving up has to end the connection, also while a piece is awaited.
+  yield* counted(session, name, session.requests.watched(body, signal), ContentLength);
 }
 
 function open(session: Session, name: string, { token, start = 0, signal }: ReadRequest) {
