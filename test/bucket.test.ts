@@ -124,6 +124,19 @@ describe("writing", () => {
     expect([...store.objects.keys()]).toEqual([]);
   });
 
+  it("I5: believes nothing that was found out about another store under the same name", async () => {
+    const honest = bucketBackend("there", "p/", memoryStore(), straight, { allowUnconditionalDelete: false });
+    const { store: verdicts, probed } = (await honest.probe?.()) ?? {};
+    const store = memoryStore({ defects: ["ignores create-only"] });
+    const known = { allowUnconditionalDelete: false, verdicts, probed };
+    const moved = bucketBackend("there", "p/", store, straight, known);
+    expect(verdicts?.createOnly).toBe(true);
+    expect(moved.features.store).toBeUndefined();
+    store.overwrite("p/x", Buffer.from("another's"));
+    await expect(put(moved, "x", "mine")).rejects.toMatchObject({ code: "PRECONDITION" });
+    expect(store.objects.get("p/x")?.bytes.toString()).toBe("another's");
+  });
+
   it("I3: looks before it writes where the store ignores create-only", async () => {
     const store = memoryStore({ defects: ["ignores create-only"] });
     const backend = bucketBackend("there", "", store, straight, { allowUnconditionalDelete: false });

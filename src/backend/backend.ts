@@ -200,6 +200,8 @@ export interface Features {
   readsBack: boolean;
   /** Of an object store; undefined before it is probed, and for directories, which need no conditions. */
   store?: StoreFeatures;
+  /** The store that was probed (`ObjectStore.address`): of another one that a location of this name leads to by now `store` says nothing. */
+  probed?: string;
 }
 
 /** What an object store was seen to honour. Stores ignore conditions silently, so each is tried. */

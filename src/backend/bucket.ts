@@ -16,7 +16,9 @@ export interface BucketOptions {
   /** The owner's word that objects may be removed where the store does not honour conditions. */
   allowUnconditionalDelete: boolean;
   /** What an earlier probe has seen. Removals do not rely on it. */
-  verdicts?: StoreFeatures;
+  verdicts?: StoreFeatures | undefined;
+  /** The store that it has seen; the verdicts are left aside when it is another. */
+  probed?: string | undefined;
 }
 
 /**
@@ -30,7 +32,7 @@ export function bucketBackend(
   requests: Requests,
   options: BucketOptions,
 ): Backend {
-  const features = featuresOf(prefix, store, options.verdicts);
+  const features = featuresOf(prefix, store, options);
   const { allowUnconditionalDelete } = options;
   const bucket: Bucket = {
     location,
@@ -74,7 +76,7 @@ export function bucketBackend(
   };
 }
 
-function featuresOf(prefix: string, store: ObjectStore, verdicts: StoreFeatures | undefined): Features {
+function featuresOf(prefix: string, store: ObjectStore, { verdicts, probed = store.address }: BucketOptions): Features {
   const longest = store.maxNameBytes - Buffer.byteLength(prefix);
   return {
     foldsCase: false,
@@ -84,7 +86,7 @@ function featuresOf(prefix: string, store: ObjectStore, verdicts: StoreFeatures 
     maxNameBytes: longest,
     maxKeyBytes: longest,
     readsBack: false,
-    ...(verdicts && { store: verdicts }),
+    ...(verdicts && probed === store.address && { store: verdicts, probed }),
   };
 }
 

@@ -39,7 +39,7 @@ const TRANSFER = { concurrency: 8, retries: 5 };
 
 const known = ({ allowUnconditionalDelete }: Location, { features }: OpenOptions) => ({
   allowUnconditionalDelete,
-  ...(features?.store && { verdicts: features.store }),
+  ...(features?.store && { verdicts: features.store, probed: features.probed }),
 });
 
 async function openStore(store: Exclude<Store, PluginStore>, requests: Requests): Promise<ObjectStore> {

@@ -33,9 +33,9 @@ export interface ToolsOptions extends Partial<BucketOptions> {
 /** The tools for one location; without options as in a test. */
 export function pluginTools(
   name: string,
-  { requests, verdicts, allowUnconditionalDelete }: ToolsOptions = {},
+  { requests, verdicts, probed, allowUnconditionalDelete }: ToolsOptions = {},
 ): PluginTools {
-  const options = { allowUnconditionalDelete: allowUnconditionalDelete ?? false, ...(verdicts && { verdicts }) };
+  const options = { allowUnconditionalDelete: allowUnconditionalDelete ?? false, verdicts, probed };
   return {
     requests: requests ?? openRequests(name, { retries: 5, concurrency: 16 }),
     bucketBackend: (location, prefix, store, way) => bucketBackend(location, prefix, store, way, options),

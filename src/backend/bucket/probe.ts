@@ -24,6 +24,7 @@ export async function probeStore(bucket: Bucket, signal?: AbortSignal): Promise<
     };
   });
   bucket.features.store = verdicts;
+  bucket.features.probed = bucket.store.address;
   bucket.removable = Promise.resolve(removesSafely(verdicts));
   return bucket.features;
 }
