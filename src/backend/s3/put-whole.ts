@@ -21,10 +21,12 @@ export async function putWhole(session: Session, name: string, upload: Upload, c
     const wire = onWire(command, upload.sha256);
     return { ...(await client.send(command, { abortSignal: signal })), at: wire.answered() };
   };
-  const answer = await (upload.whole
-    ? session.ask(name, ({ signal }) => send(upload.whole ?? "", signal), { signal: upload.signal })
-    : sendStream(session, name, upload, send));
-  if (upload.whole) upload.onBytes?.(upload.size);
+  const { whole } = upload;
+  const atOnce = whole && whole.length <= SLICE;
+  const answer = await (atOnce
+    ? session.ask(name, ({ signal }) => send(whole, signal), { signal: upload.signal })
+    : sendStream(session, name, whole ? { ...upload, bytes: () => slices(whole) } : upload, send));
+  if (atOnce) upload.onBytes?.(upload.size);
   const token = tokenOf(versioned, name, answer.ETag, answer.VersionId);
   const stored = written(session, { name, token, at: answer.at, sha256: fullSha256(answer) }, upload);
   return await heldBelow(session, stored, condition);
@@ -51,6 +53,14 @@ async function sendStream<T>(
   } finally {
     first.close();
   }
+}
+
+/** What goes over a slow line in less time than an attempt may go without a sign of life. */
+const SLICE = 1 << 18;
+
+/** Each slice that is taken shows that the sending gets on. */
+async function* slices(whole: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < whole.length; at += SLICE) yield whole.subarray(at, at + SLICE);
 }
 
 /** Without quotes, as Amazon documents it; some stores compare the text as it is. */
