@@ -107,6 +107,16 @@ describe("writing", () => {
     await expect(put(backend, "x", "1")).rejects.toMatchObject({ code: "PRECONDITION" });
   });
 
+  it("I6: knows its own object when a second attempt is told that the upload is not known any more", async () => {
+    const { backend } = open({}, (real) => ({
+      put: async (...args) => {
+        await real.put(...args);
+        throw new StowageError("NOT_FOUND", "there is no such upload");
+      },
+    }));
+    expect((await put(backend, "x", "1")).size).toBe(1);
+  });
+
   it("I6: does not take another's object for its own, not even with the same bytes", async () => {
     const { store, backend } = open({}, (real) => ({
       put: async (name) => {

@@ -26,14 +26,17 @@ export async function settled(
   try {
     return await change();
   } catch (error) {
-    const code = codeOf(error);
-    if (code !== "PRECONDITION" && code !== "UNAVAILABLE") throw error;
+    const code = codeOf(error) ?? "";
+    if (!AMBIGUOUS.has(code)) throw error;
     const there = await store.head(name);
     if (there && isOf(there, upload)) return there;
-    if (code === "UNAVAILABLE") throw error;
+    if (code !== "PRECONDITION") throw error;
     return undefined;
   }
 }
+
+/** A second attempt may be told that the upload is not known any more, because the first has ended it. */
+const AMBIGUOUS = new Set(["PRECONDITION", "UNAVAILABLE", "NOT_FOUND"]);
 
 /** Removes what this upload has published, and nothing else. @returns false when it may still be there */
 export async function withdraw({ store }: Bucket, name: string, upload: Omit<Upload, "bytes">): Promise<boolean> {
