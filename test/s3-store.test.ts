@@ -298,7 +298,7 @@ describe("S3 (fake): parts", () => {
   it("I3: holds the name of what is too large for one request, where parts do not honour the condition", async () => {
     const { store, client, bucket, inside } = await world({ limits });
     const ignore = (_: string, headers: Record<string, unknown>): undefined => {
-      if (_.startsWith("POST")) delete headers["if-match"];
+      if (/^(POST|DELETE)/.test(_)) delete headers["if-match"];
       return undefined;
     };
     fake.fault = ignore;
@@ -334,6 +334,16 @@ describe("S3 (fake): parts", () => {
     const TIB = 1024 ** 4;
     expect(Math.ceil((5 * TIB) / partSizeFor(5 * TIB, 16 << 20))).toBeLessThanOrEqual(10_000);
     expect(partSizeFor(20 * 1024 ** 3, 16 << 20)).toBe(16 << 20);
+  });
+
+  it("I3: copies nothing in parts where parts do not honour the condition", async () => {
+    const { store } = await world({ limits });
+    const upload = { ...uploadOf(noise(4500)), safeParts: false };
+    const from = await store.put("from", { ...upload, safeParts: true }, { absent: true });
+    const object = { name: "from", bucket: store.address, token: from.token };
+    expect(await refusal(store.copy?.(object, "to", upload) ?? Promise.resolve())).toBe("UNSUPPORTED");
+    expect(asked("PUT to")).toBe(0);
+    expect(await namesOf(store)).toEqual(["from"]);
   });
 
   it("copies inside the store what one request can not copy", async () => {
@@ -411,6 +421,52 @@ describe("S3 (fake): writing", () => {
       "UNSUPPORTED",
     );
     expect(get).not.toContain(fake.secretAccessKey);
+  });
+});
+
+describe("S3 (fake): a versioned bucket whose store ignores conditions", () => {
+  const ignore = (_: string, headers: Record<string, unknown>): undefined => {
+    for (const name of ["if-match", "if-none-match", "x-amz-copy-source-if-match"]) delete headers[name];
+    return undefined;
+  };
+  const limits = { single: 10, part: 10 };
+
+  it.each([
+    { name: "in one request", size: 5 },
+    { name: "in parts", size: 25 },
+  ])("I3: takes back what it has written over another, $name", async ({ size }) => {
+    const { store, inside } = await world({ versioned: true, limits });
+    fake.fault = ignore;
+    const theirs = await store.put("x", uploadOf("theirs"), { absent: true });
+    expect(await refusal(store.put("x", uploadOf(noise(size)), { absent: true }))).toBe("PRECONDITION");
+    expect((await store.head("x"))?.token).toBe(theirs.token);
+    expect(inside().keys.get("x")).toHaveLength(1);
+  });
+
+  it("I3: of many that create one object one wins", async () => {
+    const { store, inside } = await world({ versioned: true });
+    fake.fault = ignore;
+    const racing = Array.from({ length: 12 }, (_, index) => store.put("x", uploadOf(`${index}`), { absent: true }));
+    const won = (await Promise.allSettled(racing)).filter(({ status }) => status === "fulfilled");
+    expect(won).toHaveLength(1);
+    expect(inside().keys.get("x")).toHaveLength(1);
+  });
+
+  it("copies only what is current, and only to a free name", async () => {
+    const { store, inside } = await world({ versioned: true });
+    const upload = uploadOf("1");
+    const old = await store.put("x", upload, { absent: true });
+    await store.discard("x");
+    const now = await store.put("x", upload, { absent: true });
+    fake.fault = ignore;
+    const object = (token: string) => ({ name: "x", bucket: store.address, token });
+    const copy = (token: string, name: string) =>
+      refusal(store.copy?.(object(token), name, upload) ?? Promise.resolve());
+    expect(await copy(old.token, "stale")).toBe("PRECONDITION");
+    expect(await store.head("stale")).toBeUndefined();
+    expect(await copy(now.token, "free")).toBe("no error");
+    expect(await copy(now.token, "free")).toBe("PRECONDITION");
+    expect(inside().keys.get("free")).toHaveLength(1);
   });
 });
 
@@ -558,6 +614,22 @@ describe("S3 (fake): listing", () => {
     fake.rewrite = (url) => {
       if (url.searchParams.get("continuation-token") === token(1))
         url.searchParams.set("continuation-token", token(replay));
+    };
+    expect(await refusal(namesOf(store))).toBe("UNAVAILABLE");
+    fake.rewrite = undefined;
+    expect(await namesOf(store)).toEqual(names);
+  });
+
+  it("does not take a listing of versions for whole of which a page comes twice", async () => {
+    const { store, client, bucket } = await world({ retries: 0, versioned: true });
+    const names = Array.from({ length: 20 }, (_, index) => `flat-${String(index).padStart(3, "0")}`);
+    for (const Key of names) await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: "1" }));
+    fake.pageSize = 5;
+    fake.rewrite = (url) => {
+      if (url.searchParams.get("key-marker") === names[9]) {
+        url.searchParams.set("key-marker", names[4] ?? "");
+        url.searchParams.delete("version-id-marker");
+      }
     };
     expect(await refusal(namesOf(store))).toBe("UNAVAILABLE");
     fake.rewrite = undefined;
