@@ -17,6 +17,8 @@ type Copied = Omit<Upload, "bytes" | "whole">;
  */
 export async function copy(session: Session, from: StoreObject, name: string, upload: Copied): Promise<Stored> {
   const large = upload.size > session.limits.copy;
+  // It ends as an upload in parts does: nothing else would keep it from replacing another object.
+  if (large && !upload.safeParts) throw new StowageError("UNSUPPORTED", `${name} is too large to be copied safely`);
   const stored = large ? await copyParts(session, from, name, upload) : await copyWhole(session, from, name, upload);
   if (await isCurrent(session, from)) return stored;
   await removeObject(session, name, stored.token);
