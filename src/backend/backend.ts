@@ -1,3 +1,5 @@
+import type { Register, Shelf } from "./shared.js";
+
 /**
  * The contract of every kind of storage. A backend is a location, opened. It knows bytes and names; it knows no rule,
  * no plan and no catalog.
@@ -69,6 +71,10 @@ export interface Backend {
    * gone for good; if it throws, the object is put back (never over another) and the error passed on.
    */
   remove(key: string, options: RemoveOptions): Promise<void>;
+
+  /** Where the machines that share the location tell each other who applies; and where they leave copies of their journals. */
+  readonly register?: Register;
+  readonly journals?: Shelf;
 
   /** A run is over: removes what the storage needed for it and does not need any more. Never fails. */
   tidy?(run: string): Promise<void>;

@@ -7,7 +7,9 @@ import { look } from "./bucket/look.js";
 import { identityOf, readMarker, writeMarkerObject } from "./bucket/marker.js";
 import { probeStore } from "./bucket/probe.js";
 import { readObject } from "./bucket/read.js";
+import { bucketRegister } from "./bucket/register.js";
 import { removeObject } from "./bucket/remove.js";
+import { bucketShelf } from "./bucket/shelf.js";
 import { writeObject } from "./bucket/write.js";
 import type { Requests } from "./requests.js";
 import type { ObjectStore } from "./store.js";
@@ -68,6 +70,8 @@ export function bucketBackend(
     },
     write: (key, source) => writeObject(bucket, key, source),
     remove: (key, removing) => removeObject(bucket, key, removing),
+    register: bucketRegister(bucket),
+    journals: bucketShelf(bucket),
     tidy: (run) => tidyRun(bucket, run),
     space: async () => undefined,
     leftovers: () => listLeftovers(bucket),

@@ -9,7 +9,9 @@ import { entryOf } from "./local/entry.js";
 import { listFiles, listLeftovers, purgeLeftover } from "./local/list.js";
 import { readMarker, writeMarkerFile } from "./local/marker.js";
 import { notRegular, readFile } from "./local/read.js";
+import { localRegister } from "./local/register.js";
 import { removeFile, tidyTrash } from "./local/remove.js";
+import { localShelf } from "./local/shelf.js";
 import { writeFile } from "./local/write.js";
 
 export interface LocalOptions {
@@ -51,6 +53,8 @@ export function localBackend(location: string, root: string, options: LocalOptio
     read: (key, reading = {}) => readFile(disk, key, reading),
     write: (key, source) => writeFile(disk, key, source),
     remove: (key, removing) => removeFile(disk, key, removing),
+    register: localRegister(disk),
+    journals: localShelf(disk),
     tidy: (run) => tidyTrash(disk, run),
     space: () => spaceOf(disk),
     leftovers: () => listLeftovers(disk),

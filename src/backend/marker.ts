@@ -2,10 +2,13 @@
 export const MARKER = ".stowage-location";
 export const TEMPORARY = ".stowage-tmp";
 export const TRASH = ".stowage-trash";
+export const LOCK = ".stowage-lock";
+export const JOURNALS = ".stowage-journal";
+
+export const OWN_NAMES: readonly string[] = [MARKER, TEMPORARY, TRASH, LOCK, JOURNALS];
 
 /** True for stowage's own files at the root of a location. */
-export const isOwn = (firstSegment: string): boolean =>
-  firstSegment === MARKER || firstSegment === TEMPORARY || firstSegment === TRASH;
+export const isOwn = (firstSegment: string): boolean => OWN_NAMES.includes(firstSegment);
 
 /** What a marker says. */
 export const markerText = (uuid: string): string =>

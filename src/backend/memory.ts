@@ -2,6 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { StowageError } from "../lib/error.js";
 import { invalidKey } from "../lib/key.js";
 import type { Backend, Entry, Leftover, ReadOptions, RemoveOptions, WriteSource } from "./backend.js";
+import { memoryRegister, memoryShelf } from "./memory-shared.js";
 
 interface Stored {
   bytes: Uint8Array;
@@ -147,6 +148,8 @@ export function memoryBackend(location: string, uuid: string | undefined = undef
     read: (key, options = {}) => read(key, options),
     write,
     remove,
+    register: memoryRegister(reach),
+    journals: memoryShelf(reach),
     space: async () => undefined,
     async *leftovers() {
       reach();

@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import type { Backend } from "../backend/backend.js";
-import { MARKER, TEMPORARY, TRASH } from "../backend/marker.js";
+import { OWN_NAMES } from "../backend/marker.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { messageOf } from "../lib/error.js";
 import { batch } from "../lib/iter.js";
@@ -75,7 +75,7 @@ const PATIENCE_MS = 1_000;
 export async function listTree(catalog: Catalog, pool: Pool, tree: TreeListing): Promise<Listing> {
   const sink = stager(catalog);
   const { root, known, signal } = tree;
-  const skip = [MARKER, TEMPORARY, TRASH, ...stateBelow(root, tree.state)];
+  const skip = [...OWN_NAMES, ...stateBelow(root, tree.state)];
   const queue = [""];
   const running = new Set<Promise<void>>();
   const step = async (dirs: string[]) => {

@@ -33,6 +33,13 @@ export async function probeStore(bucket: Bucket, signal?: AbortSignal): Promise<
 export const honoursRemoval = async (bucket: Bucket): Promise<boolean> =>
   removesSafely(await onGround(bucket, undefined, trials.removal));
 
+/** Whether creating and replacing can rely on the store's conditions. */
+export const honoursReplacing = async (bucket: Bucket): Promise<boolean> =>
+  await onGround(bucket, undefined, async (ground) => {
+    const { createOnly } = await trials.removal(ground);
+    return createOnly && (await trials.oneWinner(ground)) && (await trials.conditionalReplace(ground));
+  });
+
 async function onGround<T>(
   bucket: Bucket,
   signal: AbortSignal | undefined,

@@ -106,13 +106,17 @@ async function pause(fruitless: number, signal: AbortSignal | undefined): Promis
   });
 }
 
+/** What a small object of stowage's own holds now, as text; undefined where there is none. */
+export const contentOf = async (bucket: Pick<Bucket, "store">, name: string): Promise<string | undefined> =>
+  (await bytesOf(bucket, name))?.toString("utf8");
+
 /** What a small object of stowage's own holds now; undefined where there is none. */
-export async function contentOf({ store }: Pick<Bucket, "store">, name: string): Promise<string | undefined> {
+export async function bytesOf({ store }: Pick<Bucket, "store">, name: string): Promise<Buffer | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
       const pieces: Buffer[] = [];
       for await (const piece of store.read(name, {})) pieces.push(Buffer.from(piece));
-      return Buffer.concat(pieces).toString("utf8");
+      return Buffer.concat(pieces);
     } catch (error) {
       if (codeOf(error) === "NOT_FOUND") return undefined;
       if (codeOf(error) !== "UNAVAILABLE" || attempt === FRUITLESS) throw error;
