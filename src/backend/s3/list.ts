@@ -17,8 +17,8 @@ interface Range {
 }
 
 /**
- * Everything whose name begins with the prefix, in pages. What is more than a page is cut at directories, as long as a worker is free, and its
- * pieces are listed at the same time.
+ * Everything whose name begins with the prefix, in pages. What is more than a page is cut at directories, as long as a worker is free and the store is what
+ * takes the time, and its pieces are listed at the same time.
  */
 export async function* list(
   session: Session,
@@ -29,6 +29,8 @@ export async function* list(
   const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   const ready: Stored[][] = [];
   const [reader, writers] = [bell(), bell()];
+  const began = performance.eventLoopUtilization();
+  const isWaiting = () => performance.eventLoopUtilization(began).utilization <= session.limits.busy;
   let busy = 0;
   let failure: { error: unknown } | undefined;
 
@@ -39,7 +41,7 @@ export async function* list(
   }
   function start(range: Range): void {
     busy++;
-    const crew = { emit, start, free: () => WORKERS - busy };
+    const crew = { emit, start, free: () => (isWaiting() ? WORKERS - busy : 0) };
     void listRange(session, prefix, range, both, crew)
       .catch((error: unknown) => {
         failure ??= { error };

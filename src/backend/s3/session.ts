@@ -40,6 +40,8 @@ export interface Limits {
   copyPart: number;
   /** Keys of one page of a listing. */
   page: number;
+  /** A listing is cut while this process has less to do than this share of the time: otherwise it is not the store that it waits for. */
+  busy: number;
   /** For so long a bucket that was there is believed to be there. */
   remembered: number;
 }
@@ -48,7 +50,7 @@ const [MIB, GIB] = [1 << 20, 1 << 30];
 
 export const LIMITS: Limits = {
   ...{ single: 64 * MIB, largest: 5 * GIB, part: 16 * MIB, memory: 96 * MIB },
-  ...{ copy: 5 * GIB, copyPart: GIB, page: 1000, remembered: 3_000 },
+  ...{ copy: 5 * GIB, copyPart: GIB, page: 1000, busy: 0.3, remembered: 3_000 },
 };
 
 /** S3's own bound. */

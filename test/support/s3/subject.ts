@@ -36,7 +36,7 @@ export async function openWorld(server: S3Server, options: Options = {}): Promis
     ...{ type: "s3", bucket, prefix: PREFIX, endpoint, region: REGION, forcePathStyle: true, credentials },
     ...options.store,
   };
-  const store = await s3Store(config, requests, { remembered: 0, ...options.limits });
+  const store = await s3Store(config, requests, { remembered: 0, busy: 1, ...options.limits });
   return {
     ...{ client, bucket, store, requests, config },
     async dispose() {
