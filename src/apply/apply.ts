@@ -3,6 +3,7 @@ import { openBandwidth } from "../backend/bandwidth.js";
 import { retrying } from "../backend/retry.js";
 import type { Bandwidth, Window } from "../config/config.js";
 import type { Action, Plan } from "../plan/plan.js";
+import { type BudgetOptions, openBudget } from "./budget.js";
 import { checkPlan, type Earlier } from "./check.js";
 import type { ApplyEvent, RunReport } from "./events.js";
 import { openGate } from "./gate.js";
@@ -35,6 +36,8 @@ export interface ApplyOptions {
   bandwidth?: Bandwidth;
   /** Milliseconds for which a location that does not answer is waited for, when nothing else is left to do. */
   patience?: number;
+  /** How much this run may do; the plan of a run that was stopped by it can be applied again. */
+  budget?: BudgetOptions;
   /** Finish what is running, start nothing more. */
   signal?: AbortSignal;
   /** Break off what is running too; its temporaries are removed. */
@@ -91,8 +94,11 @@ async function runPlan(
     const bytes = actions.reduce((sum, action) => sum + action.bytes, 0);
     emit({ type: "run-start", run: id, plan_id: header.plan_id, actions: actions.length, bytes, started });
     const stopped = () => (options.signal?.aborted ?? false) || run.abort.aborted;
-    const done = await perform(run, { concurrency: options.concurrency, stopped });
-    const report = summarize(run, { started, finished: options.now(), ...done, stopped: stopped() });
+    const budget =
+      options.budget && openBudget(options.budget, earlier.done, (limit) => emit({ type: "budget", limit }));
+    const done = await perform(run, { concurrency: options.concurrency, stopped, budget, done: earlier.done });
+    const facts = { started, finished: options.now(), stopped: stopped(), over: budget?.over() };
+    const report = summarize(run, { ...done, ...facts });
     const { outcomes: _, present: __, ...summary } = report;
     await journal.commit({ type: "end", at: report.finished, report: summary });
     emit({ type: "run-end", report });

@@ -7,10 +7,12 @@ import { readHeader, readRemovals, runIds } from "./journal-read.js";
 /** What earlier runs of the same plan left open: their removals, so that the versions they changed are known. */
 export interface Earlier {
   removals: RemovalIntent[];
+  /** Ids of the actions that succeeded. */
+  done: Set<string>;
 }
 
 /** A run that ended so left its plan open. */
-const OPEN: ReadonlySet<RunStatus> = new Set<RunStatus>(["interrupted", "waiting"]);
+const OPEN: ReadonlySet<RunStatus> = new Set<RunStatus>(["interrupted", "waiting", "budget"]);
 
 /** S17, but for the world itself. @throws `PLAN_BLOCKED` (3), `PLAN_STALE`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5) */
 export async function checkPlan(
@@ -38,15 +40,17 @@ export async function checkPlan(
     });
   }
   const removals: RemovalIntent[] = [];
+  const done = new Set<string>();
   for (const run of await runIds(options.state)) {
     if ((await readHeader(options.state, run))?.plan_id !== header.plan_id) continue;
     const before = await readRemovals(options.state, run);
     removals.push(...before.removals);
+    for (const id of before.done) done.add(id);
     if (before.end === undefined || OPEN.has(before.end.report.status)) continue;
     throw new StowageError("PLAN_APPLIED", `this plan was applied before, by run ${run}`, {
       hint: again,
       exit: ExitCode.stale,
     });
   }
-  return { removals };
+  return { removals, done };
 }

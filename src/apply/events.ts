@@ -1,4 +1,5 @@
 import type { Action, ActionKind, Ref } from "../plan/plan.js";
+import type { Limit, Over } from "./budget.js";
 
 /** What apply tells while it runs, in the order in which it happens. */
 export type ApplyEvent =
@@ -8,6 +9,10 @@ export type ApplyEvent =
   | { type: "bytes"; action: string; phase: "copy" | "verify"; location: string; bytes: number }
   | { type: "retry"; location: string; code: string; message: string; attempt: number; delay: number }
   | { type: "action-done"; action: Action; outcome: Outcome }
+  /** The next action would go over the budget: no more is started. */
+  | { type: "budget"; limit: Limit }
+  /** Something that the owner should know of and that stops nothing. */
+  | { type: "warning"; code: string; message: string }
   | { type: "run-end"; report: RunReport };
 
 export type OutcomeKind = "copied" | "moved" | "deleted" | "verified" | "skipped" | "failed";
@@ -53,7 +58,8 @@ export interface RunReport {
   plan_id: string;
   /**
    * `incomplete`: something failed or was skipped; `corrupt`: rot was found; `interrupted`: stopped before the end; `waiting`: what is
-   * not started waits for the window of a location. The plan of the last two can be applied again.
+   * not started waits for the window of a location; `budget`: the rest would have gone over the budget. The plan of the last three can be
+   * applied again.
    */
   status: RunStatus;
   /** Milliseconds since the epoch. */
@@ -65,8 +71,12 @@ export interface RunReport {
   verified: number;
   failed: number;
   skipped: number;
-  /** Actions that an interrupted or waiting run did not start. */
+  /** Actions that an interrupted or waiting run, or one out of its budget, did not start. */
   remaining: number;
+  /** What they would transfer. */
+  remaining_bytes?: number;
+  /** Of a run that its budget stopped. */
+  budget?: Over;
   /** Of a waiting run: the locations whose windows are waited for, and when they open; milliseconds since the epoch. */
   opens?: { location: string; at: number }[];
   /** Transferred. */
@@ -78,4 +88,4 @@ export interface RunReport {
   present: Present[];
 }
 
-export type RunStatus = "complete" | "incomplete" | "corrupt" | "interrupted" | "waiting";
+export type RunStatus = "complete" | "incomplete" | "corrupt" | "interrupted" | "waiting" | "budget";

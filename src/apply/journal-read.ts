@@ -106,19 +106,21 @@ export async function expectedUuids(state: string): Promise<Map<string, string>>
   return uuids;
 }
 
-/** The removals that a journal shows as done or, where it ends early, as possibly done; and how the run ended, if it did. */
+/** The removals that a journal shows as done or, where it ends early, as possibly done; the actions that succeeded; and how the run ended, if it did. */
 export async function readRemovals(
   state: string,
   run: string,
-): Promise<{ removals: RemovalIntent[]; end: JournalEnd | undefined }> {
+): Promise<{ removals: RemovalIntent[]; done: string[]; end: JournalEnd | undefined }> {
   const intents = new Map<string, RemovalIntent>();
+  const done: string[] = [];
   let end: JournalEnd | undefined;
   for await (const line of journalLines(state, run)) {
     if (line.type === "end") end = line;
+    if (line.type === "done" && !["failed", "skipped"].includes(line.outcome.outcome)) done.push(line.outcome.action);
     if (line.type === "remove") intents.set(`${line.action}\0${line.location}\0${line.key}`, line);
     if (line.type === "kept") intents.delete(`${line.action}\0${line.location}\0${line.key}`);
   }
-  return { removals: [...intents.values()], end };
+  return { removals: [...intents.values()], done, end };
 }
 
 const untouched = (): JournalState => ({ torn: false, damage: undefined });

@@ -1,13 +1,22 @@
 import type { Action, Ref } from "../plan/plan.js";
+import type { Budget } from "./budget.js";
 import type { Outcome } from "./events.js";
 import { execute } from "./execute.js";
 import { addressOf, type Run } from "./run.js";
 import { type Ended, schedule } from "./schedule.js";
 
-/** Executes what the gate lets through; `remaining` was not started, or is to be started again. */
+export interface PerformOptions {
+  concurrency: number;
+  stopped: () => boolean;
+  budget?: Budget | undefined;
+  /** Actions that earlier runs of the plan have done. Under a budget they come last, and are not missed when it ends before. */
+  done?: ReadonlySet<string>;
+}
+
+/** Executes what the gate lets through and the budget has room for; `remaining` was not started, or is to be started again. */
 export async function perform(
   run: Run,
-  options: { concurrency: number; stopped: () => boolean },
+  options: PerformOptions,
 ): Promise<{ outcomes: Outcome[]; remaining: Action[] }> {
   const outcomes: Outcome[] = [];
   /** Started before, when a location stopped answering; with the damage that was found then. */
@@ -16,6 +25,7 @@ export async function perform(
   async function once(action: Action, unmet: readonly string[]): Promise<Ended> {
     if (!putOff.has(action.id)) run.emit({ type: "action-start", action });
     const outcome = await outcomeOf(run, action, unmet);
+    options.budget?.ended(action, outcome.bytes);
     outcome.rot = [
       ...new Map([...(putOff.get(action.id) ?? []), ...outcome.rot].map((ref) => [addressOf(ref), ref])).values(),
     ];
@@ -31,8 +41,12 @@ export async function perform(
     return outcome.outcome !== "failed" && outcome.outcome !== "skipped";
   }
 
-  const remaining = await schedule(run.plan.actions, { ...options, gate: run.gate }, once);
-  return { outcomes, remaining };
+  const { actions } = run.plan;
+  const { budget, done = new Set() } = options;
+  const isDone = ({ id }: Action) => done.has(id);
+  const order = budget ? [...actions.filter((action) => !isDone(action)), ...actions.filter(isDone)] : actions;
+  const left = await schedule(order, { ...options, gate: run.gate }, once);
+  return { outcomes, remaining: budget?.over() ? left.filter((action) => !isDone(action)) : left };
 }
 
 async function outcomeOf(run: Run, action: Action, unmet: readonly string[]): Promise<Outcome> {

@@ -1,4 +1,5 @@
 import type { Action } from "../plan/plan.js";
+import type { Budget } from "./budget.js";
 import type { Gate } from "./gate.js";
 
 /** What became of an action: what depends on it can go on, or not, or it has to be started `again`. */
@@ -8,12 +9,13 @@ export interface ScheduleOptions {
   concurrency: number;
   stopped: () => boolean;
   gate: Pick<Gate, "heldBy" | "standing">;
+  budget?: Pick<Budget, "admit" | "over"> | undefined;
 }
 
 /**
  * Runs actions in their order, `concurrency` at a time, each after those it depends on; those that the gate holds are
  * passed over until it lets them go. `body` gets the ids of dependencies that did not succeed, if any. Starts nothing
- * more once `stopped` or once a body has thrown, lets what runs finish, waits for locations that rest but not for
+ * more once `stopped`, over its budget or once a body has thrown, lets what runs finish, waits for locations that rest but not for
  * windows to open, and returns the actions that were not started.
  */
 export async function schedule(
@@ -27,6 +29,8 @@ export async function schedule(
   const running = new Set<Action>();
   let failure: { error: unknown } | undefined;
   let wake = (): void => undefined;
+  /** The next one, while it does not fit into the budget. */
+  let held: Action | undefined;
 
   const finish = (action: Action, ended: Ended): void => {
     if (ended === "again") left.add(action);
@@ -51,12 +55,14 @@ export async function schedule(
   for (;;) {
     const goesOn = !failure && !options.stopped();
     while (goesOn && busy() < Math.max(1, options.concurrency)) {
-      const action = queue.take();
-      if (!action) break;
+      const action: Action | undefined = held ?? queue.take();
+      held = action && options.budget && options.budget.admit(action) !== "go" ? action : undefined;
+      if (!action || held) break;
       start(action);
     }
     const pause = queue.pause();
-    if (running.size === 0 && (!goesOn || pause === undefined)) break;
+    const over = !goesOn || options.budget?.over() !== undefined;
+    if (running.size === 0 && (over || pause === undefined)) break;
     await new Promise<void>((resolve) => {
       const timer = left.size > 0 ? setTimeout(() => wake(), Math.min(pause ?? PULSE, PULSE)) : undefined;
       wake = () => resolve(clearTimeout(timer));

@@ -1,19 +1,28 @@
 import { ExitCode } from "../lib/error.js";
 import type { Action } from "../plan/plan.js";
+import type { Over } from "./budget.js";
 import type { Outcome, OutcomeKind, RunReport, RunStatus } from "./events.js";
 import type { Run } from "./run.js";
 
 /** What a run did, in figures. */
 export function summarize(
   run: Run,
-  facts: { started: number; finished: number; outcomes: Outcome[]; remaining: Action[]; stopped: boolean },
+  facts: {
+    started: number;
+    finished: number;
+    outcomes: Outcome[];
+    remaining: Action[];
+    stopped: boolean;
+    over?: Over | undefined;
+  },
 ): RunReport {
-  const { started, finished, outcomes, remaining, stopped } = facts;
+  const { started, finished, outcomes, remaining, stopped, over } = facts;
   const count = (kind: OutcomeKind) => outcomes.filter(({ outcome }) => outcome === kind).length;
   const [failed, skipped] = [count("failed"), count("skipped")];
   const rot = outcomes.some((outcome) => outcome.rot.length > 0);
   const status = statusOf({
     interrupted: (stopped && remaining.length > 0) || outcomes.some(({ code }) => code === "ABORTED"),
+    budget: over !== undefined && remaining.length > 0,
     waiting: remaining.length > 0,
     rot,
     incomplete: failed + skipped > 0,
@@ -31,16 +40,19 @@ export function summarize(
     failed,
     skipped,
     remaining: remaining.length,
+    ...(remaining.length > 0 && { remaining_bytes: remaining.reduce((sum, action) => sum + action.bytes, 0) }),
+    ...(status === "budget" && over && { budget: over }),
     ...(status === "waiting" && { opens: opensOf(run, remaining, finished) }),
     bytes: outcomes.reduce((sum, { bytes }) => sum + bytes, 0),
-    exit: status === "waiting" && rot ? ExitCode.integrity : EXIT[status],
+    exit: (status === "waiting" || status === "budget") && rot ? ExitCode.integrity : EXIT[status],
     outcomes,
     present: [...run.proven.values()],
   };
 }
 
-function statusOf(found: { interrupted: boolean; waiting: boolean; rot: boolean; incomplete: boolean }): RunStatus {
+function statusOf(found: Record<"interrupted" | "budget" | "waiting" | "rot" | "incomplete", boolean>): RunStatus {
   if (found.interrupted) return "interrupted";
+  if (found.budget) return "budget";
   if (found.waiting) return "waiting";
   if (found.rot) return "corrupt";
   return found.incomplete ? "incomplete" : "complete";
@@ -64,4 +76,5 @@ const EXIT: Record<RunStatus, number> = {
   corrupt: ExitCode.integrity,
   interrupted: ExitCode.interrupted,
   waiting: ExitCode.incomplete,
+  budget: ExitCode.budget,
 };

@@ -35,6 +35,8 @@ export function viewApply(progress: Progress, plan: Plan): ApplyView {
     onEvent(event) {
       if (event.type === "run-start") open();
       else if (event.type === "retry") progress.note(retryText(event));
+      else if (event.type === "warning") progress.note(`Warning: ${event.message}`);
+      else if (event.type === "budget") progress.note(`--max-${event.limit} is reached: finishing these files.`);
       else show(tally.count(event));
     },
     async end() {
@@ -112,6 +114,8 @@ function openTally(plan: Plan): Tally {
           return settle(event);
         case "run-start":
         case "retry":
+        case "warning":
+        case "budget":
         case "run-end":
           return undefined;
         default:

@@ -77,10 +77,21 @@ export function runSummary(report: RunReport): string {
       return `Apply incomplete. ${done}${skipped}, ${count(report.remaining)} waiting for ${openings(report)}. Run it again then.`;
     case "interrupted":
       return `Apply interrupted. ${done}${skipped}, ${count(report.remaining)} not started. Run it again to go on.`;
+    case "budget":
+      return `Apply stopped by --max-${report.budget?.limit}. ${done}${skipped}, ${left(report)}. ${budgetStep(report)}`;
     default:
       return `Apply incomplete. ${done}${skipped}.`;
   }
 }
+
+const left = ({ remaining, remaining_bytes = 0 }: RunReport): string =>
+  `${count(remaining)} not started${remaining_bytes > 0 ? ` (${bytes(remaining_bytes)})` : ""}`;
+
+/** A budget in which the next file alone has no room would stop every run at the same place. */
+const budgetStep = ({ budget }: RunReport): string =>
+  budget?.fits === false
+    ? `The next file takes ${bytes(budget.next_bytes)}: raise --max-bytes to go on.`
+    : "Run it again to go on.";
 
 /** `nas (opens 2026-11-21 22:00Z)` */
 const openings = ({ opens = [] }: RunReport): string =>

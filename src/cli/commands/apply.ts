@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { Args, Flags } from "@oclif/core";
+import type { ApplyOptions } from "../../apply/apply.js";
 import type { ApplyEvent, RunReport } from "../../apply/events.js";
+import { parseDuration, parseSize } from "../../config/units.js";
 import { assertNever, ExitCode, messageOf, StowageError } from "../../lib/error.js";
 import type { Plan } from "../../plan/plan.js";
 import { viewApply } from "../../report/apply-progress.js";
@@ -18,6 +20,8 @@ export default class Apply extends BaseCommand {
   static override description =
     `With FILE: applies that plan as it was reviewed, and asks nothing. Without: scans, plans, shows the plan and asks; without a terminal it then needs --auto-approve.
 
+With --max-bytes, --max-duration or --max-actions it stops before the file that would go over: what runs is finished, and the next run goes on. Ctrl-C and SIGTERM do the same; a second one leaves the files that are under way, which are then begun again.
+
 Every copy is read back before a source goes; a file that is not as the plan expects is skipped. What touches a location outside of its windows is not started. When it is killed or interrupted, run it again: it goes on from what is true. With --json: one event a line, the last is the result.
 
 ${exits(
@@ -26,12 +30,14 @@ ${exits(
   [5, "the plan is stale, edited or was applied before"],
   [6, "damaged files found"],
   [7, "another apply is running"],
+  [8, "stopped by --max-bytes, --max-duration or --max-actions; run it again to go on"],
   [130, "interrupted"],
 )}`;
   static override examples = examples(
     ["apply", "plan, look, say yes"],
     ["apply plan.ndjson", "apply exactly the plan that was reviewed"],
     ["apply --auto-approve --no-progress", "run from cron"],
+    ["apply --auto-approve --max-duration 2h", "work for two hours, and go on the next night"],
     ["apply plan.ndjson --json | jq -c 'select(.type == \"action-done\")'", "follow a run from a script"],
   );
   static override args = {
@@ -45,11 +51,22 @@ ${exits(
       helpValue: "N",
       description: "files at a time (settings.transfer.concurrency)",
     }),
+    "max-bytes": Flags.string({ helpValue: "SIZE", description: "transfer no more than this, such as 50GB" }),
+    "max-duration": Flags.string({
+      helpValue: "DURATION",
+      description: "start nothing more after this time, such as 2h",
+    }),
+    "max-actions": Flags.integer({
+      min: 1,
+      helpValue: "N",
+      description: "do no more than so many actions of the plan",
+    }),
   };
 
   async run(): Promise<number> {
     const { args, flags } = await this.parse(Apply);
     const output = this.output(flags);
+    const limits = { ...(flags.concurrency && { concurrency: flags.concurrency }), ...budgetOf(flags) };
     if (args.file === undefined && !flags["auto-approve"] && !output.interactive) {
       throw new StowageError("APPROVAL", "there is no terminal to ask on, so this plan could not be approved", {
         hint: "Give --auto-approve, or review a plan file first: `stowage plan -o FILE`, then `stowage apply FILE`.",
@@ -63,7 +80,7 @@ ${exits(
         if (plan.actions.length === 0) return ExitCode.ok;
         if (!flags["auto-approve"]) await approve(output);
       }
-      const report = await applyPlan(plan, workspace, output, flags.concurrency);
+      const report = await applyPlan(plan, workspace, output, limits);
       await recordInCatalog(report, workspace, output);
       if (output.json) output.event(resultEvent(report, plan));
       else await output.lines(runLines(report, plan, output.text));
@@ -92,7 +109,33 @@ async function approve(output: Output): Promise<void> {
   throw new StowageError("NOT_APPROVED", "the plan was not approved: nothing was changed");
 }
 
-async function applyPlan(plan: Plan, workspace: Workspace, output: Output, concurrency?: number): Promise<RunReport> {
+type Limits = Partial<Pick<ApplyOptions, "concurrency" | "budget">>;
+
+/** @throws `USAGE` for what is no size or no duration */
+function budgetOf(
+  flags: Record<`max-${"bytes" | "duration"}`, string | undefined> & { "max-actions"?: number | undefined },
+): Limits {
+  const { "max-bytes": size, "max-duration": time, "max-actions": actions } = flags;
+  const bytes = size === undefined ? undefined : positive("--max-bytes", size, parseSize);
+  const duration = time === undefined ? undefined : positive("--max-duration", time, parseDuration);
+  if (bytes === undefined && duration === undefined && actions === undefined) return {};
+  return { budget: { ...(bytes && { bytes }), ...(duration && { duration }), ...(actions && { actions }) } };
+}
+
+function positive(flag: string, text: string, parse: (text: string) => number): number {
+  const usage = (message: string, hint?: string) =>
+    new StowageError("USAGE", `${flag}: ${message}`, { ...(hint && { hint }), exit: ExitCode.usage });
+  let value: number;
+  try {
+    value = parse(text);
+  } catch (error) {
+    throw usage(messageOf(error), error instanceof StowageError ? error.hint : undefined);
+  }
+  if (value > 0) return value;
+  throw usage("nothing could be done within 0");
+}
+
+async function applyPlan(plan: Plan, workspace: Workspace, output: Output, limits: Limits): Promise<RunReport> {
   const { apply } = await import("../../apply/apply.js");
   const { settings, digest, locations } = workspace.config;
   const backends = await workspace.backends();
@@ -103,7 +146,8 @@ async function applyPlan(plan: Plan, workspace: Workspace, output: Output, concu
         state: settings.state,
         configDigest: digest,
         now: workspace.clock,
-        concurrency: concurrency ?? settings.transfer.concurrency,
+        concurrency: settings.transfer.concurrency,
+        ...limits,
         retries: settings.transfer.retries,
         timezone: settings.timezone,
         windows: new Map(locations.map(({ name, windows }) => [name, windows])),
@@ -129,6 +173,8 @@ function printEvent(event: ApplyEvent, output: Output): void {
     case "run-start":
     case "action-start":
     case "retry":
+    case "warning":
+    case "budget":
     case "action-done":
       output.event(event);
       break;
