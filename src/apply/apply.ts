@@ -2,6 +2,7 @@ import type { Backend } from "../backend/backend.js";
 import { openBandwidth } from "../backend/bandwidth.js";
 import { retrying } from "../backend/retry.js";
 import type { Bandwidth, Window } from "../config/config.js";
+import { StowageError } from "../lib/error.js";
 import type { Action, Plan } from "../plan/plan.js";
 import { type BudgetOptions, openBudget } from "./budget.js";
 import { checkPlan, type Earlier } from "./check.js";
@@ -10,6 +11,9 @@ import { openGate } from "./gate.js";
 import { checkHealth } from "./health.js";
 import { type Journal, newRunId, openJournal } from "./journal.js";
 import { acquireLock } from "./lock.js";
+import type { Lease } from "./lock-lease.js";
+import { whoOf } from "./lock-note.js";
+import { acquireSharedLock, type SharedLockOptions } from "./lock-shared.js";
 import { relinkedKey } from "./observe.js";
 import { movingClock } from "./pace.js";
 import { perform } from "./perform.js";
@@ -36,6 +40,8 @@ export interface ApplyOptions {
   bandwidth?: Bandwidth;
   /** Milliseconds for which a location that does not answer is waited for, when nothing else is left to do. */
   patience?: number;
+  /** The location whose lock is taken too, for one apply at a time on all machines that share it. */
+  lock?: { location: string } & Pick<SharedLockOptions, "ttl" | "steady" | "wall">;
   /** How much this run may do; the plan of a run that was stopped by it can be applied again. */
   budget?: BudgetOptions;
   /** Finish what is running, start nothing more. */
@@ -58,21 +64,56 @@ export async function apply(
   const lock = await acquireLock(options.state, options.now());
   try {
     const earlier = await checkPlan(plan, { ...options, now: options.now() });
-    return await runPlan(plan, backends, options, earlier);
+    const id = newRunId(options.now());
+    const lease = await shareLock(id, plan, backends, options);
+    try {
+      return await runPlan(id, plan, backends, options, { earlier, lease });
+    } finally {
+      await lease?.release();
+    }
   } finally {
     await lock.release();
   }
 }
 
+/** Undefined where no lock is shared. @throws as `acquireSharedLock` does */
+async function shareLock(
+  run: string,
+  { header }: Plan,
+  backends: ReadonlyMap<string, Backend>,
+  { lock, signal, onEvent }: ApplyOptions,
+): Promise<Lease | undefined> {
+  if (!lock) return undefined;
+  const { location, ...clocks } = lock;
+  const backend = backends.get(location);
+  if (!backend) {
+    throw new StowageError("LOCATION_SUSPECT", `${location} is not available, and it holds the lock`, {
+      hint: "Set it to `status: active`, or name another location in `settings.lock`.",
+    });
+  }
+  const uuid = header.scans.find((scan) => scan.location === location)?.uuid ?? undefined;
+  return await acquireSharedLock(backend, {
+    ...clocks,
+    ...{ run, uuid, signal },
+    onWatch: (holder, ms) => onEvent?.({ type: "lock-watch", location, holder: whoOf(holder), ms }),
+  });
+}
+
+/** What a run has beside its plan. */
+interface Standing {
+  earlier: Earlier;
+  lease: Lease | undefined;
+}
+
 async function runPlan(
+  id: string,
   plan: Plan,
   backends: ReadonlyMap<string, Backend>,
   options: ApplyOptions,
-  earlier: Earlier,
+  { earlier, lease }: Standing,
 ): Promise<RunReport> {
   const { header, actions } = plan;
   const [started, emit] = [options.now(), options.onEvent ?? (() => undefined)];
-  const id = newRunId(started);
   const locations = header.scans.map(({ location, uuid }) => ({ location, uuid }));
   const journal = await openJournal(options.state, {
     type: "run",
@@ -82,6 +123,7 @@ async function runPlan(
     pid: process.pid,
     started,
     locations,
+    ...(options.lock && lease && { lock: { location: options.lock.location, fence: lease.fence } }),
   });
   const touched = new Set<string>();
   const tell = (event: ApplyEvent): void => {
@@ -90,7 +132,7 @@ async function runPlan(
     emit(event);
   };
   try {
-    const run = await prepare(id, plan, backends, { ...options, onEvent: tell }, journal, earlier);
+    const run = { ...(await prepare(id, plan, backends, { ...options, onEvent: tell }, journal, earlier)), lease };
     const bytes = actions.reduce((sum, action) => sum + action.bytes, 0);
     emit({ type: "run-start", run: id, plan_id: header.plan_id, actions: actions.length, bytes, started });
     const stopped = () => (options.signal?.aborted ?? false) || run.abort.aborted;

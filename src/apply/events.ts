@@ -9,6 +9,8 @@ export type ApplyEvent =
   | { type: "bytes"; action: string; phase: "copy" | "verify"; location: string; bytes: number }
   | { type: "retry"; location: string; code: string; message: string; attempt: number; delay: number }
   | { type: "action-done"; action: Action; outcome: Outcome }
+  /** Another run holds the lock of that location: for so long it is watched whether it is alive. */
+  | { type: "lock-watch"; location: string; holder: string; ms: number }
   /** The next action would go over the budget: no more is started. */
   | { type: "budget"; limit: Limit }
   /** Something that the owner should know of and that stops nothing. */

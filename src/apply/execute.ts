@@ -48,6 +48,7 @@ const SKIPS = new Set([
   "NO_TRASH",
   "ARCHIVED",
   "APPEND_ONLY",
+  "LOCK_LOST",
   "ABORTED",
 ]);
 

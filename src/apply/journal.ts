@@ -16,6 +16,8 @@ export interface JournalHeader {
   pid: number;
   started: number;
   locations: { location: string; uuid: string | null }[];
+  /** The lock that was shared with other machines. */
+  lock?: { location: string; fence: number };
 }
 
 /** Durable before the removal is tried: if the journal ends here, it may or may not have happened. */

@@ -53,11 +53,17 @@ async function outcomeOf(run: Run, action: Action, unmet: readonly string[]): Pr
   if (unmet.length > 0) {
     return nothingDone(action, "skipped", "DEPENDENCY", `it needs ${unmet.join(", ")}, which did not succeed`);
   }
+  const lost = isDestructive(action) ? run.lease?.lost() : undefined;
+  if (lost !== undefined) return nothingDone(action, "skipped", "LOCK_LOST", `the shared lock was lost: ${lost}`);
   const dead = run.gate.givenUp(action);
   if (dead !== undefined)
     return nothingDone(action, "failed", "UNAVAILABLE", `${dead} does not answer, and was given up`);
   return await execute(run, action);
 }
+
+/** It removes something in the end, so without the lock it is not begun. */
+const isDestructive = ({ kind, reason }: Action): boolean =>
+  kind === "move" || kind === "delete" || reason === "repair";
 
 /** The location that failed the action, when it only rests: the action finds what it has done, and goes on from there. */
 function restingFor(run: Run, action: Action, { code }: Outcome): string | undefined {

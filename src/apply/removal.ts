@@ -138,6 +138,7 @@ async function carryOut(task: Task, entry: Entry, vouchers: Vouchers, trash: boo
   const line = { action: action.id, location, key, sha256, trash };
   const { size, mtime, physical, version } = entry;
   const facts = { version, planned, size, mtime: String(mtime), ...(physical !== undefined && { physical }) };
+  await run.lease?.require();
   await run.journal.commit({ type: "remove", at: run.now(), ...line, ...facts });
   // From here on its other names change their version, whatever comes of it.
   if (physical !== undefined) run.relinked.set(relinkedKey(action.from), { physical, size, mtime });
@@ -191,4 +192,5 @@ async function confirmVouchers(task: Task, removed: Entry, { proofs, arrival }: 
       hint: "Run `stowage scan` and plan again.",
     });
   }
+  await run.lease?.require();
 }

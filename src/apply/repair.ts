@@ -34,8 +34,12 @@ async function quarantine(task: Task, to: Target): Promise<void> {
   const line = { action: action.id, location: to.location, key: to.key, sha256, trash: true };
   const { size, mtime } = damaged;
   const facts = { version: to.expect, planned: to.expect, size, mtime: String(mtime) };
+  await run.lease?.require();
   await run.journal.commit({ type: "remove", at: run.now(), ...line, ...facts });
-  const confirm = async () => await run.health.requireNow(to.location);
+  const confirm = async () => {
+    await run.health.requireNow(to.location);
+    await run.lease?.require();
+  };
   await backend.remove(to.key, { version: to.expect, run: run.id, trash: true, confirm });
   await run.journal.commit({ type: "removed", at: run.now(), ...line });
 }

@@ -6,6 +6,7 @@ import type { ApplyEvent, Outcome, Present } from "./events.js";
 import type { Gate } from "./gate.js";
 import type { Health } from "./health.js";
 import type { Journal } from "./journal.js";
+import type { Lease } from "./lock-lease.js";
 
 /** What the parts of one apply share. */
 export interface Run {
@@ -15,6 +16,8 @@ export interface Run {
   readonly journal: Journal;
   readonly health: Health;
   readonly gate: Gate;
+  /** The lock that is shared with other machines, where there is one: nothing is removed after it was lost. */
+  readonly lease?: Pick<Lease, "lost" | "require"> | undefined;
   readonly retries: RetryOptions;
   /** The same bytes, as slowly as `settings.transfer.bandwidth` wants it. */
   limit(bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;

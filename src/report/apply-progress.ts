@@ -35,6 +35,7 @@ export function viewApply(progress: Progress, plan: Plan): ApplyView {
     onEvent(event) {
       if (event.type === "run-start") open();
       else if (event.type === "retry") progress.note(retryText(event));
+      else if (event.type === "lock-watch") progress.note(watchText(event));
       else if (event.type === "warning") progress.note(`Warning: ${event.message}`);
       else if (event.type === "budget") progress.note(`--max-${event.limit} is reached: finishing these files.`);
       else show(tally.count(event));
@@ -51,6 +52,9 @@ export function viewApply(progress: Progress, plan: Plan): ApplyView {
 
 /** `end` waits for the same promise, and throws. */
 const ignore = (): void => undefined;
+
+const watchText = ({ location, holder, ms }: Extract<ApplyEvent, { type: "lock-watch" }>): string =>
+  `The lock in ${location} is held (${holder}): watching for up to ${duration(ms)} whether it is alive.`;
 
 const retryText = ({ location, message, attempt, delay }: Extract<ApplyEvent, { type: "retry" }>): string =>
   `${location}: ${message} (attempt ${attempt}, again in ${duration(delay)})`;
@@ -115,6 +119,7 @@ function openTally(plan: Plan): Tally {
         case "run-start":
         case "retry":
         case "warning":
+        case "lock-watch":
         case "budget":
         case "run-end":
           return undefined;

@@ -33,6 +33,7 @@ const STEPS: Record<string, string> = {
   TOO_FEW_COPIES: "run `stowage plan` again: a copy that the plan relied on is gone or damaged.",
   SOURCE: "run `stowage plan` again: no good copy could be read.",
   NO_TRASH: "make the trash of that location writable, and run it again.",
+  LOCK_LOST: "wait until the other run has finished, then plan again.",
   ABORTED: "run it again to go on.",
   ROT: "`stowage verify --repair -o repair.ndjson` plans a good copy in its place.",
 };

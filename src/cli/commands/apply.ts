@@ -174,6 +174,7 @@ function printEvent(event: ApplyEvent, output: Output): void {
     case "action-start":
     case "retry":
     case "warning":
+    case "lock-watch":
     case "budget":
     case "action-done":
       output.event(event);
