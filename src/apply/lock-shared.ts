@@ -132,9 +132,19 @@ export async function registerOf(backend: Backend, uuid: string | undefined): Pr
     });
   }
   if (register && (await honoured(register))) return register;
-  throw new StowageError("LOCK_UNSUPPORTED", `${location} can not hold the lock: ${register ? UNSAFE : NONE}`, {
+  throw unsupported(location, register);
+}
+
+const unsupported = (location: string, register: Register | undefined): StowageError =>
+  new StowageError("LOCK_UNSUPPORTED", `${location} can not hold the lock: ${register ? UNSAFE : NONE}`, {
     hint: "Name another location in `settings.lock`; `stowage location check` shows what each store honours.",
   });
+
+/** Why the location can not hold the lock, as far as that is known without asking it. */
+export function lockProblem({ location, register, features }: Backend): StowageError | undefined {
+  const { store } = features;
+  const unsafe = store && !(store.createOnly && store.oneWinner && store.conditionalReplace);
+  return !register || unsafe ? unsupported(location, register) : undefined;
 }
 
 const UNSAFE = "its store does not honour what creating and replacing exactly once need";

@@ -21,6 +21,7 @@ export async function planNow(
   events = false,
 ): Promise<Plan> {
   for (const selector of [...(flags.target ?? []), ...(flags.exclude ?? [])]) checkSelector(selector, workspace.config);
+  await requireLock(workspace);
   const catalog = await workspace.catalog("write");
   try {
     if (flags.refresh) noteProblems(await refresh(workspace, catalog, output, { events }), output);
@@ -36,6 +37,16 @@ export async function planNow(
   } finally {
     await catalog.close();
   }
+}
+
+/** A plan that nobody could apply is not made. @throws `LOCK_UNSUPPORTED` */
+async function requireLock({ config, backends }: Workspace): Promise<void> {
+  const { lock } = config.settings;
+  if (lock === undefined) return;
+  const { lockProblem } = await import("../apply/lock-shared.js");
+  const backend = (await backends()).get(lock);
+  const problem = backend && lockProblem(backend);
+  if (problem) throw problem;
 }
 
 /** A selector that can name nothing is a slip of the keyboard, and would plan nothing or everything. */

@@ -31,6 +31,10 @@ export interface NamedSet {
 export interface Settings {
   /** Absolute path of the state directory: catalog, journal, lock. */
   state: string;
+  /** The location with the lock that is shared with other machines. */
+  lock?: string;
+  /** The location with copies of the journals. */
+  journal?: string;
   /** IANA name; for `{modified:%Y}`. */
   timezone: string;
   transfer: { concurrency: number; retries: number; bandwidth?: Bandwidth };

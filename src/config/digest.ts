@@ -7,8 +7,10 @@ type Meaning = Omit<Config, "file" | "digest" | "sets">;
 
 /** Of the meaning only: no line numbers, no spelling, no order of keys; secrets by name, credentials not at all. */
 export function digestOf(meaning: Meaning, found: Findings): string {
+  // Where stowage keeps its own things changes no plan.
+  const { lock: _, journal: __, ...settings } = meaning.settings;
   const locations = meaning.locations.map((location) => locationMeaning(location, found));
-  return `sha256:${sha256Hex(canonicalJson(meaningOf({ ...meaning, locations }, found)))}`;
+  return `sha256:${sha256Hex(canonicalJson(meaningOf({ ...meaning, settings, locations }, found)))}`;
 }
 
 /** What nobody wrote is left out, so that a new word of the language makes no plan stale that does not use it. */

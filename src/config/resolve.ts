@@ -3,6 +3,7 @@ import { digestOf } from "./digest.js";
 import type { Findings } from "./findings.js";
 import { resolveLocations } from "./locations.js";
 import { type MatchScope, matcherOf } from "./match.js";
+import { ownPlaces } from "./own-places.js";
 import { type Context, pathOf } from "./roots.js";
 import { type RuleContext, resolvePlacements, resolveRequire, resolveRules } from "./rules.js";
 import type { Match, StorageFile, Transfer } from "./schema.gen.js";
@@ -22,11 +23,12 @@ export interface ResolveOptions {
 
 /** The meaning of a tree that `validate` has seen. Problems are reported; the result counts only when there was no error. */
 export function resolve(tree: StorageFile, { file, folder, home, names, found }: ResolveOptions): Config {
-  const settings = resolveSettings(tree, { folder, home }, found);
+  const own = resolveSettings(tree, { folder, home }, found);
   const safety = resolveSafety(tree, found);
-  const context: Context = { found, folder, home, state: settings.state };
+  const context: Context = { found, folder, home, state: own.state };
   const entries = tree.locations ?? [];
   const locations = resolveLocations(entries, context);
+  const settings = { ...own, ...ownPlaces(tree.settings ?? {}, locations, names, found) };
   const complete = locations.length === entries.length;
   const layouts = locations.every(({ layout, order }) => layout !== undefined || !("layout" in entries[order]!));
   const captures =

@@ -89,6 +89,14 @@ export interface Settings {
    */
   state?: string;
   /**
+   * The name of a location whose lock `apply` takes too, so that of all machines that share it one applies at a time: an object `.stowage-lock`, taken and renewed under a condition, and taken over from a run that stands still. Needs a store that honours conditions, or a directory. Default: only the lock in `state`, for this folder.
+   */
+  lock?: string;
+  /**
+   * The name of a location in which each run leaves a copy of its journal, below `.stowage-journal/`: the audit trail of a machine that is lost. `stowage history --from` reads it. Default: the journal is in `state` only.
+   */
+  journal?: string;
+  /**
    * IANA name of the time zone for `{modified:%Y}`, `windows` and `bandwidth`; ages do not depend on it. Default: UTC.
    */
   timezone?: string;
