@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import type { Backend, StoreFeatures } from "../src/backend/backend.js";
+import type { Backend } from "../src/backend/backend.js";
 import { timeOf, timeText } from "../src/backend/bucket/entry.js";
 import { bucketBackend } from "../src/backend/bucket.js";
 import { unavailable } from "../src/backend/requests.js";
@@ -9,19 +9,8 @@ import { StowageError } from "../src/lib/error.js";
 import { collect } from "../src/lib/iter.js";
 import { type MemoryStore, type MemoryStoreOptions, memoryStore, straight } from "../src/testing/index.js";
 import { agree, bytesOf, keysOf, leftoversOf, noise, put, RUN, sourceOf, textOf } from "../src/testing/subject.js";
+import { TRUSTED } from "./support/buckets.js";
 
-const TRUSTED: StoreFeatures = {
-  createOnly: true,
-  createOnlyParts: true,
-  oneWinner: true,
-  conditionalReplace: true,
-  conditionalRemove: true,
-  conditionalRead: true,
-  listAfterWrite: true,
-  conditionalCopy: true,
-  checksums: true,
-  versioned: false,
-};
 const OPTIONS = { allowUnconditionalDelete: false, verdicts: TRUSTED };
 
 function open(options: MemoryStoreOptions = {}, change: (store: MemoryStore) => Partial<ObjectStore> = () => ({})) {
@@ -132,6 +121,22 @@ describe("writing", () => {
     const { store, backend } = open({ defects: ["stores other bytes"], hashes: true });
     await expect(put(backend, "x", "12345")).rejects.toMatchObject({ code: "READ_BACK" });
     expect([...store.objects.keys()]).toEqual([]);
+  });
+
+  it.each([
+    { seen: "of which nothing is known", verdicts: {} },
+    { seen: "that takes any checksum", verdicts: { verdicts: { ...TRUSTED, checksums: false } } },
+  ])("S1: takes no hash of a store $seen for proven, but one that does not fit for wrong", async ({ verdicts }) => {
+    const store = memoryStore({ hashes: true, listsMetadata: true });
+    const backend = bucketBackend("there", "", store, straight, { allowUnconditionalDelete: true, ...verdicts });
+    const told = [await put(backend, "x", "1"), await backend.stat("x"), ...(await collect(backend.list()))];
+    expect(told.map((entry) => entry?.sha256)).toEqual([undefined, undefined, undefined]);
+    const from = { name: "x", bucket: store.address, token: told[0]?.version ?? "" };
+    const copy = await backend.write("y", { ...sourceOf("1"), object: from });
+    expect([copy.sha256, copy.readBack]).toEqual([undefined, verdicts.verdicts && true]);
+    const failing = memoryStore({ defects: ["stores other bytes"], hashes: true });
+    const broken = bucketBackend("there", "", failing, straight, { allowUnconditionalDelete: true, ...verdicts });
+    await expect(put(broken, "x", "12345")).rejects.toMatchObject({ code: "READ_BACK" });
   });
 
   it("I5: believes nothing that was found out about another store under the same name", async () => {

@@ -1,7 +1,9 @@
 import { PutBucketVersioningCommand, PutObjectCommand, PutObjectTaggingCommand } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { bucketBackend } from "../src/backend/bucket.js";
 import { partSizeFor } from "../src/backend/s3/parts.js";
 import { codeOf, messageOf } from "../src/lib/error.js";
+import { sha256Hex } from "../src/lib/json.js";
 import { type FakeS3, fakeS3 } from "./support/s3/fake.js";
 import { dropBucket } from "./support/s3/server.js";
 import { type Options, openWorld, type World } from "./support/s3/subject.js";
@@ -77,6 +79,27 @@ describe("S3 (fake): looking", () => {
     expect(await store.head("a b/ü+%.txt")).toEqual(stored);
     const { metadata: _, sha256: __, ...told } = stored;
     expect(await listed(store)).toEqual([told]);
+  });
+
+  it("S1: believes hashes of a store only that checks checksums itself, not the signed bytes alone", async () => {
+    const { store, requests, inside } = await world();
+    const open = () => bucketBackend("there", "p/", store, requests, { allowUnconditionalDelete: false });
+    const honest = open();
+    expect((await honest.probe?.())?.store?.checksums).toBe(true);
+    await store.put("p/x", uploadOf("1"), { absent: true });
+    expect((await honest.stat("x"))?.sha256).toBe(sha256Hex("1"));
+    inside().echoes = true;
+    const echoing = open();
+    expect((await echoing.probe?.())?.store?.checksums).toBe(false);
+    expect((await echoing.stat("x"))?.sha256).toBeUndefined();
+  });
+
+  it("tries the checksum along with the signature where a store takes nothing unsigned", async () => {
+    const { store, requests } = await world();
+    const refused = { status: 403, code: "AccessDenied" };
+    fake.fault = (_, { "x-amz-content-sha256": signed }) => (signed === "UNSIGNED-PAYLOAD" ? refused : undefined);
+    const backend = bucketBackend("there", "p/", store, requests, { allowUnconditionalDelete: false });
+    expect((await backend.probe?.())?.store?.checksums).toBe(true);
   });
 
   it("does without checksums where the store refuses to tell them", async () => {

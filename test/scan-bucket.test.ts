@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Matcher } from "../src/config/config.js";
 import { StowageError } from "../src/lib/error.js";
 import { sha256Hex } from "../src/lib/json.js";
-import { type BucketPlace, LATER, openBucket } from "./support/buckets.js";
+import { type BucketPlace, LATER, openBucket, TRUSTED } from "./support/buckets.js";
 import { CLOCK, DAY } from "./support/places.js";
 
 let place: BucketPlace;
@@ -86,7 +86,7 @@ describe("scanning a bucket", () => {
   });
 
   it("takes a checksum that the store computed for more than a claim (S1)", async () => {
-    place = await openBucket({ hashes: true });
+    place = await openBucket({ hashes: true, verdicts: TRUSTED });
     place.putOwn("x", "1", { "stowage-sha256": sha256Hex("a lie") });
     await place.scan();
     expect(await place.rows("sha256, proof")).toEqual([{ key: "x", sha256: sha256Hex("1"), proof: "checksum" }]);

@@ -6,7 +6,7 @@ import { sha256Hex } from "../src/lib/json.js";
 import { checkLocations } from "../src/scan/check.js";
 import { initLocation } from "../src/scan/init.js";
 import { memoryStore, straight } from "../src/testing/memory-store.js";
-import { type BucketPlace, LATER, openBucket } from "./support/buckets.js";
+import { type BucketPlace, LATER, openBucket, TRUSTED } from "./support/buckets.js";
 import { CLOCK } from "./support/places.js";
 
 let place: BucketPlace;
@@ -73,7 +73,7 @@ describe("verifying a bucket", () => {
 
   it("compares the store's own checksums where that is asked for, and reads where there are none", async () => {
     const location = { verify: { every: 1, method: "checksum" as const } };
-    place = await openBucket({ hashes: true, location });
+    place = await openBucket({ hashes: true, verdicts: TRUSTED, location });
     for (const key of ["good", "rotten"]) place.putOwn(key, key);
     await place.scan();
     place.store.objects.get("rotten")!.bytes = Buffer.from("other bytes");

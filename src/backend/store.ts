@@ -90,6 +90,8 @@ export interface Upload {
   onParts?: (id: string) => Promise<void>;
   /** Take parts even where one request would do; for probing. */
   parts?: boolean;
+  /** Nothing but `sha256` is to tell the store that the bytes are others; for probing, where bytes are signed as well. */
+  unsigned?: boolean;
   /** The store was seen to refuse a taken name at the end of an upload in parts too; otherwise one request is safer wherever it can hold the object. */
   safeParts?: boolean;
   signal?: AbortSignal;

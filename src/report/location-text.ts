@@ -26,7 +26,7 @@ function* verdictLines(store: StoreFeatures, paint: Paint, allowed: boolean): Ge
     ["conditional GET", store.conditionalRead, "a swap during a read is found by its hash only"],
     ["listed after it was written", store.listAfterWrite, append],
     ["conditional server-side copy", store.conditionalCopy, "copies go through this machine"],
-    ["checks the hash of an upload", store.checksums, "copies are read back"],
+    ["checks the hash of an upload", store.checksums, "copies are read back, its hashes not used"],
   ];
   yield `  ${removesSafely(store) || allowed ? "" : paint("yellow", "append-only: nothing is ever removed here. ")}${store.versioned ? "Versioned: what is removed stays as an older version." : "Not versioned."}`;
   for (const [tried, verdict, otherwise] of rows) {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Backend } from "../../src/backend/backend.js";
+import type { Backend, StoreFeatures } from "../../src/backend/backend.js";
 import { bucketBackend } from "../../src/backend/bucket.js";
 import type { ObjectStore, Stored } from "../../src/backend/store.js";
 import { type Catalog, openCatalog } from "../../src/catalog/catalog.js";
@@ -18,6 +18,8 @@ export interface BucketOptions extends MemoryStoreOptions {
   unmarked?: boolean;
   location?: Partial<Location>;
   prefix?: string;
+  /** What an earlier probe has seen. */
+  verdicts?: StoreFeatures;
 }
 
 /** A bucket in memory as the location `s3`, and a catalog. */
@@ -45,6 +47,20 @@ export interface BucketPlace {
 
 export const LATER = CLOCK + 10 * DAY;
 
+/** Of a store that honours everything. */
+export const TRUSTED: StoreFeatures = {
+  createOnly: true,
+  createOnlyParts: true,
+  oneWinner: true,
+  conditionalReplace: true,
+  conditionalRemove: true,
+  conditionalRead: true,
+  listAfterWrite: true,
+  conditionalCopy: true,
+  checksums: true,
+  versioned: false,
+};
+
 export async function openBucket(options: BucketOptions = {}): Promise<BucketPlace> {
   const { prefix = "", location = {}, unmarked, ...rest } = options;
   const dir = mkdtempSync(join(tmpdir(), "stowage-bucket-"));
@@ -52,6 +68,7 @@ export async function openBucket(options: BucketOptions = {}): Promise<BucketPla
   const [shelves, tags, broken] = [new Map(), new Map<string, string[]>(), new Map<string, Error>()];
   const backend = bucketBackend("s3", prefix, shelved(store, { shelves, tags, broken }), straight, {
     allowUnconditionalDelete: false,
+    ...(options.verdicts && { verdicts: options.verdicts }),
   });
   if (!unmarked) await backend.writeMarker(uuidOf("s3"));
   const s3: Partial<Location> = { type: "s3", root: store.address, store: { type: "s3", bucket: "media", prefix } };

@@ -2,6 +2,7 @@ import { StowageError } from "../../lib/error.js";
 import type { StoreObject } from "../backend.js";
 import type { Stored, Upload } from "../store.js";
 import { type Bucket, taken } from "./bucket.js";
+import { believed } from "./entry.js";
 import { recorder } from "./parts.js";
 import { settled, withdraw } from "./publish.js";
 import { hashOf } from "./read.js";
@@ -24,8 +25,9 @@ export async function copyInside(
   key: string,
   { object, name, upload, run }: InsideCopy,
 ): Promise<{ stored: Stored; sha256: string } | undefined> {
-  const stored = await copy(bucket, key, { object, name, upload, run });
-  if (!stored) return undefined;
+  const copied = await copy(bucket, key, { object, name, upload, run });
+  if (!copied) return undefined;
+  const stored = believed(bucket, copied);
   try {
     return { stored, sha256: stored.sha256 ?? (await hashOf(bucket, key, stored, upload.signal)) };
   } catch (error) {

@@ -1,10 +1,18 @@
 import type { Entry } from "../backend.js";
 import type { ObjectStore, Stored } from "../store.js";
 import { OWN_METADATA } from "../store.js";
+import type { Bucket } from "./bucket.js";
 
 const SHA256 = /^[0-9a-f]{64}$/;
 const MILLION = 1_000_000n;
 const BILLION = 1_000_000_000n;
+
+/** What may be believed of it: a store that takes bytes with a wrong checksum would tell that very checksum. */
+export function believed({ features }: Pick<Bucket, "features">, stored: Stored): Stored {
+  if (stored.sha256 === undefined || features.store?.checksums) return stored;
+  const { sha256: _, ...rest } = stored;
+  return rest;
+}
 
 /** The object as the backend contract tells it. A hash in the metadata is a claim: whoever writes an object can write anything there. */
 export function entryOf(key: string, stored: Stored): Entry {

@@ -1,7 +1,7 @@
 import type { Entry, ListOptions } from "../backend.js";
 import { isOwn } from "../marker.js";
 import { aborted, type Bucket, isImpossible } from "./bucket.js";
-import { entryOf } from "./entry.js";
+import { believed, entryOf } from "./entry.js";
 
 /** See `Backend.list`. Where the store's listing tells no metadata, `stat` has to tell the rest. */
 export async function* listObjects(bucket: Bucket, { signal, onSkip }: ListOptions): AsyncGenerator<Entry> {
@@ -12,7 +12,7 @@ export async function* listObjects(bucket: Bucket, { signal, onSkip }: ListOptio
       const key = stored.name.slice(prefix.length);
       if (isOwn(key.split("/", 1)[0] ?? "")) continue;
       if (isImpossible(key)) onSkip?.(key || stored.name, "name");
-      else yield { ...entryOf(key, stored), ...(!store.listsMetadata && { partial: true as const }) };
+      else yield { ...entryOf(key, believed(bucket, stored)), ...(!store.listsMetadata && { partial: true as const }) };
     }
   }
 }

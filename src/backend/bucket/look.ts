@@ -1,5 +1,6 @@
 import type { Stored } from "../store.js";
 import { absent, type Bucket, changed } from "./bucket.js";
+import { believed } from "./entry.js";
 
 const REMEMBERED = 4096;
 
@@ -7,7 +8,7 @@ const REMEMBERED = 4096;
 export async function look(bucket: Bucket, name: string, signal?: AbortSignal): Promise<Stored | undefined> {
   const found = await bucket.store.head(name, signal);
   if (found) remember(bucket, found);
-  return found;
+  return found && believed(bucket, found);
 }
 
 /** The object, while it has this token. @throws `NOT_FOUND`, `PRECONDITION` */

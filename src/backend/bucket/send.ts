@@ -2,6 +2,7 @@ import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import type { WriteSource } from "../backend.js";
 import type { Stored, Upload } from "../store.js";
 import { at, type Bucket, taken } from "./bucket.js";
+import { believed } from "./entry.js";
 import { recorder } from "./parts.js";
 import type { Proven } from "./prove.js";
 import { publish, withdraw } from "./publish.js";
@@ -53,7 +54,7 @@ export async function send(
   const problem =
     proven.failure() ?? (isAsSent(stored, source, proven) ? undefined : { error: notAsSent(bucket, key) });
   if (problem) throw await withdrawn(bucket, key, name, upload, problem.error);
-  return stored;
+  return believed(bucket, stored);
 }
 
 /** Where it is not known that the store refuses a taken name, it is asked before. */

@@ -18,7 +18,7 @@ export async function putWhole(session: Session, name: string, upload: Upload, c
   };
   const send = async (Body: NonNullable<Sdk.PutObjectCommandInput["Body"]>, signal: AbortSignal) => {
     const command = new sdk.PutObjectCommand({ ...input, Body });
-    const wire = onWire(command, upload.sha256);
+    const wire = onWire(command, upload.unsigned ? "UNSIGNED-PAYLOAD" : upload.sha256);
     return { ...(await client.send(command, { abortSignal: signal })), at: wire.answered() };
   };
   const { whole } = upload;

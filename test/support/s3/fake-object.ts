@@ -44,7 +44,7 @@ export function answer(ask: Ask): Reply {
 }
 
 function put({ bucket, key, headers, body }: Ask): Reply {
-  checkBody(headers, body);
+  checkBody(headers, body, bucket);
   checkConditions(bucket, key, headers);
   const checksum = headers["x-amz-checksum-sha256"];
   const proof = checksum === undefined ? {} : { sha256: checksum, checksumType: "FULL_OBJECT" as const };
