@@ -8,6 +8,8 @@ import type { Cloud } from "./cloud.js";
 export interface CloudBox extends Sandbox {
   /** Rules from now on; the locations stay. */
   rules(...lines: string[]): void;
+  /** Other locations, from the next `rules` on. */
+  locations(text: string): void;
   /** Runs a command that has to succeed, and returns what it printed. */
   good(...args: string[]): Promise<string>;
   json(...args: string[]): Promise<Record<string, unknown>>;
@@ -27,7 +29,8 @@ export interface BoxOptions {
   atEnd?: (clear: () => void) => void;
 }
 
-export function cloudBox({ clouds, locations, settings = "", atEnd }: BoxOptions): CloudBox {
+export function cloudBox({ clouds, settings = "", atEnd, ...options }: BoxOptions): CloudBox {
+  let { locations } = options;
   const env = Object.assign({ STOWAGE_NOW: "", STOWAGE_DEBUG: "1" }, ...clouds.map((cloud) => cloud.env));
   const box = sandbox({}, atEnd);
   let said = "";
@@ -45,6 +48,9 @@ export function cloudBox({ clouds, locations, settings = "", atEnd }: BoxOptions
         "storage.yaml",
         `version: 1\nsettings: { state: state, settle: 0s, ${settings} }\nlocations:\n${locations}rules:\n${lines.map((line) => `  - { ${line} }\n`).join("")}`,
       ),
+    locations(text) {
+      locations = text;
+    },
     async good(...args) {
       const { code, stdout, stderr } = await run({}, ...args);
       if (code !== 0) throw new Error(`stowage ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
