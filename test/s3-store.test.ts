@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { PutBucketVersioningCommand, PutObjectCommand, PutObjectTaggingCommand } from "@aws-sdk/client-s3";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { bucketBackend } from "../src/backend/bucket.js";
@@ -28,6 +29,7 @@ const asked = (begin: string): number => fake.log.filter((line) => line.startsWi
 
 afterEach(async () => {
   fake.fault = () => undefined;
+  fake.delay = undefined;
   fake.pageSize = 1000;
   for (const each of worlds.splice(0)) await each.dispose();
   fake.log.length = 0;
@@ -367,6 +369,26 @@ describe("S3 (fake): parts", () => {
     expect(await refusal(store.copy?.(object, "to", upload) ?? Promise.resolve())).toBe("UNSUPPORTED");
     expect(asked("PUT to")).toBe(0);
     expect(await namesOf(store)).toEqual(["from"]);
+  });
+
+  it("I6: ends a copy in parts that failed when no other part is on its way any more, and begins none", async () => {
+    const { store, inside } = await world({ limits });
+    const upload = uploadOf(noise(9500));
+    const { token } = await store.put("from", upload, { absent: true });
+    let [busy, late] = [0, -1];
+    fake.fault = (line) => {
+      if (line.startsWith("DELETE to?")) late = busy;
+      return line.includes("partNumber=1&") ? { status: 403, code: "AccessDenied" } : undefined;
+    };
+    fake.delay = async (line) => {
+      if (!line.startsWith("PUT to?part") || line.includes("partNumber=1&")) return;
+      busy++;
+      await sleep(100);
+      busy--;
+    };
+    const copying = store.copy?.({ name: "from", bucket: store.address, token }, "to", upload) ?? Promise.resolve();
+    expect(await refusal(copying)).toBe("ACCESS_DENIED");
+    expect([late, inside().uploads.size, asked("PUT to?partNumber")]).toEqual([0, 0, 4]);
   });
 
   it("copies inside the store what one request can not copy", async () => {

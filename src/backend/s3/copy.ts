@@ -66,10 +66,18 @@ async function copyWhole(session: Session, from: StoreObject, name: string, uplo
 async function copyParts(session: Session, from: StoreObject, name: string, upload: Copied): Promise<Stored> {
   return await inParts(session, name, upload, session.limits.copyPart, async (begun) => {
     const numbers = Array.from({ length: Math.ceil(upload.size / begun.partSize) }, (_, index) => index + 1).values();
+    let failure: { error: unknown } | undefined;
     const work = async () => {
-      for (const number of numbers) await copyPart(session, begun, from, number, upload);
+      for (const number of numbers) {
+        if (failure) return;
+        await copyPart(session, begun, from, number, upload).catch((error: unknown) => {
+          failure ??= { error };
+        });
+      }
     };
+    // None is on its way when the upload is ended: the store would keep what comes after that, and nobody would find it.
     await Promise.all(Array.from({ length: AT_ONCE }, work));
+    if (failure) throw (failure as { error: unknown }).error;
     return await complete(session, begun, upload, { absent: true });
   });
 }

@@ -21,8 +21,8 @@ export interface FakeS3 extends S3Server {
   buckets: Map<string, FakeBucket>;
   /** Told of each request, as `PUT name?query`; what it returns is done to it. */
   fault: (request: string, headers: IncomingMessage["headers"]) => Fault | undefined;
-  /** Waited for before each answer. */
-  delay: (() => Promise<void>) | undefined;
+  /** Waited for before each answer; told of the request as `fault` is. */
+  delay: ((request: string) => Promise<void>) | undefined;
   /** Changes what is asked for behind everybody's back. */
   rewrite: ((url: URL) => void) | undefined;
   /** What was asked, as `PUT name?query`. */
@@ -68,7 +68,7 @@ async function serve(fake: FakeS3, request: IncomingMessage, response: ServerRes
   if (fault === "reset") return void request.socket.destroy();
   const body = await collect(request);
   if (body === undefined) return;
-  await fake.delay?.();
+  await fake.delay?.(line);
   fake.rewrite?.(url);
   let reply: Reply;
   try {
