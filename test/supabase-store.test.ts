@@ -67,6 +67,22 @@ describe("Supabase on the Supabase fake", () => {
     expect((await collect(store.list("a/"))).flat()).toEqual([listed]);
   });
 
+  it("gives an upload in one request the time that a slow line takes", async () => {
+    const requests = openRequests("supabase", { retries: 0, concurrency: 8 });
+    const given: (number | undefined)[] = [];
+    const watching: typeof requests = {
+      ...requests,
+      send: (body, options) => {
+        given.push(options?.timeout);
+        return requests.send(body, options);
+      },
+    };
+    const config = { type: "supabase", url: fake.url, bucket: "b", prefix: "", key: fake.key } as const;
+    await (await supabaseStore(config, watching)).put("x", upload(Buffer.alloc(6 << 20)), ABSENT);
+    // 140 KB/s, as eight transfers have them on 10 Mbit/s.
+    expect(given[0]).toBeGreaterThan((6 << 20) / 140 + 60_000);
+  });
+
   it("S1: takes no ETag for a hash", async () => {
     expect((await store.put("x", upload("hello"), ABSENT)).sha256).toBeUndefined();
   });

@@ -25,9 +25,13 @@ async function atOnce(supabase: Supabase, name: string, what: Upload, upsert: bo
       const files = supabase.sdk(about, signal).from(supabase.bucket);
       dataOf(await files.upload(path, bytes, options));
     },
-    { signal: what.signal },
+    { signal: what.signal, timeout: SILENCE + bytes.length / SLOWEST },
   );
 }
+
+/** Nothing tells how far a request got: it has the time that a slow line takes. In milliseconds, and bytes a millisecond. */
+const SILENCE = 60_000;
+const SLOWEST = 50;
 
 async function gathered(what: Upload): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(what.size);
