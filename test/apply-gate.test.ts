@@ -202,6 +202,20 @@ describe("windows", () => {
     expect([asked, tidied, world.log.filter((line) => line.includes("b:"))]).toEqual([[], [], []]);
   });
 
+  it("does not wait for long for a location that does not let itself be tidied up", async () => {
+    const world = await worldOf(two, [MOVE]);
+    let told: AbortSignal | undefined;
+    const tidy = (_: string, signal?: AbortSignal) => {
+      told = signal;
+      return new Promise<void>(() => undefined);
+    };
+    world.backends.set("b", { ...world.backends.get("b")!, tidy });
+    const started = performance.now();
+    expect((await run(world, world.plan)).status).toBe("complete");
+    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(told?.aborted).toBe(true);
+  });
+
   it("the same plan goes on when it is applied again inside the window", async () => {
     const world = await worldOf(two, [MOVE, { kind: "move", from: "a:y", to: "c:y", content: "2" }]);
     const windows = new Map([["b", DAY]]);

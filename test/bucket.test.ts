@@ -219,6 +219,26 @@ describe("writing", () => {
     expect([store.uploads.size, store.objects.size]).toEqual([0, 0]);
   });
 
+  it("S10: tells of the leftovers of one run after the other, the oldest run first, and holds none", async () => {
+    const { store, backend } = open({ page: 2 });
+    const runs = ["20260301T000000Z-b", "20260201T000000Z-c", "20260201T000000Z-cd", "20260401T000000Z-a"];
+    for (const run of runs) {
+      for (const n of [1, 2, 3]) store.overwrite(`p/.stowage-trash/${run}/${n}/x`, Buffer.from("1"));
+      store.overwrite(`p/.stowage-tmp/${run}/y`, Buffer.from("1"));
+    }
+    const listed: string[] = [];
+    for await (const { run, kind } of backend.leftovers()) {
+      if (listed.length === 0) for (const n of [1, 2, 3]) store.objects.delete(`p/.stowage-trash/${runs[3]}/${n}/x`);
+      listed.push(`${run} ${kind}`);
+    }
+    const all = ["trash", "trash", "trash", "temporary"];
+    const expected = runs
+      .slice(0, 3)
+      .sort()
+      .flatMap((run) => all.map((kind) => `${run} ${kind}`));
+    expect(listed).toEqual([...expected, `${runs[3]} temporary`]);
+  });
+
   it("needs one request for a small object where the store is known", async () => {
     const { store, backend } = open();
     await put(backend, "x", "1");

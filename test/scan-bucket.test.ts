@@ -309,6 +309,14 @@ describe("scanning a bucket", () => {
     expect(await place.rows("state")).toEqual([{ key: "fine", state: "present" }]);
   });
 
+  it("S15: counts all impossible names, and tells of the first thousand", async () => {
+    place = await openBucket();
+    for (let n = 0; n < 1_200; n++) place.put(`a//${n}`, "1");
+    place.put("ok", "1");
+    const { locations } = await place.scan();
+    expect(locations).toMatchObject([{ status: "complete", files: 1, unnamed: 1_200, problemCount: 1_000 }]);
+  });
+
   it("takes a page that was listed twice for what it is", async () => {
     place = await openBucket({ defects: ["lists a page twice"] });
     for (const key of ["a", "b", "c"]) place.putOwn(key, key);

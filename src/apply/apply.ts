@@ -146,9 +146,23 @@ async function runPlan(
     emit({ type: "run-end", report });
     return report;
   } finally {
-    for (const location of touched) await backends.get(location)?.tidy?.(id);
+    await tidy(id, touched, backends);
     await journal.close();
   }
+}
+
+const TIDYING = 5_000;
+
+/** What a store that is down does not let go of is a leftover: nobody waits for it. */
+async function tidy(run: string, touched: ReadonlySet<string>, backends: ReadonlyMap<string, Backend>): Promise<void> {
+  const late = new AbortController();
+  const tidied = [...touched].map((location) => backends.get(location)?.tidy?.(run, late.signal));
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, TIDYING);
+  });
+  await Promise.race([Promise.all(tidied), over]).finally(() => clearTimeout(timer));
+  late.abort();
 }
 
 const locationsOf = ({ from, to }: Action): string[] => [from.location, ...(to ? [to.location] : [])];

@@ -76,12 +76,12 @@ export interface Backend {
   readonly register?: Register;
   readonly journals?: Shelf;
 
-  /** A run is over: removes what the storage needed for it and does not need any more. Never fails. */
-  tidy?(run: string): Promise<void>;
+  /** A run is over: removes what the storage needed for it and does not need any more, until the signal fires. Never fails. */
+  tidy?(run: string, signal?: AbortSignal): Promise<void>;
 
   /** Bytes of the device; undefined where the storage has no such notion. */
   space(): Promise<{ total: number; free: number } | undefined>;
-  /** Trash and temporaries of earlier runs, oldest first. */
+  /** Trash and temporaries of earlier runs, the oldest run first. */
   leftovers(): AsyncIterable<Leftover>;
   /** Deletes one leftover for good. */
   purge(leftover: Leftover): Promise<void>;

@@ -72,7 +72,7 @@ export function bucketBackend(
     remove: (key, removing) => removeObject(bucket, key, removing),
     register: bucketRegister(bucket),
     journals: bucketShelf(bucket),
-    tidy: (run) => tidyRun(bucket, run),
+    tidy: (run, signal) => tidyRun(bucket, run, signal),
     space: async () => undefined,
     leftovers: () => listLeftovers(bucket),
     purge: (leftover) => purgeLeftover(bucket, leftover),

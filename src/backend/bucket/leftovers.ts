@@ -11,19 +11,32 @@ import { endRecorded } from "./unfinished.js";
 
 /** See `Backend.leftovers`. Whether what made a temporary is gone can not be known in a bucket: `dead` is never said. */
 export async function* listLeftovers(bucket: Bucket): AsyncGenerator<Leftover> {
-  const found: Leftover[] = [];
-  for (const kind of ["trash", "temporary"] as const) {
-    for await (const page of bucket.store.list(folderOf(bucket, kind))) {
-      for (const stored of page) {
-        const leftover = leftoverOf(bucket, kind, stored);
-        if (leftover) found.push(leftover);
-      }
+  const kinds = ["trash", "temporary"] as const;
+  const runs = new Map(kinds.map((kind) => [kind, new Set<string>()]));
+  for (const kind of kinds) {
+    for await (const { run } of below(bucket, kind, "")) runs.get(kind)?.add(run);
+  }
+  // Their names begin with their time. There can be millions of leftovers, so they are listed again and not held.
+  for (const run of [...new Set([...runs.values()].flatMap((names) => [...names]))].sort()) {
+    for (const kind of kinds.filter((each) => runs.get(each)?.has(run))) {
+      for await (const leftover of below(bucket, kind, run))
+        if (leftover.run === run) yield await named(bucket, leftover);
     }
   }
-  for (const leftover of found.sort((a, b) => a.since - b.since || (a.handle < b.handle ? -1 : 1))) {
-    const long = leftover.kind === "trash" && leftover.handle.endsWith(LONG.bytes) && leftover.key === "";
-    yield long ? { ...leftover, key: await keyBeside(bucket, leftover.handle) } : leftover;
+}
+
+async function* below(bucket: Bucket, kind: Leftover["kind"], begin: string): AsyncGenerator<Leftover> {
+  for await (const page of bucket.store.list(folderOf(bucket, kind) + begin)) {
+    for (const stored of page) {
+      const leftover = leftoverOf(bucket, kind, stored);
+      if (leftover) yield leftover;
+    }
   }
+}
+
+async function named(bucket: Bucket, leftover: Leftover): Promise<Leftover> {
+  const long = leftover.kind === "trash" && leftover.handle.endsWith(LONG.bytes) && leftover.key === "";
+  return long ? { ...leftover, key: await keyBeside(bucket, leftover.handle) } : leftover;
 }
 
 const folderOf = ({ prefix }: Bucket, kind: Leftover["kind"]): string =>
@@ -58,10 +71,11 @@ export async function purgeLeftover(bucket: Bucket, { handle, kind }: Leftover):
 }
 
 /** See `Backend.tidy`. Never fails: what stays is listed by `leftovers`. */
-export async function tidyRun(bucket: Bucket, run: string): Promise<void> {
+export async function tidyRun(bucket: Bucket, run: string, signal?: AbortSignal): Promise<void> {
   try {
-    const left = await collect(bucket.store.list(temporaryName(bucket, run)));
+    const left = await collect(bucket.store.list(temporaryName(bucket, run), signal));
     for (const stored of left.flat()) {
+      if (signal?.aborted) return;
       const leftover = leftoverOf(bucket, "temporary", stored);
       if (leftover) await purgeLeftover(bucket, leftover);
     }
