@@ -66,6 +66,19 @@ describe("apply on buckets", () => {
     expect(inTrash(world)).toEqual(["two"]);
   });
 
+  it("S1: a source that does not hold what its metadata claims is no rot, and another one is read", async () => {
+    const world = await bucketWorld(["a", "b", "c"], { "a:x": "one", "c:z": "one" });
+    const plan = await planOf(world.backends, [
+      { kind: "copy", from: "a:x", to: "b:x", content: "one", witnesses: ["c:z"] },
+    ]);
+    for (const { from } of plan.actions) from.claimed = true;
+    world.stores.get("a")!.objects.get("x")!.bytes = Buffer.from("two");
+    const report = await run(world, plan);
+    expect([told(report), report.exit]).toEqual([["copied"], 0]);
+    expect(report.outcomes).toMatchObject([{ rot: [], disproved: [{ location: "a", key: "x" }] }]);
+    expect(held(world)["b:x"]).toBe("one");
+  });
+
   it("I6: a removal that is done long after it was given up leaves the copy in the trash", async () => {
     const world = await bucketWorld(["a", "b"], BEFORE);
     const plan = await planOf(world.backends, [DELETE]);
@@ -243,6 +256,21 @@ describe("gc on buckets", () => {
     expect(asked).toEqual(["trash", "temporary"]);
     expect(report.purged.map(({ kind }) => kind)).toEqual(["temporary"]);
     expect(report.kept).toEqual([{ location: "a", files: 3, bytes: 3 }]);
+  });
+
+  it.each([
+    { code: "ACCESS_DENIED", purged: 2, asked: 3 },
+    { code: "UNAVAILABLE", purged: 1, asked: 2 },
+  ])("S10: says of what the store keeps ($code) why, and sweeps on where it answers", async ({ code, ...expected }) => {
+    const all = [1, 2, 3].map((n) => leftover({ kind: "trash", key: `${n}`, since: NOW - 40 * DAY }));
+    let asked = 0;
+    const { state, backends } = withLeftovers(all, async ({ key }) => {
+      asked++;
+      if (key === "2") throw new StowageError(code, "a: 2 is under retention");
+    });
+    const report = await gc(backends, { state, trash: 30 * DAY, now: NOW });
+    expect(report.problems).toEqual([{ location: "a", code, message: "2 is under retention" }]);
+    expect({ purged: report.purged.length, asked }).toEqual(expected);
   });
 
   it("deletes trash past its time, by the age that the store gives it, and nothing younger", async () => {

@@ -1,5 +1,5 @@
 import type { Backend, Leftover } from "../backend/backend.js";
-import { codeOf, messageOf } from "../lib/error.js";
+import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import { runIds } from "./journal-read.js";
 import { acquireLock } from "./lock.js";
 import { redacted } from "./redact.js";
@@ -62,14 +62,16 @@ async function sweep(
   };
   /** The store that does not let go of one thing in its trash does not let go of the next either. */
   let keepsTrash = false;
+  let refusals = 0;
   try {
     for await (const leftover of backend.leftovers()) {
       let gone = isDue(leftover, backend, options, ours) && !(keepsTrash && leftover.kind === "trash");
       if (gone && !options.dry) {
         const refused = await purged(backend, leftover);
         gone = refused === undefined;
-        if (!gone && !keepsTrash) problem(refused);
-        if (!gone) keepsTrash = true;
+        const appendOnly = codeOf(refused) === "APPEND_ONLY";
+        if (!gone && !(appendOnly && keepsTrash) && refusals++ < TOLD) problem(refused);
+        if (appendOnly) keepsTrash = true;
       }
       if (gone) {
         report.purged.push({ ...leftover, location });
@@ -86,14 +88,18 @@ async function sweep(
   if (kept.files > 0) report.kept.push(kept);
 }
 
-/** Why the store does not remove anything, if so; any other error is thrown. */
+/** Refusals of one location that are told one by one; all that was not let go of is counted. */
+const TOLD = 100;
+
+/** Why the store keeps this one, if so: others it may let go of. What keeps it from answering at all is thrown. */
 async function purged(backend: Backend, leftover: Leftover): Promise<unknown> {
   try {
     await backend.purge(leftover);
     return undefined;
   } catch (error) {
-    if (codeOf(error) === "APPEND_ONLY") return error;
-    throw error;
+    const code = codeOf(error);
+    if (!(error instanceof StowageError) || code === "UNAVAILABLE" || code === "ABORTED") throw error;
+    return error;
   }
 }
 
