@@ -114,6 +114,15 @@ describe("verifying a bucket", () => {
     expect(most).toBe(5);
   });
 
+  it("S1: reads what nobody knows yet, because a scan does not", async () => {
+    place = await openBucket();
+    place.store.overwrite("foreign", Buffer.from("1"), {});
+    await place.scan();
+    expect(await place.rows("proof")).toEqual([{ key: "foreign", proof: null }]);
+    expect(await place.verify()).toMatchObject({ checked: 1, ok: 0, counts: { identified: 1, rot: 0 } });
+    expect(await place.rows("proof")).toEqual([{ key: "foreign", proof: "content" }]);
+  });
+
   it("leaves a location in peace outside its windows, where it only reads what is due", async () => {
     const windows = [{ from: 22 * 60, to: 6 * 60 + 30 }];
     place = await openBucket({ location: { windows, verify: { every: 1, method: "content" } } });

@@ -33,6 +33,8 @@ export interface Outcome {
   removed: Removed[];
   /** Instances whose bytes are not what their version promised. */
   rot: Ref[];
+  /** Instances that do not hold what their metadata claims. */
+  disproved?: Ref[];
   /** Transferred. */
   bytes: number;
 }

@@ -99,8 +99,14 @@ export function remember(task: Task, location: string, entry: Entry, by: ProofKi
   outcome.present = [...outcome.present.filter((other) => addressOf(other) !== addressOf(present)), present];
 }
 
-/** Notes rot: the version that was scanned, with other bytes. */
-export function noteRot(task: Task, ref: Ref): StowageError {
+/** Notes rot: the version that was scanned, with other bytes. What was only claimed is no rot: nobody had read it. */
+export function noteRot(task: Task, ref: Ref & { claimed?: true }): StowageError {
+  if (ref.claimed) {
+    task.outcome.disproved = [...(task.outcome.disproved ?? []), { location: ref.location, key: ref.key }];
+    return new StowageError("CLAIM", `${at(ref)} does not hold sha256:${task.sha256}, as its metadata claims`, {
+      hint: `Run \`stowage verify ${ref.location}\`, which finds out what it holds.`,
+    });
+  }
   task.outcome.rot.push({ location: ref.location, key: ref.key });
   return new StowageError("ROT", `${at(ref)} is damaged: its bytes are not sha256:${task.sha256} any more`, {
     hint: "Run `stowage verify --repair` to restore it from a good copy.",

@@ -8,6 +8,7 @@ export interface CopySource extends Ref {
   version?: string;
   /** The one that the plan was made for. */
   planned: boolean;
+  claimed?: true;
 }
 
 /** What makes another source be asked. */
@@ -18,6 +19,7 @@ export const UNREADABLE: ReadonlySet<string> = new Set([
   "ARCHIVED",
   "CORRUPT",
   "ROT",
+  "CLAIM",
 ]);
 
 /** Where the content can be read: as planned, then by priority; what can not be asked now comes last, what is outside its window not at all. */
@@ -26,10 +28,11 @@ export function sourcesOf({ run, action, closed }: Task, target: Ref): CopySourc
   const others = action.witnesses
     .filter((witness) => !same(witness, target) && !same(witness, action.from))
     .map(
-      ({ location, key, version }): CopySource => ({
+      ({ location, key, version, claimed }): CopySource => ({
         location,
         key,
         planned: false,
+        ...(claimed && { claimed }),
         ...(version !== null && { version }),
       }),
     )

@@ -85,7 +85,7 @@ function number(ordered: readonly Draft[], context: Context, settlement: Settlem
       reason: each.reason,
       content: `sha256:${content.sha256}`,
       size: content.size,
-      from: { ...refOf(each.from), version: each.from.version },
+      from: { ...refOf(each.from), version: each.from.version, ...(each.from.claimed && { claimed: true as const }) },
       to: targetOf(each, filler),
       witnesses,
       depends_on: idsOf(each.after, ids),
@@ -114,6 +114,6 @@ function targetOf(each: Draft, filler: ReadonlyMap<Placement, string>): Target |
   if (!arrives) return null;
   const ref = refOf(arrives);
   return "version" in arrives
-    ? { ...ref, expect: arrives.version }
+    ? { ...ref, expect: arrives.version, ...(arrives.claimed && { claimed: true as const }) }
     : { ...ref, expect: `action:${filler.get(arrives) ?? ""}` };
 }

@@ -48,16 +48,20 @@ export interface Ref {
 export interface Source extends Ref {
   /** The version that apply must find there. */
   version: string;
+  /** Its content is only claimed by metadata (S1): other bytes are no damage. */
+  claimed?: true;
 }
 
 export interface Target extends Ref {
   /** `absent`: nothing may be there. Otherwise the version of an instance that already holds the content. */
   expect: string;
+  claimed?: true;
 }
 
 /** Another copy of the content. `version: null` = it is made by an earlier action of this plan. */
 export interface Witness extends Ref {
   version: string | null;
+  claimed?: true;
 }
 
 export type Reason = "rule" | "default" | "require" | "conflict" | "due" | "repair" | "rot";

@@ -91,4 +91,7 @@ function firstStaying(content: Content, settlement: Settlement): Map<Site, Insta
   return staying;
 }
 
-const witness = ({ site, key, version }: Instance): Witness => ({ location: site.name, key, version });
+const witness = ({ site, key, version, claimed }: Instance): Witness => ({
+  ...{ location: site.name, key, version },
+  ...(claimed && { claimed }),
+});

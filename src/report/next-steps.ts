@@ -35,6 +35,7 @@ const STEPS: Record<string, string> = {
   NO_TRASH: "make the trash of that location writable, and run it again.",
   LOCK_LOST: "wait until the other run has finished, then plan again.",
   ABORTED: "run it again to go on.",
+  CLAIM: "run `stowage verify` on that location, and plan again.",
   ROT: "`stowage verify --repair -o repair.ndjson` plans a good copy in its place.",
 };
 

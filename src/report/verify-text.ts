@@ -27,6 +27,7 @@ export function* verifyLines(report: VerifyReport, options: TextOptions = {}): G
   yield* group("yellow", "Locations not verified", skipped, skipped.length, options);
   const rest = [
     `${count(counts.rot)} damaged`,
+    ...(counts.identified > 0 ? [`${count(counts.identified)} identified`] : []),
     ...(counts.missing > 0 ? [`${count(counts.missing)} missing`] : []),
     ...(counts.unreadable > 0 ? [`${count(counts.unreadable)} unreadable`] : []),
     ...(counts.archived > 0 ? [`${count(counts.archived)} archived`] : []),

@@ -16,7 +16,16 @@ export interface VerifyReport {
   checked: number;
   bytes: number;
   ok: number;
-  counts: { rot: number; changed: number; missing: number; unreadable: number; archived: number; corrected: number };
+  /** `identified`: nothing was known of their content before; only counted. */
+  counts: {
+    rot: number;
+    changed: number;
+    missing: number;
+    unreadable: number;
+    archived: number;
+    corrected: number;
+    identified: number;
+  };
   /** The same version of the file has other bytes. Hashes are lower-case hex. */
   rot: (Finding & { expected: string; actual: string })[];
   /** Another version than the catalog knows: to be scanned again. */
@@ -48,6 +57,7 @@ const TICK_NS = 20_000_000n;
 export const judge = (strong: boolean): Sql => sql`CREATE OR REPLACE TABLE work.rows AS
   SELECT n.key, n.size, n.version, n.old_sha256 AS expected, h.sha256 AS actual, h.proof, p.message,
     CASE WHEN h.sha256 = n.old_sha256 THEN 'ok'
+      WHEN n.old_sha256 IS NULL AND h.sha256 IS NOT NULL THEN 'identified'
       WHEN n.old_proof = 'claim' AND h.sha256 IS NOT NULL THEN 'corrected'
       WHEN ${strong ? raw("false") : raced} AND h.sha256 IS NOT NULL THEN 'changed'
       WHEN h.sha256 IS NOT NULL THEN 'rot'
@@ -62,13 +72,13 @@ const raced = sql`abs(epoch_ns(n.last_verified) - epoch_ns(n.mtime)) < CASE WHEN
 /** Only rot and missing files change state; one that has its bytes back is present again. What was read once stays proven by that. */
 export const write = (location: string, now: number): Sql => sql`
   UPDATE file_locations f SET
-    state = CASE WHEN verdict IN ('ok', 'corrected') THEN 'present' WHEN verdict = 'archived' THEN f.state ELSE verdict END,
+    state = CASE WHEN verdict IN ('ok', 'corrected', 'identified') THEN 'present' WHEN verdict = 'archived' THEN f.state ELSE verdict END,
     version = r.version,
-    sha256 = CASE verdict WHEN 'corrected' THEN r.actual ELSE f.sha256 END,
-    proof = CASE WHEN verdict NOT IN ('ok', 'corrected') OR (verdict = 'ok' AND f.proof = 'content') THEN f.proof ELSE r.proof END,
+    sha256 = CASE WHEN verdict IN ('corrected', 'identified') THEN r.actual ELSE f.sha256 END,
+    proof = CASE WHEN verdict NOT IN ('ok', 'corrected', 'identified') OR (verdict = 'ok' AND f.proof = 'content') THEN f.proof ELSE r.proof END,
     archived = CASE WHEN verdict = 'archived' THEN r.message WHEN r.actual IS NOT NULL AND r.proof = 'content' THEN NULL ELSE f.archived END,
-    last_verified = CASE WHEN verdict IN ('ok', 'corrected') THEN ${instant(now)} ELSE last_verified END
-  FROM work.rows r WHERE f.location = ${location} AND f.key = r.key AND verdict IN ('ok', 'rot', 'missing', 'corrected', 'archived')`;
+    last_verified = CASE WHEN verdict IN ('ok', 'corrected', 'identified') THEN ${instant(now)} ELSE last_verified END
+  FROM work.rows r WHERE f.location = ${location} AND f.key = r.key AND verdict IN ('ok', 'rot', 'missing', 'corrected', 'identified', 'archived')`;
 
 type Verdict = "ok" | keyof VerifyReport["counts"];
 
@@ -89,13 +99,13 @@ export async function tally(catalog: Catalog, location: string, report: VerifyRe
     actual: string;
     message: string;
   }>`
-    SELECT verdict, key, expected, actual, message FROM work.rows WHERE verdict <> 'ok'
+    SELECT verdict, key, expected, actual, message FROM work.rows WHERE verdict NOT IN ('ok', 'identified')
     QUALIFY row_number() OVER (PARTITION BY verdict ORDER BY key) <= ${LISTED} ORDER BY key`);
   for (const { verdict, key, expected, actual, message } of found) {
     const at = { location, key };
     if (verdict === "rot" || verdict === "corrected") report[verdict].push({ ...at, expected, actual });
     else if (verdict === "unreadable" || verdict === "archived") report[verdict].push({ ...at, message });
-    else if (verdict !== "ok") report[verdict].push(at);
+    else if (verdict !== "ok" && verdict !== "identified") report[verdict].push(at);
   }
 }
 
@@ -105,7 +115,7 @@ export const emptyReport = (at: number): VerifyReport => ({
     checked: 0,
     bytes: 0,
     ok: 0,
-    counts: { rot: 0, changed: 0, missing: 0, unreadable: 0, archived: 0, corrected: 0 },
+    counts: { rot: 0, changed: 0, missing: 0, unreadable: 0, archived: 0, corrected: 0, identified: 0 },
   },
   ...{ rot: [], changed: [], missing: [], unreadable: [], archived: [], corrected: [], skipped: [] },
 });

@@ -87,7 +87,7 @@ async function verifyLocation(task: VerifyTask, known: KnownLocation | undefined
   const suspect = health.suspect ?? known?.suspect ?? undefined;
   if (suspect !== undefined) return suspect;
   await openStage(catalog);
-  await catalog.run(choose(location, options));
+  await catalog.run(choose(location, options, isObjectStore(backend)));
   const work = await catalog.row(todo());
   if (!work || work.files === 0) return undefined;
   await read(task, health, work);
@@ -100,8 +100,8 @@ async function verifyLocation(task: VerifyTask, known: KnownLocation | undefined
   return undefined;
 }
 
-/** Fills `work.next` with the files to read. */
-function choose(location: Location, options: VerifyOptions): Sql {
+/** Fills `work.next` with the files to read: of an object store also those whose content nobody knows yet, for a scan does not read them. */
+function choose(location: Location, options: VerifyOptions, store: boolean): Sql {
   const every = options.due ? (location.verify?.every ?? 0) : undefined;
   const due =
     every === undefined ? sql`true` : sql`(last_verified IS NULL OR last_verified < ${instant(options.now - every)})`;
@@ -111,7 +111,7 @@ function choose(location: Location, options: VerifyOptions): Sql {
     WITH due AS (
       SELECT key, version, size, mtime, last_verified, sha256 AS old_sha256, proof AS old_proof, row_number() OVER (ORDER BY md5(${seed} || chr(0) || key)) AS place
       FROM file_locations
-      WHERE location = ${location.name} AND state IN ('present', 'rot') AND sha256 IS NOT NULL AND ${due}
+      WHERE location = ${location.name} AND state IN ('present', 'rot') AND ${store ? sql`true` : sql`sha256 IS NOT NULL`} AND ${due}
     )
     SELECT *, true AS todo, true AS listed FROM due WHERE place <= ceil(${share} * (SELECT count(*) FROM due))`;
 }

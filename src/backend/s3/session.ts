@@ -118,11 +118,15 @@ function clientOf(sdk: typeof Sdk, store: S3Store, region: () => Promise<string>
       ...{ httpAgent: agent, httpsAgent: agent },
     },
     ...(store.endpoint !== undefined && { endpoint: store.endpoint }),
-    ...(store.forcePathStyle !== undefined && { forcePathStyle: store.forcePathStyle }),
+    forcePathStyle: store.forcePathStyle ?? hasNoSubdomains(store),
     ...(store.profile !== undefined && { profile: store.profile }),
     ...(store.credentials && { credentials: store.credentials }),
   });
 }
+
+/** A bucket's name can not be put before an address in numbers or the name of this machine. */
+const hasNoSubdomains = (store: S3Store): boolean =>
+  /^(localhost|[\d.]+|\[.*\])(:\d+)?$/.test(store.endpoint === undefined ? "" : hostOf(store));
 
 /** The SDK would write to the console; what went wrong is thrown. */
 const ignore = (): void => undefined;
