@@ -2,7 +2,6 @@ import type { Backend } from "../backend/backend.js";
 import { openBandwidth } from "../backend/bandwidth.js";
 import { retrying } from "../backend/retry.js";
 import type { Bandwidth, Window } from "../config/config.js";
-import { StowageError } from "../lib/error.js";
 import type { Action, Plan } from "../plan/plan.js";
 import { type BudgetOptions, openBudget } from "./budget.js";
 import { checkPlan, type Earlier } from "./check.js";
@@ -10,15 +9,18 @@ import type { ApplyEvent, RunReport } from "./events.js";
 import { openGate } from "./gate.js";
 import { checkHealth } from "./health.js";
 import { type Journal, newRunId, openJournal } from "./journal.js";
+import type { Damage } from "./journal-lines.js";
+import type { MirrorOptions } from "./journal-mirror.js";
+import { newestJournal } from "./journal-verify.js";
 import { acquireLock } from "./lock.js";
 import type { Lease } from "./lock-lease.js";
-import { whoOf } from "./lock-note.js";
-import { acquireSharedLock, type SharedLockOptions } from "./lock-shared.js";
+import type { SharedLockOptions } from "./lock-shared.js";
 import { relinkedKey } from "./observe.js";
 import { movingClock } from "./pace.js";
 import { perform } from "./perform.js";
 import { redacted } from "./redact.js";
 import { addressOf, exclusively, type Relinked, type Run, sha256Of } from "./run.js";
+import { damagedJournal, shareJournal, shareLock } from "./share.js";
 import { summarize } from "./summary.js";
 
 export interface ApplyOptions {
@@ -42,6 +44,8 @@ export interface ApplyOptions {
   patience?: number;
   /** The location whose lock is taken too, for one apply at a time on all machines that share it. */
   lock?: { location: string } & Pick<SharedLockOptions, "ttl" | "steady" | "wall">;
+  /** The location in which the run leaves a copy of its journal. */
+  mirror?: { location: string } & Pick<MirrorOptions, "every" | "patience">;
   /** How much this run may do; the plan of a run that was stopped by it can be applied again. */
   budget?: BudgetOptions;
   /** Finish what is running, start nothing more. */
@@ -63,7 +67,8 @@ export async function apply(
 ): Promise<RunReport> {
   const lock = await acquireLock(options.state, options.now());
   try {
-    const earlier = await checkPlan(plan, { ...options, now: options.now() });
+    const onDamage = (run: string, damage: Damage) => options.onEvent?.(damagedJournal(run, damage));
+    const earlier = await checkPlan(plan, { ...options, now: options.now(), onDamage });
     const id = newRunId(options.now());
     const lease = await shareLock(id, plan, backends, options);
     try {
@@ -74,29 +79,6 @@ export async function apply(
   } finally {
     await lock.release();
   }
-}
-
-/** Undefined where no lock is shared. @throws as `acquireSharedLock` does */
-async function shareLock(
-  run: string,
-  { header }: Plan,
-  backends: ReadonlyMap<string, Backend>,
-  { lock, signal, onEvent }: ApplyOptions,
-): Promise<Lease | undefined> {
-  if (!lock) return undefined;
-  const { location, ...clocks } = lock;
-  const backend = backends.get(location);
-  if (!backend) {
-    throw new StowageError("LOCATION_SUSPECT", `${location} is not available, and it holds the lock`, {
-      hint: "Set it to `status: active`, or name another location in `settings.lock`.",
-    });
-  }
-  const uuid = header.scans.find((scan) => scan.location === location)?.uuid ?? undefined;
-  return await acquireSharedLock(backend, {
-    ...clocks,
-    ...{ run, uuid, signal },
-    onWatch: (holder, ms) => onEvent?.({ type: "lock-watch", location, holder: whoOf(holder), ms }),
-  });
 }
 
 /** What a run has beside its plan. */
@@ -115,6 +97,7 @@ async function runPlan(
   const { header, actions } = plan;
   const [started, emit] = [options.now(), options.onEvent ?? (() => undefined)];
   const locations = header.scans.map(({ location, uuid }) => ({ location, uuid }));
+  const after = await newestJournal(options.state);
   const journal = await openJournal(options.state, {
     type: "run",
     run: id,
@@ -123,8 +106,10 @@ async function runPlan(
     pid: process.pid,
     started,
     locations,
+    ...(after && { after }),
     ...(options.lock && lease && { lock: { location: options.lock.location, fence: lease.fence } }),
   });
+  const mirror = shareJournal(id, plan, backends, options);
   const touched = new Set<string>();
   const tell = (event: ApplyEvent): void => {
     // Only what was worked with is tidied up: another location may be outside its window, or away.
@@ -148,6 +133,7 @@ async function runPlan(
   } finally {
     await tidy(id, touched, backends);
     await journal.close();
+    await mirror?.close();
   }
 }
 
@@ -202,6 +188,7 @@ async function prepare(
     emit,
     abort,
     proven: new Map(),
+    lasting: new Set(),
     relinked: relinkedBefore(earlier),
     arrivals: new Map(plan.actions.flatMap((action) => (action.to ? [[addressOf(action.to), sha256Of(action)]] : []))),
     exclusively: exclusively(),

@@ -2,7 +2,8 @@ import { ExitCode, StowageError } from "../lib/error.js";
 import type { Plan } from "../plan/plan.js";
 import type { RunStatus } from "./events.js";
 import type { RemovalIntent } from "./journal.js";
-import { readHeader, readRemovals, runIds } from "./journal-read.js";
+import { untouched } from "./journal-lines.js";
+import { type OnDamage, readHeader, readRemovals, runIds } from "./journal-read.js";
 
 /** What earlier runs of the same plan left open: their removals, so that the versions they changed are known. */
 export interface Earlier {
@@ -17,7 +18,7 @@ const OPEN: ReadonlySet<RunStatus> = new Set<RunStatus>(["interrupted", "waiting
 /** S17, but for the world itself. @throws `PLAN_BLOCKED` (3), `PLAN_STALE`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5) */
 export async function checkPlan(
   plan: Plan,
-  options: { state: string; configDigest: string; now: number },
+  options: { state: string; configDigest: string; now: number; onDamage?: OnDamage },
 ): Promise<Earlier> {
   const { header } = plan;
   const again = "Run `stowage plan` again.";
@@ -42,8 +43,12 @@ export async function checkPlan(
   const removals: RemovalIntent[] = [];
   const done = new Set<string>();
   for (const run of await runIds(options.state)) {
-    if ((await readHeader(options.state, run))?.plan_id !== header.plan_id) continue;
+    const found = untouched();
+    const known = await readHeader(options.state, run, found);
+    if (found.damage) options.onDamage?.(run, found.damage);
+    if (known?.plan_id !== header.plan_id) continue;
     const before = await readRemovals(options.state, run);
+    if (before.damage) options.onDamage?.(run, before.damage);
     removals.push(...before.removals);
     for (const id of before.done) done.add(id);
     if (before.end === undefined || OPEN.has(before.end.report.status)) continue;

@@ -1,16 +1,6 @@
-import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { basename } from "node:path";
-import { codeOf, messageOf, StowageError } from "../lib/error.js";
-import { sha256Hex } from "../lib/json.js";
-import {
-  type JournalEnd,
-  type JournalHeader,
-  type JournalLine,
-  journalDirectory,
-  journalFile,
-  type RemovalIntent,
-} from "./journal.js";
+import type { JournalEnd, JournalHeader, JournalLine, RemovalIntent } from "./journal.js";
+import { type Damage, type JournalState, journalLines, untouched } from "./journal-lines.js";
+import { type JournalSource, sourceOf } from "./journal-source.js";
 
 /** A journal as far as its chain holds. */
 export interface JournalContent extends JournalState {
@@ -18,13 +8,6 @@ export interface JournalContent extends JournalState {
   header: JournalHeader | undefined;
   lines: JournalLine[];
   end: JournalEnd | undefined;
-}
-
-export interface JournalState {
-  /** The last line was cut off by a crash; it is dropped and is no damage. */
-  torn: boolean;
-  /** The first line that does not fit the chain; it and all after it are left out. */
-  damage: { line: number; reason: string } | undefined;
 }
 
 /** One run for `history`. `open`: it did not end (killed, or running still). */
@@ -39,9 +22,9 @@ export interface RunSummary {
 }
 
 /** Reads and checks one journal. Damage is reported, never thrown. @throws `NO_SUCH_RUN` */
-export async function readJournal(state: string, run: string): Promise<JournalContent> {
+export async function readJournal(from: string | JournalSource, run: string): Promise<JournalContent> {
   const content: JournalContent = { run, ...untouched(), header: undefined, lines: [], end: undefined };
-  for await (const line of journalLines(state, run, content)) {
+  for await (const { line } of journalLines(sourceOf(from), run, content)) {
     content.lines.push(line);
     if (line.type === "run") content.header = line;
     if (line.type === "end") content.end = line;
@@ -50,12 +33,12 @@ export async function readJournal(state: string, run: string): Promise<JournalCo
 }
 
 /** All runs, oldest first. */
-export async function readRuns(state: string): Promise<RunSummary[]> {
+export async function readRuns(from: string | JournalSource): Promise<RunSummary[]> {
   const runs: RunSummary[] = [];
-  for (const run of await runIds(state)) {
+  for (const run of await runIds(from)) {
     const found = untouched();
     let [header, end]: [JournalHeader | undefined, JournalEnd | undefined] = [undefined, undefined];
-    for await (const line of journalLines(state, run, found)) {
+    for await (const { line } of journalLines(sourceOf(from), run, found)) {
       if (line.type === "run") header = line;
       if (line.type === "end") end = line;
     }
@@ -73,106 +56,56 @@ export async function readRuns(state: string): Promise<RunSummary[]> {
 }
 
 /** The names of all runs, oldest first. */
-export async function runIds(state: string): Promise<string[]> {
-  try {
-    const files = await readdir(journalDirectory(state));
-    const journals = files.filter((file) => file.endsWith(".ndjson"));
-    return journals.map((file) => file.slice(0, -".ndjson".length)).sort();
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return [];
-    throw new StowageError("JOURNAL_FAILED", `the journals in ${state} can not be read: ${messageOf(error)}`, {
-      hint: "Fix the state directory: what earlier runs did is only known from there.",
-      cause: error,
-    });
-  }
-}
+export const runIds = (from: string | JournalSource): Promise<string[]> => sourceOf(from).runs();
 
-/** The first line of a journal; undefined when it is torn or damaged. */
-export async function readHeader(state: string, run: string): Promise<JournalHeader | undefined> {
-  for await (const line of journalLines(state, run)) return line.type === "run" ? line : undefined;
+/** The first line of a journal; undefined when it is torn or damaged: `found` is told. */
+export async function readHeader(
+  from: string | JournalSource,
+  run: string,
+  found: JournalState = untouched(),
+): Promise<JournalHeader | undefined> {
+  for await (const { line } of journalLines(sourceOf(from), run, found)) return line.type === "run" ? line : undefined;
   return undefined;
 }
+
+/** Told of a journal of which only the beginning could be used. */
+export type OnDamage = (run: string, damage: Damage) => void;
 
 /** How many of the newest journals are asked for a UUID. */
 const RECENT = 100;
 
-/** The UUID of each location in the newest run that knew one. */
-export async function expectedUuids(state: string): Promise<Map<string, string>> {
+/** The UUID of each location in the newest run that knew one; no more runs are asked than it takes to know those that are wanted. */
+export async function expectedUuids(
+  from: string | JournalSource,
+  { wanted, onDamage }: { wanted?: readonly string[]; onDamage?: OnDamage } = {},
+): Promise<Map<string, string>> {
   const uuids = new Map<string, string>();
-  for (const run of (await runIds(state)).slice(-RECENT)) {
-    const header = await readHeader(state, run);
-    for (const { location, uuid } of header?.locations ?? []) if (uuid !== null) uuids.set(location, uuid);
+  for (const run of (await runIds(from)).slice(-RECENT).reverse()) {
+    const found = untouched();
+    const header = await readHeader(from, run, found);
+    if (found.damage) onDamage?.(run, found.damage);
+    for (const { location, uuid } of header?.locations ?? []) {
+      if (uuid !== null && !uuids.has(location)) uuids.set(location, uuid);
+    }
+    if (wanted?.every((name) => uuids.has(name))) break;
   }
   return uuids;
 }
 
 /** The removals that a journal shows as done or, where it ends early, as possibly done; the actions that succeeded; and how the run ended, if it did. */
 export async function readRemovals(
-  state: string,
+  from: string | JournalSource,
   run: string,
-): Promise<{ removals: RemovalIntent[]; done: string[]; end: JournalEnd | undefined }> {
+): Promise<{ removals: RemovalIntent[]; done: string[]; end: JournalEnd | undefined; damage: Damage | undefined }> {
+  const found = untouched();
   const intents = new Map<string, RemovalIntent>();
   const done: string[] = [];
   let end: JournalEnd | undefined;
-  for await (const line of journalLines(state, run)) {
+  for await (const { line } of journalLines(sourceOf(from), run, found)) {
     if (line.type === "end") end = line;
     if (line.type === "done" && !["failed", "skipped"].includes(line.outcome.outcome)) done.push(line.outcome.action);
     if (line.type === "remove") intents.set(`${line.action}\0${line.location}\0${line.key}`, line);
     if (line.type === "kept") intents.delete(`${line.action}\0${line.location}\0${line.key}`);
   }
-  return { removals: [...intents.values()], done, end };
-}
-
-const untouched = (): JournalState => ({ torn: false, damage: undefined });
-
-/** The lines as far as the chain holds; `found` is told why it ended. */
-async function* journalLines(state: string, run: string, found = untouched()): AsyncGenerator<JournalLine> {
-  let [prev, number]: [string | null, number] = [null, 0];
-  let garbage = false;
-  for await (const { text, complete } of linesOf(state, run)) {
-    number += 1;
-    // Garbage is a torn tail only at the very end: the file grew, but its last bytes did not arrive.
-    if (garbage) {
-      found.damage = { line: number - 1, reason: NO_LINE };
-      return;
-    }
-    const read: ReturnType<typeof checkLine> = complete ? checkLine(text, prev) : NO_LINE;
-    if (read === NO_LINE) {
-      garbage = true;
-    } else if (typeof read === "string") {
-      found.damage = { line: number, reason: read };
-      return;
-    } else {
-      prev = read.hash;
-      yield read.line;
-    }
-  }
-  found.torn = garbage;
-}
-
-const NO_LINE = "this is no line of a journal";
-
-function checkLine(text: string, prev: string | null): { line: JournalLine; hash: string } | string {
-  const match = /^(.*),"hash":"([0-9a-f]{64})"\}$/s.exec(text);
-  if (!match) return NO_LINE;
-  const [, body = "", hash = ""] = match;
-  if (sha256Hex(`${body}}`) !== hash) return "the line was changed";
-  const { prev: named, ...line } = JSON.parse(`${body}}`) as JournalLine & { prev: string | null };
-  if (named !== prev) return "a line before it is missing or was changed";
-  return { line: line as JournalLine, hash };
-}
-
-async function* linesOf(state: string, run: string): AsyncGenerator<{ text: string; complete: boolean }> {
-  let rest = "";
-  try {
-    for await (const chunk of createReadStream(journalFile(state, basename(run)), "utf8")) {
-      const texts = (rest + String(chunk)).split("\n");
-      rest = texts.pop() ?? "";
-      for (const text of texts) yield { text, complete: true };
-    }
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-    throw new StowageError("NO_SUCH_RUN", `there is no run ${run}`, { hint: "`stowage history` lists the runs." });
-  }
-  if (rest !== "") yield { text: rest, complete: false };
+  return { removals: [...intents.values()], done, end, damage: found.damage };
 }

@@ -16,6 +16,8 @@ export interface JournalHeader {
   pid: number;
   started: number;
   locations: { location: string; uuid: string | null }[];
+  /** The newest run before it and the hash of the last line that it had then: what is cut off from it later shows. */
+  after?: { run: string; hash: string };
   /** The lock that was shared with other machines. */
   lock?: { location: string; fence: number };
 }

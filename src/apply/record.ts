@@ -4,7 +4,7 @@ import { column, instant, packed, sql } from "../catalog/sql.js";
 import type { Ref } from "../plan/plan.js";
 import type { RunReport } from "./events.js";
 import type { RunSummaryLine } from "./journal.js";
-import { readRemovals, runIds } from "./journal-read.js";
+import { type OnDamage, readRemovals, runIds } from "./journal-read.js";
 
 /**
  * Brings the catalog up to date with what a run did: rows for what it published, times of verification for what it proved,
@@ -14,6 +14,7 @@ export async function recordRun(catalog: Catalog, report: RunReport): Promise<vo
   const kept = new Set(report.present.map(addressOf));
   const removed = report.outcomes.flatMap((outcome) => outcome.removed).filter((ref) => !kept.has(addressOf(ref)));
   const rot = report.outcomes.flatMap((outcome) => outcome.rot).filter((ref) => !kept.has(addressOf(ref)));
+  const disproved = report.outcomes.flatMap((outcome) => outcome.disproved ?? []);
   await catalog.transaction(async () => {
     // First, because what is known of a content is taken from rows that may be removed.
     await recordPresent(
@@ -23,6 +24,7 @@ export async function recordRun(catalog: Catalog, report: RunReport): Promise<vo
     );
     await recordGone(catalog, removed);
     await recordRot(catalog, rot);
+    await recordDisproved(catalog, disproved);
     await recordSummary(catalog, report);
   });
 }
@@ -31,13 +33,19 @@ export async function recordRun(catalog: Catalog, report: RunReport): Promise<vo
  * Removals of runs that the catalog does not know (killed before they could record), for the next scan: what is gone by
  * our own hand is neither drift nor a shrink. Those that a complete scan has seen since are settled.
  */
-export async function unrecordedRemovals(state: string, catalog: Catalog): Promise<InstanceRef[]> {
+export async function unrecordedRemovals(
+  state: string,
+  catalog: Catalog,
+  onDamage: OnDamage = () => undefined,
+): Promise<InstanceRef[]> {
   const known = new Set((await catalog.rows(sql<{ run: string }>`SELECT run FROM runs`)).map(({ run }) => run));
   const scanned = await lastScans(catalog);
   const removals: InstanceRef[] = [];
   for (const run of await runIds(state)) {
     if (known.has(run)) continue;
-    for (const { location, key, at } of (await readRemovals(state, run)).removals) {
+    const found = await readRemovals(state, run);
+    if (found.damage) onDamage(run, found.damage);
+    for (const { location, key, at } of found.removals) {
       if (at >= (scanned.get(location) ?? 0)) removals.push({ location, key });
     }
   }
@@ -52,6 +60,16 @@ async function lastScans(catalog: Catalog): Promise<Map<string, number>> {
 }
 
 const addressOf = ({ location, key }: Ref): string => `${location}\0${key}`;
+
+/** What holds something else than it claims has an unknown content, until it is read. */
+async function recordDisproved(catalog: Catalog, refs: readonly Ref[]): Promise<void> {
+  if (refs.length === 0) return;
+  const wrong = packed({ location: column(refs.map((ref) => ref.location)), key: column(refs.map((ref) => ref.key)) });
+  await catalog.run(
+    sql`UPDATE file_locations f SET sha256 = NULL, proof = NULL FROM ${wrong} w
+      WHERE f.location = w.location AND f.key = w.key AND f.proof = 'claim'`,
+  );
+}
 
 async function recordRot(catalog: Catalog, rot: readonly Ref[]): Promise<void> {
   if (rot.length === 0) return;

@@ -1,17 +1,23 @@
 import { Flags } from "@oclif/core";
-import { relative } from "../../report/format.js";
+import type { LockHolder } from "../../apply/lock.js";
+import type { SharedHolder } from "../../apply/lock-note.js";
+import type { Backend } from "../../backend/backend.js";
+import { codeOf, StowageError } from "../../lib/error.js";
+import { duration, relative } from "../../report/format.js";
+import { holderText, sharedHolderText } from "../../report/lock-text.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
-import { withWorkspace } from "../workspace.js";
+import type { Output } from "../output.js";
+import { type Workspace, withWorkspace } from "../workspace.js";
 
 export default class Unlock extends BaseCommand {
-  static override summary = "Remove the lock that a dead apply left behind";
+  static override summary = "Show who holds the locks, and remove those of a dead apply";
   static override description =
-    `Normally there is no need: an apply takes over the lock of a process that died on this machine by itself. A lock whose holder is alive, or on another machine, stays unless --force is given.
+    `Normally there is no need: an apply takes over the lock of a process that died on this machine by itself, and the lock in a location (settings.lock) from one that stands still. Shows who holds the lock of the state directory and the one in the location, and since when; on a terminal it asks before it removes one. A lock whose holder is alive, or may be, stays unless --force is given; that of a location is watched for that, for a little more than a minute.
 
 ${exits([7, "the holder is alive, or may be"])}`;
   static override examples = examples(
-    ["unlock", "remove a stale lock"],
+    ["unlock", "see who holds the locks, and remove stale ones"],
     ["unlock --force", "remove the lock of another machine that is gone for sure"],
   );
   static override flags = {
@@ -23,16 +29,88 @@ ${exits([7, "the holder is alive, or may be"])}`;
   async run(): Promise<undefined> {
     const { flags } = await this.parse(Unlock);
     const output = this.output(flags);
-    return withWorkspace(flags, output, async ({ config, clock }) => {
-      const { unlock } = await import("../../apply/lock.js");
-      const holder = await unlock(config.settings.state, { force: flags.force });
-      if (output.json) output.document({ unlocked: holder !== undefined, holder: holder ?? null });
-      else if (!holder) output.line("There is no lock.");
-      else
-        output.line(
-          `Removed the lock of pid ${holder.pid} on ${holder.host}, taken ${relative(holder.since, clock())}.`,
-        );
+    return withWorkspace(flags, output, async (workspace) => {
+      const shared = await sharedPlace(workspace);
+      const held = await show(workspace, shared, output, flags.force);
+      if (held && !flags.force && output.interactive) await approve(output);
+      await remove(workspace, shared, output, flags.force);
       return undefined;
     });
   }
+}
+
+interface SharedPlace {
+  backend: Backend;
+  holder: SharedHolder | "unreadable" | undefined;
+}
+
+/** The location with the shared lock, and who holds it. */
+async function sharedPlace({ config, backends }: Workspace): Promise<SharedPlace | undefined> {
+  const { lock } = config.settings;
+  const backend = lock === undefined ? undefined : (await backends()).get(lock);
+  if (!backend) return undefined;
+  const { sharedHolder } = await import("../../apply/lock-shared.js");
+  return { backend, holder: await sharedHolder(backend) };
+}
+
+/** Tells who holds the locks. @returns whether anybody does */
+async function show(
+  { config, clock }: Workspace,
+  shared: SharedPlace | undefined,
+  output: Output,
+  force: boolean,
+): Promise<boolean> {
+  const { lockHolder } = await import("../../apply/lock.js");
+  let held = false;
+  try {
+    const holder = await lockHolder(config.settings.state);
+    held = holder !== undefined;
+    if (holder && !output.json) output.note(holderText(holder, clock()));
+  } catch (error) {
+    if (codeOf(error) !== "LOCKED" || !force) throw error;
+  }
+  if (!shared?.holder) return held;
+  if (!output.json) output.note(sharedHolderText(shared.backend.location, shared.holder, clock()));
+  return true;
+}
+
+async function approve(output: Output): Promise<void> {
+  const answer = await output.ask("\nRemove what its holder left? Only 'yes' is accepted: ");
+  if (answer.trim() === "yes") return;
+  throw new StowageError("NOT_APPROVED", "nothing was removed");
+}
+
+async function remove(
+  { config, clock }: Workspace,
+  shared: SharedPlace | undefined,
+  output: Output,
+  force: boolean,
+): Promise<void> {
+  const { unlock } = await import("../../apply/lock.js");
+  let [holder, refused]: [LockHolder | undefined, unknown] = [undefined, undefined];
+  try {
+    holder = await unlock(config.settings.state, { force });
+  } catch (error) {
+    refused = error;
+  }
+  const freed = shared ? await removeShared(shared, output, force) : false;
+  if (refused !== undefined) throw refused;
+  if (output.json) {
+    const place = shared && { location: shared.backend.location, unlocked: freed, holder: shared.holder ?? null };
+    output.document({ unlocked: holder !== undefined, holder: holder ?? null, ...(place && { shared: place }) });
+    return;
+  }
+  if (!holder && !freed) output.line("There is no lock.");
+  if (holder)
+    output.line(`Removed the lock of pid ${holder.pid} on ${holder.host}, taken ${relative(holder.since, clock())}.`);
+  if (freed) output.line(`Removed the lock in ${shared?.backend.location}.`);
+}
+
+async function removeShared({ backend, holder }: SharedPlace, output: Output, force: boolean): Promise<boolean> {
+  if (!holder) return false;
+  const { unlockShared } = await import("../../apply/lock-shared.js");
+  return await unlockShared(backend, {
+    force,
+    onWatch: (_holder, ms) => output.note(`Watching for ${duration(ms)} whether it is alive.`),
+  });
 }
