@@ -9,12 +9,19 @@ export interface Interrupt {
   abort: AbortSignal;
 }
 
-/** Runs `body` while Ctrl-C is heard. The third ends the process at once; that is safe too: what was killed goes on when it is run again. */
-export async function interruptible<T>(output: Output, body: (interrupt: Interrupt) => Promise<T>): Promise<T> {
+/**
+ * Runs `body` while Ctrl-C is heard. The third ends the process at once; that is safe too: what was killed goes on when it is run again. With
+ * `reads`, nothing is left half done that would have to be tidied up, and the second does: a store that does not answer is not waited for.
+ */
+export async function interruptible<T>(
+  output: Output,
+  body: (interrupt: Interrupt) => Promise<T>,
+  { reads = false } = {},
+): Promise<T> {
   const stop = new AbortController();
   const abort = new AbortController();
   const handle = (): void => {
-    if (abort.signal.aborted) {
+    if (abort.signal.aborted || (reads && stop.signal.aborted)) {
       process.stderr.write(process.stderr.isTTY ? "\u001b[?25h\n" : "");
       process.exit(ExitCode.interrupted);
     }

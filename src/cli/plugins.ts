@@ -3,7 +3,8 @@ import { access, mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { Config } from "@oclif/core";
+import { Config, settings } from "@oclif/core";
+import type { Backend } from "../backend/backend.js";
 import type { PluginBackend } from "../backend/open.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 
@@ -24,11 +25,16 @@ interface Manifest {
   oclif?: { schema?: number; plugins?: Installed[] };
 }
 
+/** A plug-in is handed what it needs of stowage: npm must not fetch its peer, another stowage. */
+const QUIET = ["--no-audit", "--no-fund", "--legacy-peer-deps"];
 const HOOK = "stowage:backends";
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 
-/** stowage with the plug-ins of this user: oclif finds them in its data directory (`STOWAGE_DATA_DIR`). */
-const loadOclif = (): Promise<Config> => Config.load(PACKAGE);
+/** stowage with the plug-ins of this user: oclif finds them in its data directory (`STOWAGE_DATA_DIR`), and runs them as they are. */
+function loadOclif(): Promise<Config> {
+  settings.enableAutoTranspile = false;
+  return Config.load(PACKAGE);
+}
 
 /**
  * Finds a backend by the name that `use:` gives, among those that installed plug-ins offer. storage.yaml never says where code
@@ -38,7 +44,7 @@ const loadOclif = (): Promise<Config> => Config.load(PACKAGE);
 export async function findBackend(use: string): Promise<PluginBackend> {
   const offers = await offered();
   const found = offers.filter((each) => each.use === use);
-  if (found[0] && found.length === 1) return found[0].backend;
+  if (found[0] && found.length === 1) return guarded(found[0]);
   if (found.length > 1) {
     throw new StowageError(
       "UNKNOWN_PLUGIN",
@@ -52,6 +58,44 @@ export async function findBackend(use: string): Promise<PluginBackend> {
   throw new StowageError("UNKNOWN_PLUGIN", `no installed plug-in offers the backend "${use}"`, {
     hint: `Install one with \`stowage plugins install PACKAGE\`. ${names === "" ? "None is installed." : `Offered are: ${names}.`}`,
   });
+}
+
+const METHODS: readonly (keyof Backend)[] = [
+  "marker",
+  "writeMarker",
+  "identity",
+  "list",
+  "stat",
+  "read",
+  "write",
+  "remove",
+  "space",
+  "leftovers",
+  "purge",
+  "close",
+];
+
+/** What is wrong with a plug-in is said of the plug-in. */
+function guarded({ plugin, use, backend: open }: Offer): PluginBackend {
+  const failed = (what: string, cause?: unknown) =>
+    new StowageError("PLUGIN_FAILED", `the plug-in ${plugin} ${what}`, {
+      hint: `Bring it up to date, or remove it with \`stowage plugins uninstall ${plugin}\`.`,
+      ...(cause !== undefined && { cause }),
+    });
+  if (typeof open !== "function") throw failed(`offers "${use}", but no function that opens it`);
+  return async (location, tools) => {
+    let backend: Backend;
+    try {
+      backend = await open(location, tools);
+    } catch (error) {
+      if (error instanceof StowageError) throw error;
+      throw failed(`could not open ${location.name}: ${messageOf(error)}`, error);
+    }
+    const missing = METHODS.filter((name) => typeof (backend as Partial<Backend> | undefined)?.[name] !== "function");
+    if (missing.length > 0)
+      throw failed(`opened ${location.name} as what is no backend: it lacks ${missing.join(", ")}`);
+    return backend;
+  };
 }
 
 export interface Offer {
@@ -95,7 +139,7 @@ export async function install(spec: string): Promise<string> {
   const before = await readManifest(dataDir);
   if (before.oclif === undefined)
     await writeManifest(dataDir, { private: true, ...before, oclif: { schema: 1, plugins: [] } });
-  await npm(dataDir, "install", "--save", "--no-audit", "--no-fund", await specOf(spec));
+  await npm(dataDir, "install", "--save", ...QUIET, await specOf(spec));
   const after = await readManifest(dataDir);
   const names = Object.keys(after.dependencies ?? {});
   const isNew = (name: string) => after.dependencies?.[name] !== before.dependencies?.[name];
@@ -129,7 +173,7 @@ export async function uninstall(name: string): Promise<void> {
   }
   const left = plugins.filter((each) => each !== found);
   await writeManifest(dataDir, { ...manifest, oclif: { ...manifest.oclif, plugins: left } });
-  if (found.type === "user") await npm(dataDir, "uninstall", "--no-audit", "--no-fund", name);
+  if (found.type === "user") await npm(dataDir, "uninstall", ...QUIET, name);
 }
 
 /** A path is one from here on, wherever npm runs. */
@@ -175,13 +219,9 @@ async function npm(cwd: string, ...args: string[]): Promise<void> {
   try {
     await promisify(execFile)("npm", args, { cwd, maxBuffer: 1 << 24 });
   } catch (error) {
-    const said = typeof error === "object" && error !== null && "stderr" in error ? String(error.stderr).trim() : "";
-    throw new StowageError(
-      "PLUGIN_FAILED",
-      `npm ${args[0]} failed: ${said.split("\n").slice(0, 4).join(" ") || messageOf(error)}`,
-      {
-        cause: error,
-      },
-    );
+    const printed = typeof error === "object" && error !== null && "stderr" in error ? String(error.stderr) : "";
+    const said = [...printed.matchAll(/^npm (?:error|ERR!) (.*\S)/gm)].map(([, line]) => line);
+    const why = said.slice(0, 4).join(" ") || messageOf(error);
+    throw new StowageError("PLUGIN_FAILED", `npm ${args[0]} failed: ${why}`, { cause: error });
   }
 }

@@ -40,23 +40,27 @@ export async function refresh(
     names.map(({ name }) => name),
   );
   try {
-    return await interruptible(output, async ({ stop }) => {
-      const report = await scan(config, catalog, backends, {
-        ...(options.locations ? { locations: options.locations } : {}),
-        now: workspace.clock(),
-        hash: options.hash ?? "auto",
-        removed,
-        expectedUuids: await expectedUuids(config.settings.state),
-        signal: stop,
-        onEvent(event) {
-          view.onEvent(event);
-          if (options.events) output.progressEvent(event.location, event);
-        },
-      });
-      view.settle(report);
-      if (stop.aborted) throw interrupted();
-      return report;
-    });
+    return await interruptible(
+      output,
+      async ({ stop }) => {
+        const report = await scan(config, catalog, backends, {
+          ...(options.locations ? { locations: options.locations } : {}),
+          now: workspace.clock(),
+          hash: options.hash ?? "auto",
+          removed,
+          expectedUuids: await expectedUuids(config.settings.state),
+          signal: stop,
+          onEvent(event) {
+            view.onEvent(event);
+            if (options.events) output.progressEvent(event.location, event);
+          },
+        });
+        view.settle(report);
+        if (stop.aborted) throw interrupted();
+        return report;
+      },
+      { reads: true },
+    );
   } finally {
     await view.end();
   }

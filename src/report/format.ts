@@ -43,7 +43,7 @@ export function bytes(count: number): string {
 }
 
 const shortNumber = (value: number, unit: number): string =>
-  unit === 0 ? String(value) : value < 99.95 ? value.toFixed(1) : value.toFixed(0);
+  unit === 0 ? String(Math.round(value)) : value < 99.95 ? value.toFixed(1) : value.toFixed(0);
 
 /** `48,211` */
 export const count = (value: number): string => String(Math.trunc(value)).replace(/\B(?=(\d{3})+(?!\d))/g, ",");

@@ -28,7 +28,13 @@ function* verdictLines(store: StoreFeatures, paint: Paint, allowed: boolean): Ge
     ["conditional server-side copy", store.conditionalCopy, "copies go through this machine"],
     ["checks the hash of an upload", store.checksums, "copies are read back, its hashes not used"],
   ];
-  yield `  ${removesSafely(store) || allowed ? "" : paint("yellow", "append-only: nothing is ever removed here. ")}${store.versioned ? "Versioned: what is removed stays as an older version." : "Not versioned."}`;
+  const removes = removesSafely(store) || allowed;
+  const keeps = store.versioned
+    ? removes
+      ? "Versioned: what is removed stays as an older version."
+      : "Versioned."
+    : "Not versioned.";
+  yield `  ${removes ? "" : paint("yellow", "append-only: nothing is ever removed here. ")}${keeps}`;
   for (const [tried, verdict, otherwise] of rows) {
     const word = verdict ? paint("green", "yes") : paint("yellow", "no");
     yield `  ${tried.padEnd(30)} ${word}${verdict ? "" : `   ${paint("dim", otherwise)}`}`;
@@ -52,8 +58,14 @@ const granularity = (ns: number): string => {
   return ns < 1_000_000 ? `${ns / 1_000} µs` : duration(ns / 1_000_000);
 };
 
-/** How each location is: one line, what was probed, and what to do where something is wrong. */
-export function* checkLines(checks: readonly LocationCheck[], options: TextOptions = {}): Generator<string> {
+/**
+ * How each location is: one line, what was probed, and what to do where something is wrong. `allowed` names those where the owner lets
+ * objects be removed without conditions.
+ */
+export function* checkLines(
+  checks: readonly LocationCheck[],
+  options: TextOptions & { allowed?: ReadonlySet<string> } = {},
+): Generator<string> {
   const paint = options.paint ?? plain;
   const width = options.width ?? 80;
   for (const check of checks) {
@@ -61,12 +73,13 @@ export function* checkLines(checks: readonly LocationCheck[], options: TextOptio
     const mark = check.suspect || check.unwritable ? paint("yellow", "!") : asked ? paint("green", "✓") : "·";
     yield `${mark} ${paint("bold", printable(check.location))} ${printable(check.root)} (${traits(check)})`;
     for (const trouble of troubles(check)) yield* wrap(trouble, width, "  ");
-    if (asked) yield* answerLines(check, { ...options, width });
+    const allowed = options.allowed?.has(check.location) ?? false;
+    if (asked) yield* answerLines(check, { ...options, width, allowed });
     if (options.verbose && check.uuid) yield `  ${check.uuid}`;
   }
 }
 
-function* answerLines(check: LocationCheck, options: TextOptions): Generator<string> {
+function* answerLines(check: LocationCheck, options: TextOptions & { allowed: boolean }): Generator<string> {
   const { freeBytes, totalBytes, latency } = check;
   const room = freeBytes === null || totalBytes === null ? "" : `${bytes(freeBytes)} free of ${bytes(totalBytes)}, `;
   yield `  ${room}answered in ${duration(latency ?? 0)}`;

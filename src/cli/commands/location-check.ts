@@ -22,8 +22,9 @@ ${exits([1, "error, or a location is suspect or can not be written to"], [7, "an
       const { checkLocations } = await import("../../scan/check.js");
       const catalog = await workspace.catalog("write");
       const checks = await checkLocations(workspace.config, catalog, await workspace.backends());
+      const allowed = workspace.config.locations.flatMap((each) => (each.allowUnconditionalDelete ? [each.name] : []));
       if (output.json) output.document({ locations: checks });
-      else await output.lines(checkLines(checks, output.text));
+      else await output.lines(checkLines(checks, { ...output.text, allowed: new Set(allowed) }));
       return checks.some(({ suspect, unwritable }) => suspect !== null || unwritable !== null)
         ? ExitCode.error
         : ExitCode.ok;

@@ -99,19 +99,23 @@ async function verifyNow(
   const rows = names.filter((name) => backends.has(name) && (choice.locations?.includes(name) ?? true));
   const view = await viewScan(output.progress, "Verifying", rows);
   try {
-    return await interruptible(output, async ({ stop }) => {
-      const report = await verify(config, catalog, backends, {
-        ...choice,
-        now: workspace.clock(),
-        signal: stop,
-        onEvent(event) {
-          view.onEvent(event);
-          if (output.json) output.progressEvent(event.location, event);
-        },
-      });
-      if (stop.aborted) throw interrupted();
-      return report;
-    });
+    return await interruptible(
+      output,
+      async ({ stop }) => {
+        const report = await verify(config, catalog, backends, {
+          ...choice,
+          now: workspace.clock(),
+          signal: stop,
+          onEvent(event) {
+            view.onEvent(event);
+            if (output.json) output.progressEvent(event.location, event);
+          },
+        });
+        if (stop.aborted) throw interrupted();
+        return report;
+      },
+      { reads: true },
+    );
   } finally {
     await view.end();
   }
