@@ -3,7 +3,7 @@ import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Ref } from "../plan/plan.js";
 import { at, readHash, remember } from "./observe.js";
 import { redacted } from "./redact.js";
-import { backendOf, type Task } from "./run.js";
+import { addressOf, backendOf, type Task } from "./run.js";
 
 /**
  * Proves what was just written: the backend has read it back itself, or the store has computed the hash, or it is read now. What
@@ -17,6 +17,7 @@ export async function proveArrived(
   published: Entry,
   options: { mayFail: boolean },
 ): Promise<boolean> {
+  task.run.lasting.add(`${addressOf(target)}\0${published.version}`);
   if (backendOf(task.run, target.location).features.readsBack || published.readBack)
     remember(task, target.location, published, "content");
   else if (published.sha256 === task.sha256) remember(task, target.location, published, "checksum");

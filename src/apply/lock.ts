@@ -97,7 +97,13 @@ async function create(state: string, file: string, note: Note): Promise<boolean>
   const draft = join(state, `lock.draft.${note.nonce}`);
   try {
     const handle = await open(draft, "w", 0o644);
-    await handle.writeFile(`${JSON.stringify(note)}\n`).finally(() => handle.close());
+    try {
+      await handle.writeFile(`${JSON.stringify(note)}\n`);
+      // A note that a loss of power has cut could not be told from one that is in force.
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
     return await linkOrCreate(draft, file, note);
   } catch (error) {
     throw stateUnusable(state, error);

@@ -94,7 +94,9 @@ async function prove(task: Task, entry: Entry): Promise<Proof[]> {
     }
     try {
       const found = await proveOne(task, witness, entry);
+      const twin = typeof found === "string" ? undefined : proofs.find((proof) => isSameFile(proof.entry, found));
       if (typeof found === "string") reasons.push(`${at(witness)} ${found}`);
+      else if (twin) reasons.push(`${at(witness)} is the very same file as ${at(twin.ref)}`);
       else proofs.push({ ref: witness, entry: found });
     } catch (error) {
       // Unknown counts as no copy (I5); why it is unknown goes into the message.
@@ -124,9 +126,25 @@ async function proveOne(task: Task, witness: Witness, removed: Entry): Promise<E
   const entry = await backendOf(task.run, witness.location).stat(witness.key);
   if (!entry) return "is gone";
   if (isSameFile(entry, removed) && witness.location !== task.action.from.location) return "is the very same file";
-  if (await holdsContent(task, witness.location, entry, needed(task))) return entry;
+  if (await holdsContent(task, witness.location, entry, needed(task))) {
+    return (await settle(task, witness.location, entry)) ? entry : "is gone";
+  }
   if (entry.version === witness.version) return messageOf(noteRot(task, witness));
   return "holds other bytes by now";
+}
+
+/** What vouches must outlast a loss of power (I1); what this run has written does. False when it is gone. */
+async function settle({ run }: Task, location: string, { key, version }: Entry): Promise<boolean> {
+  const lasting = `${addressOf({ location, key })}\0${version}`;
+  if (run.lasting.has(lasting)) return true;
+  try {
+    await backendOf(run, location).settle?.(key);
+  } catch (error) {
+    if (codeOf(error) !== "NOT_FOUND") throw error;
+    return false;
+  }
+  run.lasting.add(lasting);
+  return true;
 }
 
 const isSameFile = (a: Entry, b: Entry): boolean => a.physical !== undefined && a.physical === b.physical;

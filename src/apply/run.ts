@@ -27,6 +27,8 @@ export interface Run {
   readonly abort: AbortSignal;
   /** Instances that were proven in this run, by `addressOf`. */
   readonly proven: Map<string, Present>;
+  /** Versions that a loss of power can not take, by `addressOf` and version. */
+  readonly lasting: Set<string>;
   /** Files that lost a name through a removal of ours: their other names have a new version for that reason only. */
   readonly relinked: Map<string, Relinked>;
   /** What this plan puts where: lower-case hex by `addressOf` of the target. */

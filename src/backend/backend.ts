@@ -76,6 +76,12 @@ export interface Backend {
   readonly register?: Register;
   readonly journals?: Shelf;
 
+  /**
+   * Makes durable what lies under the key now, whoever wrote it: another process may have died, or still be at work, before it made its
+   * file durable. Undefined where all that can be seen is durable. NOT_FOUND when there is none.
+   */
+  settle?(key: string): Promise<void>;
+
   /** A run is over: removes what the storage needed for it and does not need any more, until the signal fires. Never fails. */
   tidy?(run: string, signal?: AbortSignal): Promise<void>;
 

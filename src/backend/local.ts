@@ -8,7 +8,7 @@ import { type Disk, failure, pathOf, requireRoot } from "./local/disk.js";
 import { entryOf } from "./local/entry.js";
 import { listFiles, listLeftovers, purgeLeftover } from "./local/list.js";
 import { readMarker, writeMarkerFile } from "./local/marker.js";
-import { notRegular, readFile } from "./local/read.js";
+import { notRegular, readFile, settleFile } from "./local/read.js";
 import { localRegister } from "./local/register.js";
 import { removeFile, tidyTrash } from "./local/remove.js";
 import { localShelf } from "./local/shelf.js";
@@ -37,7 +37,7 @@ export function localBackend(location: string, root: string, options: LocalOptio
     location,
     root: resolve(root),
     hardLinks: features.hardLinks,
-    fresh: new Set(),
+    lasting: new Set(),
     noReflink: new Set(),
     step: options.step ?? (() => undefined),
   };
@@ -53,6 +53,7 @@ export function localBackend(location: string, root: string, options: LocalOptio
     read: (key, reading = {}) => readFile(disk, key, reading),
     write: (key, source) => writeFile(disk, key, source),
     remove: (key, removing) => removeFile(disk, key, removing),
+    settle: (key) => settleFile(disk, key),
     register: localRegister(disk),
     journals: localShelf(disk),
     tidy: (run) => tidyTrash(disk, run),

@@ -47,7 +47,6 @@ async function make(disk: Disk, directory: string): Promise<BigIntStats | undefi
   try {
     await disk.step("mkdir");
     await mkdir(directory);
-    disk.fresh.add(directory);
   } catch (error) {
     if (codeOf(error) === "ENOENT") await requireRoot(disk);
     if (codeOf(error) !== "EEXIST") throw error;
@@ -55,13 +54,27 @@ async function make(disk: Disk, directory: string): Promise<BigIntStats | undefi
   return await look(directory);
 }
 
-/** Makes the name of `path` durable, and the names of the directories above it that this process made. */
+/** How many directories are remembered: the name of a forgotten one is made durable again. */
+const REMEMBERED = 100_000;
+
+/**
+ * Makes the name of `path` durable, and the names of all directories above it: also of those that others have made, who may have died
+ * before they made them durable. Each only once as long as it is the same directory.
+ */
 export async function syncParents(disk: Disk, path: string): Promise<void> {
   await syncDirectory(dirname(path));
+  await syncAbove(disk, path);
+}
+
+/** The same for the directories alone: what is renamed into one that a loss of power takes would go with it. */
+export async function syncAbove(disk: Disk, path: string): Promise<void> {
   for (const directory of parentsOf(disk, path).reverse()) {
-    if (!disk.fresh.has(directory)) continue;
+    const found = await look(directory);
+    const same = found && `${directory}\0${found.ino}-${found.birthtimeNs}`;
+    if (same !== undefined && disk.lasting.has(same)) continue;
     await syncDirectory(dirname(directory));
-    disk.fresh.delete(directory);
+    if (disk.lasting.size >= REMEMBERED) disk.lasting.clear();
+    if (same !== undefined) disk.lasting.add(same);
   }
 }
 
@@ -85,7 +98,6 @@ export async function pruneParents(disk: Disk, path: string, stop?: string): Pro
     if (directory === stop) return;
     try {
       await rmdir(directory);
-      disk.fresh.delete(directory);
     } catch {
       // Not empty, or not ours to remove: it stays, and so does all above it.
       return;

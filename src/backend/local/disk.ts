@@ -10,8 +10,8 @@ export interface Disk {
   root: string;
   /** Hard links work here, as far as is known; the first refusal turns it off. */
   hardLinks: boolean;
-  /** Directories made by this process whose name is not yet durable in their parent. */
-  fresh: Set<string>;
+  /** Directories whose name was made durable by this process. */
+  lasting: Set<string>;
   /** Devices from which a reflink copy to here was refused. */
   noReflink: Set<string>;
   /** Called at each step that changes the disk, as if the change itself could fail there. For fault tests. */

@@ -1,7 +1,7 @@
 import { link, rename, unlink } from "node:fs/promises";
 import { codeOf } from "../../lib/error.js";
 import { isHeld, release, reserve } from "./claim.js";
-import { look, makeParents, syncParents } from "./directories.js";
+import { look, makeParents, syncAbove, syncParents } from "./directories.js";
 import type { Disk } from "./disk.js";
 import { taken } from "./read.js";
 
@@ -16,6 +16,7 @@ export async function publish(disk: Disk, path: string, key: string, final: stri
   for (let attempt = 1; ; attempt++) {
     try {
       await makeParents(disk, final);
+      await syncAbove(disk, final);
       if (!disk.hardLinks || !(await linked(disk, path, key, final))) await renamed(disk, path, key, final);
       break;
     } catch (error) {

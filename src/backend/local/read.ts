@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { StowageError } from "../../lib/error.js";
 import type { ReadOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
-import { look, refuseLinks } from "./directories.js";
+import { look, refuseLinks, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf } from "./disk.js";
 
 export const BUFFER = 1 << 20;
@@ -39,6 +39,19 @@ export async function* readFile(disk: Disk, key: string, options: ReadOptions): 
     throw failure(disk, key, error);
   } finally {
     await handle.close();
+  }
+}
+
+/** See `Backend.settle`. */
+export async function settleFile(disk: Disk, key: string): Promise<void> {
+  const path = pathOf(disk, key);
+  try {
+    await refuseLinks(disk, path);
+    const handle = await openRegular(path);
+    await handle.sync().finally(() => handle.close());
+    await syncParents(disk, path);
+  } catch (error) {
+    throw await absence(disk, key, error);
   }
 }
 

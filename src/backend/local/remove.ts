@@ -7,7 +7,7 @@ import { printable } from "../../lib/key.js";
 import type { RemoveOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
 import { TEMPORARY, TRASH } from "../marker.js";
-import { look, makeParents, pruneParents, refuseLinks, syncDirectory, syncParents } from "./directories.js";
+import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncDirectory, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
 import { changed, notRegular } from "./read.js";
@@ -70,6 +70,7 @@ async function secure(
   for (let attempt = 1; ; attempt++) {
     try {
       await makeParents(disk, secured);
+      await syncAbove(disk, secured);
       await disk.step("secure");
       await rename(path, secured);
       await disk.step("renamed to trash");
@@ -139,6 +140,7 @@ async function keep(disk: Disk, key: string, secured: string, options: RemoveOpt
   const kept = join(disk.root, TRASH, options.run, randomBytes(6).toString("hex"), key);
   try {
     await makeParents(disk, kept);
+    await syncAbove(disk, kept);
     await rename(secured, kept);
     await syncParents(disk, kept);
     return kept;

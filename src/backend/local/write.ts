@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { copyFile, type FileHandle, open, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
@@ -30,20 +30,26 @@ export async function writeFile(disk: Disk, key: string, source: WriteSource): P
 async function viaTemporary(disk: Disk, key: string, final: string, source: WriteSource): Promise<Entry> {
   const temporary = join(disk.root, TEMPORARY, `${source.run ?? "write"}.${randomBytes(8).toString("hex")}`);
   await makeParents(disk, temporary);
+  let own: BigIntStats | undefined;
   try {
     await fill(disk, key, temporary, source);
     await disk.step("filled");
     await proveReadBack(disk, key, temporary, source);
     await source.confirm?.();
+    own = await look(temporary);
     await publish(disk, temporary, key, final);
   } finally {
     await discard(temporary);
   }
   await disk.step("discarded");
   const entry = await look(final);
-  if (!entry?.isFile()) throw taken(disk, key);
+  // Somebody may have put another file there since: nothing is known of that one.
+  if (!entry?.isFile() || !own || !isSame(entry, own)) throw taken(disk, key);
   return entryOf(key, entry);
 }
+
+const isSame = (a: BigIntStats, b: BigIntStats): boolean =>
+  a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs;
 
 async function refuseTaken(disk: Disk, key: string, final: string): Promise<void> {
   const there = await look(final);
