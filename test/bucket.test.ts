@@ -23,6 +23,13 @@ const remove = async (backend: Backend, key: string, more: { trash?: boolean; co
   const version = (await backend.stat(key))?.version ?? "";
   await backend.remove(key, { version, run: RUN, trash: false, confirm: agree, ...more });
 };
+/** Keeps one object otherwise than it was sent. */
+const spoiling = (real: MemoryStore): Partial<ObjectStore> => ({
+  put: async (name, upload, condition) => {
+    const stored = await real.put(name, upload, condition);
+    return name === "p/x" ? real.overwrite(name, Buffer.alloc(upload.size), upload.metadata) : stored;
+  },
+});
 const sha = (text: string) => createHash("sha256").update(text).digest("hex");
 const lost = () => unavailable("the answer was lost");
 
@@ -118,9 +125,19 @@ describe("writing", () => {
   });
 
   it("I4: takes back what the store did not store as it was sent", async () => {
-    const { store, backend } = open({ defects: ["stores other bytes"], hashes: true });
+    const { store, backend } = open({ hashes: true }, spoiling);
     await expect(put(backend, "x", "12345")).rejects.toMatchObject({ code: "READ_BACK" });
     expect([...store.objects.keys()]).toEqual([]);
+  });
+
+  it("I2: leaves what it could only take back at the risk of another's object, and says so", async () => {
+    const { store, backend } = open({ hashes: true, defects: ["ignores the condition of a removal"] }, spoiling);
+    await expect(put(backend, "x", "12345")).rejects.toMatchObject({
+      code: "READ_BACK",
+      message: expect.stringMatching(/there:x could not be removed again$/),
+    });
+    expect([...store.objects.keys()]).toEqual(["p/x"]);
+    expect(store.log).not.toContain("remove p/x");
   });
 
   it.each([

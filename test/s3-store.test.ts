@@ -4,7 +4,9 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { bucketBackend } from "../src/backend/bucket.js";
 import { partSizeFor } from "../src/backend/s3/parts.js";
 import { codeOf, messageOf } from "../src/lib/error.js";
+import { collect } from "../src/lib/iter.js";
 import { sha256Hex } from "../src/lib/json.js";
+import { sourceOf } from "../src/testing/subject.js";
 import { type FakeS3, fakeS3 } from "./support/s3/fake.js";
 import { dropBucket } from "./support/s3/server.js";
 import { type Options, openWorld, type World } from "./support/s3/subject.js";
@@ -350,9 +352,49 @@ describe("S3 (fake): parts", () => {
       yield noise(2500);
       throw Object.assign(new Error("the cable"), { code: "CABLE" });
     };
-    const upload = { ...uploadOf(noise(6000), { safeParts: false }), bytes: source };
+    const mayRelease = async () => true;
+    const upload = { ...uploadOf(noise(6000), { safeParts: false }), bytes: source, mayRelease };
     expect(await refusal(store.put("big", upload, { absent: true }))).toBe("CABLE");
     expect(inside().keys.size).toBe(0);
+  });
+
+  it.each([
+    { abort: "is acknowledged", fault: undefined, held: 0 },
+    { abort: "is not answered", fault: "reset" as const, held: 1 },
+    { abort: "finds no upload", fault: { status: 404, code: "NoSuchUpload" }, held: 1 },
+  ])("I3: after a Complete without an answer it gives the name back when its end $abort: $held held", async (given) => {
+    const { store, inside } = await world({ limits, retries: 0 });
+    fake.fault = (line) => {
+      if (line.startsWith("POST big?uploadId")) return "reset";
+      return line.startsWith("DELETE big?uploadId") ? given.fault : undefined;
+    };
+    const upload = uploadOf(noise(6000), { safeParts: false, mayRelease: async () => true });
+    expect(await refusal(store.put("big", upload, { absent: true }))).toBe("UNAVAILABLE");
+    expect(inside().keys.size).toBe(given.held);
+    const ends = fake.log
+      .filter((line) => line.startsWith("DELETE big"))
+      .map((line) => line.split("?")[1]?.slice(0, 8));
+    expect(ends[0]).toBe("uploadId");
+    expect(ends.includes(undefined)).toBe(given.held === 0);
+  });
+
+  it("I2: leaves the held name where giving it back could hit another's object, with a record of whose it is", async () => {
+    const { store, requests, inside } = await world({ limits });
+    const open = () => bucketBackend("there", "p/", store, requests, { allowUnconditionalDelete: false });
+    const bytes = noise(6000);
+    fake.fault = (line, headers) => {
+      if (/^(POST|DELETE)/.test(line)) delete headers["if-match"];
+      return line.startsWith("PUT p/big?partNumber") ? { status: 403, code: "AccessDenied" } : undefined;
+    };
+    expect(await refusal(open().write("big", sourceOf(bytes, { run: "run" })))).toBe("ACCESS_DENIED");
+    expect((await store.head("p/big"))?.size).toBe(0);
+    expect([inside().uploads.size, asked("DELETE p/big?uploadId") > 0]).toEqual([0, true]);
+    expect(fake.log).not.toContain("DELETE p/big");
+    fake.fault = () => undefined;
+    const [record, ...more] = await collect(open().leftovers());
+    expect([record?.run, more]).toEqual(["run", []]);
+    if (record) await open().purge(record);
+    expect(await namesOf(store)).toEqual([]);
   });
 
   it("cuts the largest object into no more parts than allowed", () => {

@@ -31,7 +31,7 @@ export async function s3Store(store: S3Store, requests: Requests, limits: Partia
     copy: (from, name, upload) => copy(session, from, name, upload),
     remove: (name, token) => removeObject(session, name, token),
     discard: (name) => discard(session, name),
-    abandon: (name, id) => abandon(session, name, id),
+    abandon: async (name, id) => void (await abandon(session, name, id)),
     tags: (name) => tagsOf(session, name),
     linkHeaders: { "if-none-match": "*" },
     presign: (name, options) => presign(session, name, options),

@@ -88,6 +88,8 @@ export interface Upload {
   whole?: Uint8Array;
   /** Told of an upload in parts before its first part is sent, and waited for: so that it can be found and ended after a crash. */
   onParts?: (id: string) => Promise<void>;
+  /** Asked before the name that was held for an upload in parts is given back: whether a removal can only hit what is meant. No where unset. */
+  mayRelease?: () => Promise<boolean>;
   /** Take parts even where one request would do; for probing. */
   parts?: boolean;
   /** Nothing but `sha256` is to tell the store that the bytes are others; for probing, where bytes are signed as well. */

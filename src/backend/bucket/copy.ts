@@ -4,8 +4,9 @@ import type { Stored, Upload } from "../store.js";
 import { type Bucket, taken } from "./bucket.js";
 import { believed } from "./entry.js";
 import { recorder } from "./parts.js";
-import { settled, withdraw } from "./publish.js";
+import { settled } from "./publish.js";
 import { hashOf } from "./read.js";
+import { withdrawn } from "./withdraw.js";
 
 export interface InsideCopy {
   object: StoreObject;
@@ -31,8 +32,7 @@ export async function copyInside(
   try {
     return { stored, sha256: stored.sha256 ?? (await hashOf(bucket, key, stored, upload.signal)) };
   } catch (error) {
-    await withdraw(bucket, name, upload);
-    throw error;
+    throw await withdrawn(bucket, key, name, upload, error);
   }
 }
 

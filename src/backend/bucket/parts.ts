@@ -1,6 +1,6 @@
 import { StowageError } from "../../lib/error.js";
 import { sha256Hex } from "../../lib/json.js";
-import type { Upload } from "../store.js";
+import type { Stored, Upload } from "../store.js";
 import { OWN_METADATA } from "../store.js";
 import { type Bucket, temporaryName } from "./bucket.js";
 import { publish } from "./publish.js";
@@ -33,15 +33,25 @@ export function recorder(bucket: Bucket, run: string | undefined, name: string, 
     /** The upload is over. Never fails: a record that stays is listed by `leftovers`. */
     over: async (published: boolean): Promise<void> => {
       for (const { id, record } of begun) {
-        // Of several one may have been published; ending that one does nothing.
-        if (!published || begun.length > 1) await attempt(() => bucket.store.abandon?.(name, id));
-        await attempt(() => bucket.store.discard(record));
+        await attempt(async () => {
+          // Of several one may have been published; ending that one does nothing.
+          if (!published || begun.length > 1) await bucket.store.abandon?.(name, id);
+          // Without its record nobody would know that the empty object is ours.
+          if (!published && isHeldFor(await bucket.store.head(name), { upload: mark, size: upload.size })) return;
+          await bucket.store.discard(record);
+        });
       }
     },
   };
 }
 
-async function attempt(body: () => Promise<void> | undefined): Promise<void> {
+/** True for the empty object that holds the name for that very upload. */
+export const isHeldFor = (
+  there: Stored | undefined,
+  { upload, size }: Pick<PartsRecord, "upload" | "size">,
+): there is Stored => there?.size === 0 && size > 0 && there.metadata?.[OWN_METADATA.upload] === upload;
+
+async function attempt(body: () => Promise<void>): Promise<void> {
   try {
     await body();
   } catch {

@@ -37,15 +37,3 @@ export async function settled(
 
 /** A second attempt may be told that the upload is not known any more, because the first has ended it. */
 const AMBIGUOUS = new Set(["PRECONDITION", "UNAVAILABLE", "NOT_FOUND"]);
-
-/** Removes what this upload has published, and nothing else. @returns false when it may still be there */
-export async function withdraw({ store }: Bucket, name: string, upload: Omit<Upload, "bytes">): Promise<boolean> {
-  try {
-    const there = await store.head(name);
-    if (there && isOf(there, upload)) await store.remove(name, there.token);
-    return true;
-  } catch {
-    // The error that led here is the one to be told; that the object may still be there goes into its message.
-    return false;
-  }
-}

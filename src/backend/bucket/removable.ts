@@ -11,6 +11,10 @@ export async function isRemovable(bucket: Bucket): Promise<boolean> {
   });
 }
 
+/** Whether what is one's own can be removed: no other's object is hit, or the owner has allowed for that. */
+export const maySafelyRemove = async (bucket: Bucket): Promise<boolean> =>
+  bucket.allowUnconditionalDelete || (await isRemovable(bucket));
+
 /**
  * Whether removals can be conditional.
  * @throws `APPEND_ONLY` when they can not, and the owner has not allowed it without

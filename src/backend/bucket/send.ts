@@ -1,12 +1,14 @@
-import { codeOf, messageOf, StowageError } from "../../lib/error.js";
+import { StowageError } from "../../lib/error.js";
 import type { WriteSource } from "../backend.js";
-import type { Stored, Upload } from "../store.js";
+import type { Stored } from "../store.js";
 import { at, type Bucket, taken } from "./bucket.js";
 import { believed } from "./entry.js";
 import { recorder } from "./parts.js";
 import type { Proven } from "./prove.js";
-import { publish, withdraw } from "./publish.js";
+import { publish } from "./publish.js";
+import { maySafelyRemove } from "./removable.js";
 import { uploadOf } from "./upload.js";
+import { withdrawn } from "./withdraw.js";
 
 /** A source, and what else is to be noted on the object. */
 export type Sendable = WriteSource & { metadata?: Record<string, string> };
@@ -42,7 +44,8 @@ export async function send(
   const parts = recorder(bucket, run, name, upload);
   let stored: Stored | undefined;
   try {
-    stored = await publish(bucket, name, { ...upload, onParts: parts.onParts }, { absent: true });
+    const mayRelease = () => maySafelyRemove(bucket);
+    stored = await publish(bucket, name, { ...upload, onParts: parts.onParts, mayRelease }, { absent: true });
   } catch (error) {
     // What went wrong with the source is not for the store to say.
     throw proven.failure()?.error ?? error;
@@ -70,19 +73,3 @@ const notAsSent = (bucket: Bucket, key: string): StowageError =>
   new StowageError("READ_BACK", `${at(bucket, key)}: the store does not hold what was sent`, {
     hint: "The store or what stands before it is failing: check it before anything is stored there.",
   });
-
-/** The error, after what it is about was removed again. */
-export async function withdrawn(
-  bucket: Bucket,
-  key: string,
-  name: string,
-  upload: Omit<Upload, "bytes">,
-  error: unknown,
-): Promise<unknown> {
-  if (await withdraw(bucket, name, upload)) return error;
-  return new StowageError(
-    codeOf(error) ?? "CORRUPT",
-    `${messageOf(error)}; ${at(bucket, key)} could not be removed again`,
-    { hint: "Delete that object by hand: it does not hold what its metadata say.", cause: error },
-  );
-}

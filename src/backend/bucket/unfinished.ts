@@ -1,9 +1,8 @@
 import { StowageError } from "../../lib/error.js";
-import { OWN_METADATA } from "../store.js";
 import type { Bucket } from "./bucket.js";
-import type { PartsRecord } from "./parts.js";
+import { isHeldFor, type PartsRecord } from "./parts.js";
 import { contentOf } from "./read.js";
-import { isRemovable } from "./removable.js";
+import { maySafelyRemove } from "./removable.js";
 
 /** Ends the upload that a record is about; an empty object that held its name goes too. */
 export async function endRecorded(bucket: Bucket, record: string): Promise<void> {
@@ -15,9 +14,8 @@ export async function endRecorded(bucket: Bucket, record: string): Promise<void>
   }
   await store.abandon?.(found.name, found.id);
   const there = await store.head(found.name);
-  const reserved = there?.size === 0 && found.size > 0 && there.metadata?.[OWN_METADATA.upload] === found.upload;
   // Where removals are not safe it stays: it is empty, and somebody may be writing there.
-  if (reserved && (await isRemovable(bucket))) await store.remove(found.name, there.token);
+  if (isHeldFor(there, found) && (await maySafelyRemove(bucket))) await store.remove(found.name, there.token);
 }
 
 async function readRecord(bucket: Bucket, record: string): Promise<PartsRecord | undefined> {

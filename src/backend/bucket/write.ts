@@ -5,8 +5,9 @@ import { copyInside } from "./copy.js";
 import { entryOf } from "./entry.js";
 import { remember } from "./look.js";
 import { type Proven, provenSource } from "./prove.js";
-import { send, WHOLE, withdrawn } from "./send.js";
+import { send, WHOLE } from "./send.js";
 import { uploadOf } from "./upload.js";
+import { withdrawn } from "./withdraw.js";
 
 /** See `Backend.write`. */
 export async function writeObject(bucket: Bucket, key: string, source: WriteSource): Promise<Entry> {

@@ -30,10 +30,16 @@ export async function putParts(
       return await complete(session, begun, upload, reservation.condition);
     } catch (error) {
       // What may remain is empty, and recorded: who collects leftovers removes it.
-      await reservation.release().then(undefined, () => undefined);
+      await giveBack(session, begun, upload, reservation).then(undefined, () => undefined);
       throw error;
     }
   });
+}
+
+/** A Complete without an answer may still come: before the name is free for others the store has to say that the upload is over. */
+async function giveBack(session: Session, begun: Begun, upload: Upload, reservation: Reservation): Promise<void> {
+  const ended = await abandon(session, begun.name, begun.id);
+  if (ended && (await upload.mayRelease?.())) await reservation.release();
 }
 
 type Copied = Omit<Upload, "bytes" | "whole">;
@@ -79,16 +85,18 @@ export function partSizeFor(size: number, least: number): number {
 }
 const MIB = 1 << 20;
 
-/** Ends an upload that somebody began. No error when there is none. */
-export async function abandon(session: Session, name: string, id: string): Promise<void> {
+/** Ends an upload that somebody began. @returns false when there is none */
+export async function abandon(session: Session, name: string, id: string): Promise<boolean> {
   const { sdk, client, store } = session;
   const input = { Bucket: store.bucket, Key: name, UploadId: id };
   try {
     await session.ask(name, ({ signal }) =>
       client.send(new sdk.AbortMultipartUploadCommand(input), { abortSignal: signal }),
     );
+    return true;
   } catch (error) {
     if (codeOf(error) !== INTERNAL.noUpload && codeOf(error) !== "NOT_FOUND") throw error;
+    return false;
   }
 }
 
