@@ -34,6 +34,7 @@ async function ran(count = 1): Promise<World & { runs: string[] }> {
 
 /** A journal from memory, under the name of its run. */
 const inMemory = (name: string, bytes: Buffer): JournalSource => ({
+  name: "memory",
   placeOf: (each) => each,
   runs: async () => [name],
   async *bytes() {

@@ -138,6 +138,7 @@ const offsetOf = (name: string): number => Number(/\/(\d{15})\.ndjson$/.exec(nam
 export async function mirroredJournals(backend: Backend): Promise<JournalSource> {
   const shelf = await shelfOf(backend, undefined);
   return {
+    name: `${backend.location}:.stowage-journal`,
     placeOf: (run) => `${backend.location}:.stowage-journal/${run}`,
     async runs() {
       const runs = new Set<string>();

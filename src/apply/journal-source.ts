@@ -10,13 +10,16 @@ export interface JournalSource {
   runs(): Promise<string[]>;
   /** The bytes of one journal. @throws `NO_SUCH_RUN` */
   bytes(run: string): AsyncIterable<Buffer>;
-  /** Where people find it. */
+  /** Where they lie, for people. */
+  readonly name: string;
+  /** Where people find that journal. */
   placeOf(run: string): string;
 }
 
 /** The journals of a state directory. */
 export function journalsIn(state: string): JournalSource {
   return {
+    name: journalDirectory(state),
     placeOf: (run) => journalFile(state, run),
     async runs() {
       try {

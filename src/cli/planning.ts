@@ -2,6 +2,7 @@ import type { Config } from "../config/config.js";
 import { didYouMean } from "../config/suggest.js";
 import { ExitCode, StowageError } from "../lib/error.js";
 import type { Plan } from "../plan/plan.js";
+import { lockTrouble } from "./lock-place.js";
 import type { Output } from "./output.js";
 import { noteProblems, refresh } from "./refresh.js";
 import type { Workspace } from "./workspace.js";
@@ -40,13 +41,9 @@ export async function planNow(
 }
 
 /** A plan that nobody could apply is not made. @throws `LOCK_UNSUPPORTED` */
-async function requireLock({ config, backends }: Workspace): Promise<void> {
-  const { lock } = config.settings;
-  if (lock === undefined) return;
-  const { lockProblem } = await import("../apply/lock-shared.js");
-  const backend = (await backends()).get(lock);
-  const problem = backend && lockProblem(backend);
-  if (problem) throw problem;
+async function requireLock(workspace: Workspace): Promise<void> {
+  const trouble = await lockTrouble(workspace);
+  if (trouble) throw trouble.error;
 }
 
 /** A selector that can name nothing is a slip of the keyboard, and would plan nothing or everything. */

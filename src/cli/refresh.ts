@@ -5,6 +5,7 @@ import { viewScan } from "../report/scan-progress.js";
 import type { ScanReport } from "../scan/scan.js";
 import type { HashMode } from "../scan/stage.js";
 import { interruptible } from "./interrupt.js";
+import { openJournals, warnOfDamage } from "./journals.js";
 import type { Output } from "./output.js";
 import type { Workspace } from "./workspace.js";
 
@@ -30,15 +31,14 @@ export async function refresh(
   const { unrecordedRemovals } = await import("../apply/record.js");
   const { config } = workspace;
   const backends = await workspace.backends();
-  const removed = await unrecordedRemovals(config.settings.state, catalog);
+  const onDamage = warnOfDamage(output);
+  const removed = await unrecordedRemovals(config.settings.state, catalog, onDamage);
   const names = config.locations.filter(
     ({ name }) => backends.has(name) && (options.locations?.includes(name) ?? true),
   );
-  const view = await viewScan(
-    output.progress,
-    "Scanning",
-    names.map(({ name }) => name),
-  );
+  const wanted = names.map(({ name }) => name);
+  const journals = await openJournals(workspace, output);
+  const view = await viewScan(output.progress, "Scanning", wanted);
   try {
     return await interruptible(
       output,
@@ -48,7 +48,7 @@ export async function refresh(
           now: workspace.clock(),
           hash: options.hash ?? "auto",
           removed,
-          expectedUuids: await expectedUuids(config.settings.state),
+          expectedUuids: await expectedUuids(journals, { wanted, onDamage }),
           signal: stop,
           onEvent(event) {
             view.onEvent(event);

@@ -148,6 +148,7 @@ async function applyPlan(plan: Plan, workspace: Workspace, output: Output, limit
         now: workspace.clock,
         concurrency: settings.transfer.concurrency,
         ...limits,
+        ...(settings.journal !== undefined && { mirror: { location: settings.journal } }),
         ...(settings.lock !== undefined && { lock: { location: settings.lock } }),
         retries: settings.transfer.retries,
         timezone: settings.timezone,

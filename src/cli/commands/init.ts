@@ -11,6 +11,8 @@ import { featureLines } from "../../report/location-text.js";
 import type { InitResult } from "../../scan/init.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
+import { openJournals, warnOfDamage } from "../journals.js";
+import { lockTrouble } from "../lock-place.js";
 import type { Output } from "../output.js";
 import { ignoreState, writeSchema, writeStarter } from "../starter.js";
 import { type Workspace, withWorkspace } from "../workspace.js";
@@ -57,14 +59,16 @@ ${exits([1, "error, or a location could not be adopted"], [7, "another process i
       const names = locations.map(({ name }) => name);
       for (const name of flags.adopt ?? []) if (!names.includes(name)) throw unknownLocation(name, names);
       await writeSchema(settings.state);
-      const results = await adoptAll(workspace, { create: flags.create, adopt: new Set(flags.adopt) });
+      const results = await adoptAll(workspace, output, { create: flags.create, adopt: new Set(flags.adopt) });
       if (output.json) output.document({ wrote, locations: results });
       else printResults(results, workspace, output);
+      const lock = await lockTrouble(workspace);
+      if (lock && !output.json) await output.lines(lock.lines(output.text));
       const failed = results.filter((result) => result.outcome === "failed");
       if (failed.length === 0) output.note("Next: `stowage plan` shows what would be done.");
       // A starter's folders need not be there yet: writing it was the point.
       const starting = wrote && failed.every((failure) => "code" in failure && failure.code === "ROOT_MISSING");
-      return failed.length === 0 || starting ? ExitCode.ok : ExitCode.error;
+      return (failed.length === 0 || starting) && !lock ? ExitCode.ok : ExitCode.error;
     });
   }
 }
@@ -74,11 +78,11 @@ interface Wish {
   adopt: ReadonlySet<string>;
 }
 
-async function adoptAll(workspace: Workspace, wish: Wish): Promise<(InitResult | Failure)[]> {
+async function adoptAll(workspace: Workspace, output: Output, wish: Wish): Promise<(InitResult | Failure)[]> {
   const { expectedUuids } = await import("../../apply/journal-read.js");
   const catalog = await workspace.catalog("write");
   const backends = await workspace.backends();
-  const expected = await expectedUuids(workspace.config.settings.state);
+  const expected = await expectedUuids(await openJournals(workspace, output), { onDamage: warnOfDamage(output) });
   const results: (InitResult | Failure)[] = [];
   for (const location of workspace.config.locations) {
     const backend = backends.get(location.name);

@@ -2,6 +2,7 @@ import { ExitCode } from "../../lib/error.js";
 import { checkLines } from "../../report/location-text.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
+import { lockTrouble } from "../lock-place.js";
 import { withWorkspace } from "../workspace.js";
 
 export default class LocationCheck extends BaseCommand {
@@ -25,7 +26,9 @@ ${exits([1, "error, or a location is suspect or can not be written to"], [7, "an
       const allowed = workspace.config.locations.flatMap((each) => (each.allowUnconditionalDelete ? [each.name] : []));
       if (output.json) output.document({ locations: checks });
       else await output.lines(checkLines(checks, { ...output.text, allowed: new Set(allowed) }));
-      return checks.some(({ suspect, unwritable }) => suspect !== null || unwritable !== null)
+      const lock = await lockTrouble(workspace);
+      if (lock && !output.json) await output.lines(lock.lines(output.text));
+      return lock || checks.some(({ suspect, unwritable }) => suspect !== null || unwritable !== null)
         ? ExitCode.error
         : ExitCode.ok;
     });
