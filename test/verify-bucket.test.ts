@@ -121,6 +121,9 @@ describe("verifying a bucket", () => {
     expect(await place.rows("proof")).toEqual([{ key: "foreign", proof: null }]);
     expect(await place.verify()).toMatchObject({ checked: 1, ok: 0, counts: { identified: 1, rot: 0 } });
     expect(await place.rows("proof")).toEqual([{ key: "foreign", proof: "content" }]);
+    place.putOwn("claimed", "2");
+    await place.scan();
+    expect(await place.verify({ claimed: true })).toMatchObject({ checked: 1, ok: 1 });
   });
 
   it("leaves a location in peace outside its windows, where it only reads what is due", async () => {

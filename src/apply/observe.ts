@@ -104,7 +104,7 @@ export function noteRot(task: Task, ref: Ref & { claimed?: true }): StowageError
   if (ref.claimed) {
     task.outcome.disproved = [...(task.outcome.disproved ?? []), { location: ref.location, key: ref.key }];
     return new StowageError("CLAIM", `${at(ref)} does not hold sha256:${task.sha256}, as its metadata claims`, {
-      hint: `Run \`stowage verify ${ref.location}\`, which finds out what it holds.`,
+      hint: `Run \`stowage verify ${ref.location} --claimed\`, which finds out what it holds.`,
     });
   }
   task.outcome.rot.push({ location: ref.location, key: ref.key });

@@ -78,7 +78,7 @@ export function settle(
     if (stack.includes(owner) || (removals.get(owner)?.size ?? 0) > 0)
       return "other copies of the file that is there leave in this plan";
     if (instance.claimed)
-      return `what the file there is, is only claimed by metadata: run \`stowage verify ${instance.site.name}\``;
+      return `what the file there is, is only claimed by metadata: run \`stowage verify ${instance.site.name} --claimed\``;
     if (!instance.provable) return `the file that is there is archived: ${instance.archived}`;
     if (instance.site.stuck) return instance.site.stuck.reason;
     return anchorOf(instance, owner, context);

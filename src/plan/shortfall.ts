@@ -61,7 +61,7 @@ export function placeShortfalls(
 function claimsOf({ instances }: Content): string {
   const names = [...new Set(instances.flatMap(({ claimed, site }) => (claimed && site.counted ? [site.name] : [])))];
   if (names.length === 0) return "";
-  return `, not counting what is only claimed by metadata: run \`stowage verify ${names.join(" ")}\``;
+  return `, not counting what is only claimed by metadata: run \`stowage verify ${names.join(" ")} --claimed\``;
 }
 
 function freeName(content: Content, site: Site, groups: Map<string, Group>, occupancy: Occupancy) {

@@ -89,7 +89,7 @@ const isReadFrom = (instance: Instance, { outcome }: Wish): boolean =>
 const at = ({ site, key }: Instance): string => address(site.name, key);
 
 const isClaimed = (what: string, site: Site): string =>
-  `${what} is only claimed by metadata: run \`stowage verify ${site.name}\``;
+  `${what} is only claimed by metadata: run \`stowage verify ${site.name} --claimed\``;
 
 /** S3: a wanted location beats an unwanted instance. */
 function keepWanted(

@@ -19,6 +19,8 @@ export interface VerifyOptions {
   locations?: readonly string[];
   /** Only what its location's `verify: { every }` asks for by now. */
   due?: boolean;
+  /** Only what nobody has read yet: whose content is claimed by metadata, or not known. */
+  claimed?: boolean;
   /** Only this part of the files of each location, 0..1, chosen anew at every clock. */
   sample?: number;
   now: number;
@@ -111,7 +113,7 @@ function choose(location: Location, options: VerifyOptions, store: boolean): Sql
     WITH due AS (
       SELECT key, version, size, mtime, last_verified, sha256 AS old_sha256, proof AS old_proof, row_number() OVER (ORDER BY md5(${seed} || chr(0) || key)) AS place
       FROM file_locations
-      WHERE location = ${location.name} AND state IN ('present', 'rot') AND ${store ? sql`true` : sql`sha256 IS NOT NULL`} AND ${due}
+      WHERE location = ${location.name} AND state IN ('present', 'rot') AND ${store ? sql`true` : sql`sha256 IS NOT NULL`} AND ${due} AND ${options.claimed ? sql`(sha256 IS NULL OR proof = 'claim')` : sql`true`}
     )
     SELECT *, true AS todo, true AS listed FROM due WHERE place <= ceil(${share} * (SELECT count(*) FROM due))`;
 }

@@ -17,6 +17,7 @@ import { type Workspace, withWorkspace } from "../workspace.js";
 interface Choice {
   locations?: string[];
   due: boolean;
+  claimed: boolean;
   sample?: number;
 }
 
@@ -28,6 +29,7 @@ export default class Verify extends BaseCommand {
 ${exits([1, "error, or something could not be read"], [6, "damaged files found"], [7, "another process is using the catalog"], [130, "interrupted; what was verified is kept"])}`;
   static override examples = examples(
     ["verify --due", "read what storage.yaml asks for by now (`verify: { every: 90d }`), from cron"],
+    ["verify s3_archive --claimed", "read what is only claimed there, so that it counts"],
     ["verify nas --sample 2%", "read a different part of one location every time"],
     ["verify --repair -o repair.ndjson && stowage apply repair.ndjson", "find damage, and mend it"],
   );
@@ -37,6 +39,9 @@ ${exits([1, "error, or something could not be read"], [6, "damaged files found"]
   };
   static override flags = {
     due: Flags.boolean({ description: "only files whose time has come by their location's `verify: { every }`" }),
+    claimed: Flags.boolean({
+      description: "only objects that nobody has read yet: what they hold is claimed by metadata, or not known",
+    }),
     sample: Flags.string({
       helpValue: "PERCENT",
       description: "only this part of the files, chosen anew every time: 2%",
@@ -57,6 +62,7 @@ ${exits([1, "error, or something could not be read"], [6, "damaged files found"]
       const catalog = await workspace.catalog("write");
       const report = await verifyNow(workspace, catalog, output, {
         due: flags.due,
+        claimed: flags.claimed,
         ...(locations.length > 0 ? { locations } : {}),
         ...(sample === undefined ? {} : { sample }),
       });
