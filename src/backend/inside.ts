@@ -12,10 +12,15 @@ const LIMIT = 4096;
 export async function isInside(inner: Backend, uuid: string, outer: Backend): Promise<boolean> {
   const [below, above] = [prefixOf(inner), prefixOf(outer)];
   if (below === undefined || above === undefined || below === above || !below.startsWith(above)) return false;
+  return (await markerAt(outer, below.slice(above.length) + MARKER)) === uuid.toLowerCase();
+}
+
+/** The UUID in a marker below the root; undefined where none can be read. @throws what `stat` and `read` throw */
+export async function markerAt(backend: Backend, key: string): Promise<string | undefined> {
   try {
-    return uuidOf(await textOf(outer, below.slice(above.length) + MARKER)) === uuid.toLowerCase();
+    return uuidOf(await textOf(backend, key));
   } catch (error) {
-    if (MISSING.has(codeOf(error) ?? "")) return false;
+    if (MISSING.has(codeOf(error) ?? "")) return undefined;
     throw error;
   }
 }

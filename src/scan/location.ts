@@ -7,6 +7,7 @@ import { knownDigests, untouched, writeDigests } from "./digests.js";
 import { isObjectStore, wantsTags } from "./facts.js";
 import { examine } from "./health.js";
 import { type Listing, listBackend, listTree } from "./list.js";
+import { findNested } from "./nested.js";
 import { backendReader, localReader, readAll } from "./read.js";
 import { type Found, type LocationScan, type LocationTask, type Outcome, record } from "./record.js";
 import { decide, findGone, keepNew, noteRot, shrink, writeGone, writeRows } from "./settle.js";
@@ -26,6 +27,13 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
   await stageRemoved(catalog, task.removed);
   meter.start("walk");
   const listing = await list(task);
+  const nested = await findNested(task);
+  if (nested) {
+    meter.stop(listing);
+    const recorded = await record(task, listing, nested);
+    if (nested.error) throw nested.error;
+    return recorded;
+  }
   await dropExcluded(catalog, location.exclude);
   const failed = await unlisted(catalog, location.exclude);
   if (failed) {

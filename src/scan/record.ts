@@ -19,6 +19,8 @@ export interface LocationTask {
   backend: Backend;
   health: Health;
   known: KnownLocation | undefined;
+  /** The locations of the configuration by what their markers say, in lower case. */
+  uuids: ReadonlyMap<string, string>;
   now: number;
   hash: HashMode;
   /** Keys that stowage itself removed. */

@@ -42,7 +42,7 @@ const CHECKPOINT_MS = 120_000;
  * Brings the catalog up to date with the storage (S13). Each location is one transaction: its rows change together or
  * not at all, but that new files may already be there when it is killed. A location that can not be believed becomes suspect and keeps its rows as they were (S14); nothing is ever
  * taken for gone that was not looked for successfully. Storage is only read. Idempotent.
- * @throws `SAME_STORAGE` before anything is scanned; `UNKNOWN_LOCATION`
+ * @throws `SAME_STORAGE` before anything is scanned, or when a listing shows the marker of another location; `UNKNOWN_LOCATION`
  */
 export async function scan(
   config: Config,
@@ -61,6 +61,10 @@ export async function scan(
     const known = await knownLocations(catalog);
     const health = await examineAll(config, backends, known, options.expectedUuids);
     refuseSameStorage([...health.values()]);
+    const uuids = uuidsOf(
+      config,
+      (name) => health.get(name)?.uuid ?? known.get(name)?.uuid ?? options.expectedUuids?.get(name),
+    );
     for (const location of chosen) {
       const backend = backends.get(location.name);
       const found = health.get(location.name);
@@ -68,7 +72,7 @@ export async function scan(
       const tell = (progress: Progress) => options.onEvent?.({ type: "scan", location: location.name, ...progress });
       report.locations.push(
         await scanOne({
-          ...{ config, catalog, location, backend, pool, health: found },
+          ...{ config, catalog, location, backend, pool, uuids, health: found },
           ...{ known: known.get(location.name), now: options.now, hash: options.hash ?? "auto" },
           checkpoint: options.checkpoint ?? CHECKPOINT_MS,
           removed: removed.flatMap((ref) => (ref.location === location.name ? [ref.key] : [])),
@@ -85,6 +89,12 @@ export async function scan(
     await closeStage(catalog);
   }
 }
+
+const uuidsOf = (
+  { locations }: Config,
+  uuidOf: (name: string) => string | null | undefined,
+): ReadonlyMap<string, string> =>
+  new Map(locations.flatMap(({ name }) => (uuidOf(name) ? [[uuidOf(name)?.toLowerCase() ?? "", name]] : [])));
 
 const scanOne = (task: LocationTask): Promise<LocationScan> =>
   task.health.suspect === undefined ? scanLocation(task) : suspectScan(task, task.health.suspect, task.health.hint);

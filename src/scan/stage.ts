@@ -118,7 +118,7 @@ export async function dropExcluded(catalog: Catalog, exclude: readonly Pattern[]
 }
 
 /** No pattern for single names matches it by chance. */
-const ANY_NAME = "\u{10fffd}\u{10fffc}";
+export const ANY_NAME = "\u{10fffd}\u{10fffc}";
 
 /**
  * A directory that could not be listed and matters, if there is one. One that `exclude` takes out with all that could be in it
