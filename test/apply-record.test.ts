@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { gc } from "../src/apply/gc.js";
 import { acquireLock } from "../src/apply/lock.js";
+import { recallProofs } from "../src/apply/proofs.js";
 import { recordRun, unrecordedRemovals } from "../src/apply/record.js";
 import { type Catalog, openCatalog } from "../src/catalog/catalog.js";
 import { recordPresent } from "../src/catalog/entries.js";
@@ -50,6 +51,28 @@ describe("recordRun", () => {
     expect(await unrecordedRemovals(world.state, catalog)).toEqual([]);
     await recordRun(catalog, report);
     expect((await rowsOf(catalog)).length).toBe(3);
+    await catalog.close();
+  });
+
+  it("knows again what earlier runs have proven when the catalog was lost, of the very same versions only", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1", "a:y": "2" });
+    const plan = await planOf(world.backends, [
+      { kind: "copy", from: "a:x", to: "b:x", content: "1" },
+      { kind: "copy", from: "a:y", to: "b:y", content: "2" },
+    ]);
+    await run(world, plan);
+    const catalog = await catalogOf(world);
+    await catalog.run(sql`UPDATE file_locations SET proof = 'claim', last_verified = NULL`);
+    await catalog.run(sql`UPDATE file_locations SET version = 'another' WHERE location = 'b' AND key = 'y'`);
+    await catalog.run(sql`UPDATE file_locations SET sha256 = ${sha256Hex("other")} WHERE location = 'a' AND key = 'y'`);
+    await recallProofs(world.state, catalog);
+    const proofs = sql`SELECT location || ':' || key AS at, proof, epoch_ms(last_verified) AS verified FROM file_locations ORDER BY ALL`;
+    expect(await catalog.rows(proofs)).toEqual([
+      { at: "a:x", proof: "content", verified: NOW },
+      { at: "a:y", proof: "claim", verified: null },
+      { at: "b:x", proof: "content", verified: NOW },
+      { at: "b:y", proof: "claim", verified: null },
+    ]);
     await catalog.close();
   });
 

@@ -29,6 +29,7 @@ export async function refresh(
   const { scan } = await import("../scan/scan.js");
   const { expectedUuids } = await import("../apply/journal-read.js");
   const { unrecordedRemovals } = await import("../apply/record.js");
+  const { recallProofs } = await import("../apply/proofs.js");
   const { config } = workspace;
   const backends = await workspace.backends();
   const onDamage = warnOfDamage(output);
@@ -56,6 +57,8 @@ export async function refresh(
           },
         });
         view.settle(report);
+        if (report.locations.some(({ added, changed }) => added + changed > 0))
+          await recallProofs(config.settings.state, catalog, onDamage);
         if (stop.aborted) throw interrupted();
         return report;
       },
