@@ -33,6 +33,7 @@ export async function s3Store(store: S3Store, requests: Requests, limits: Partia
     discard: (name) => discard(session, name),
     abandon: async (name, id) => void (await abandon(session, name, id)),
     tags: (name) => tagsOf(session, name),
+    computesSha256: true,
     linkHeaders: { "if-none-match": "*" },
     presign: (name, options) => presign(session, name, options),
     close: async () => session.close(),

@@ -19,6 +19,11 @@ export interface ObjectStore {
   readonly listsMetadata: boolean;
   /** How rclone writes `mtime` for this provider; the core formats it so. Seconds with up to nine decimals where unset. */
   readonly mtimeFormat?: "seconds" | "rfc3339";
+  /**
+   * The SHA-256 that `head`, `list` and `copy` tell is one that the store itself has computed. Where it is not, only what `put` returns is a proof, for it
+   * has sent the bytes: what is noted in metadata, and be it beside checksums that fit, anybody can have noted.
+   */
+  readonly computesSha256?: boolean;
   /** Removed and replaced objects stay as older versions; found out by asking, once. */
   versioned(): Promise<boolean>;
 

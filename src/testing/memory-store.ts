@@ -189,6 +189,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     ...(options.copies !== false && { provider: "memory", copy }),
     maxNameBytes: 1024,
     listsMetadata: options.listsMetadata === true,
+    computesSha256: options.hashes === true,
     versioned: async () => versioned,
     objects,
     uploads,

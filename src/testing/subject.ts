@@ -72,6 +72,13 @@ export function sourceOf(
 export const put = (backend: Backend, key: string, bytes: Uint8Array | string): Promise<Entry> =>
   backend.write(key, sourceOf(bytes));
 
+/** An entry without what only the one who wrote it can know. */
+export function stated(entry: Entry | undefined): Omit<Entry, "sha256" | "readBack"> | undefined {
+  if (!entry) return undefined;
+  const { sha256: _, readBack: __, ...rest } = entry;
+  return rest;
+}
+
 export async function bytesOf(backend: Backend, key: string, version?: string, start = 0): Promise<Buffer> {
   const pieces: Buffer[] = [];
   // A piece may be overwritten once the next one is asked for.

@@ -7,9 +7,16 @@ const SHA256 = /^[0-9a-f]{64}$/;
 const MILLION = 1_000_000n;
 const BILLION = 1_000_000_000n;
 
-/** What may be believed of it: a store that takes bytes with a wrong checksum would tell that very checksum. */
-export function believed({ features }: Pick<Bucket, "features">, stored: Stored): Stored {
-  if (stored.sha256 === undefined || features.store?.checksums) return stored;
+/**
+ * What may be believed of it: a store that takes bytes with a wrong checksum would tell that very checksum. And what is told of an object that
+ * we have not `sent` ourselves is believed only where the store computes it.
+ */
+export function believed(
+  { features, store }: Pick<Bucket, "features" | "store">,
+  stored: Stored,
+  sent = false,
+): Stored {
+  if (stored.sha256 === undefined || (features.store?.checksums && (sent || store.computesSha256))) return stored;
   const { sha256: _, ...rest } = stored;
   return rest;
 }

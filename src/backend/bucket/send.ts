@@ -1,12 +1,13 @@
 import { StowageError } from "../../lib/error.js";
 import type { WriteSource } from "../backend.js";
-import type { Stored } from "../store.js";
+import type { Stored, Upload } from "../store.js";
 import { at, type Bucket, taken } from "./bucket.js";
 import { believed } from "./entry.js";
 import { recorder } from "./parts.js";
 import type { Proven } from "./prove.js";
 import { publish } from "./publish.js";
 import { maySafelyRemove } from "./removable.js";
+import { leftHeld } from "./unfinished.js";
 import { uploadOf } from "./upload.js";
 import { withdrawn } from "./withdraw.js";
 
@@ -29,7 +30,7 @@ export async function send(
 ): Promise<Stored> {
   const { sha256, size, mtime, metadata = {}, run, signal } = source;
   const whole = size <= WHOLE ? await proven.whole() : undefined;
-  await refuseTaken(bucket, key, name);
+  await refuseTaken(bucket, key, name, source);
   const reading = whole ? undefined : await proven.begin();
   const contents = {
     sha256,
@@ -45,7 +46,8 @@ export async function send(
   let stored: Stored | undefined;
   try {
     const mayRelease = () => maySafelyRemove(bucket);
-    stored = await publish(bucket, name, { ...upload, onParts: parts.onParts, mayRelease }, { absent: true });
+    const noted = { ...upload, onParts: parts.onParts, mayRelease };
+    stored = (await publish(bucket, name, noted, { absent: true })) ?? (await takeOver(bucket, name, noted, source));
   } catch (error) {
     // What went wrong with the source is not for the store to say.
     throw proven.failure()?.error ?? error;
@@ -57,13 +59,28 @@ export async function send(
   const problem =
     proven.failure() ?? (isAsSent(stored, source, proven) ? undefined : { error: notAsSent(bucket, key) });
   if (problem) throw await withdrawn(bucket, key, name, upload, problem.error);
-  return believed(bucket, stored);
+  return believed(bucket, stored, true);
 }
 
 /** Where it is not known that the store refuses a taken name, it is asked before. */
-async function refuseTaken(bucket: Bucket, key: string, name: string): Promise<void> {
+async function refuseTaken(bucket: Bucket, key: string, name: string, { isOver }: WriteSource): Promise<void> {
   if (bucket.features.store?.createOnly) return;
-  if (await bucket.store.head(name)) throw taken(bucket, key);
+  if ((await bucket.store.head(name)) && !(await leftHeld(bucket, name, isOver))) throw taken(bucket, key);
+}
+
+/** Takes the name from an upload of an earlier run that was killed, and nothing else. @returns undefined when another holds it */
+async function takeOver(bucket: Bucket, name: string, upload: Upload, { isOver }: WriteSource): Promise<Stored | undefined> {
+  const { store, features } = bucket;
+  const held = await leftHeld(bucket, name, isOver);
+  if (!held) return undefined;
+  const replaces = features.store?.conditionalReplace === true;
+  if (!replaces && !(await maySafelyRemove(bucket))) return undefined;
+  await store.abandon?.(name, held.id);
+  if (!replaces) await store.remove(name, held.token);
+  const stored = await publish(bucket, name, upload, replaces ? { token: held.token } : { absent: true });
+  // What is left of it tells of nothing any more; where it stays it is listed by `leftovers`.
+  if (stored) await store.discard(held.record).catch(() => undefined);
+  return stored;
 }
 
 const isAsSent = (stored: Stored, { size, sha256 }: WriteSource, proven: Proven): boolean =>
