@@ -6,16 +6,22 @@
  */
 
 export { type ApplyOptions, apply } from "./apply/apply.js";
+export type { BudgetOptions } from "./apply/budget.js";
 export type { ApplyEvent, Outcome, OutcomeKind, RunReport, RunStatus } from "./apply/events.js";
 export { type GcOptions, type GcReport, gc } from "./apply/gc.js";
+export { mirroredJournals } from "./apply/journal-mirror.js";
 export { expectedUuids, type RunSummary, readJournal, readRuns } from "./apply/journal-read.js";
+export { type JournalsCheck, verifyJournals } from "./apply/journal-verify.js";
 export { type LockHolder, lockHolder, unlock } from "./apply/lock.js";
+export type { SharedHolder } from "./apply/lock-note.js";
+export { sharedHolder, unlockShared } from "./apply/lock-shared.js";
 export { recordRun, unrecordedRemovals } from "./apply/record.js";
 export type { Backend, Entry, Features, Leftover, StoreFeatures, StoreObject, WriteSource } from "./backend/backend.js";
 export { type BucketOptions, bucketBackend } from "./backend/bucket.js";
 export { type OpenAllOptions, type OpenOptions, openBackend, openBackends } from "./backend/open.js";
 export { type PluginBackend, type PluginLocation, type PluginTools, pluginTools } from "./backend/plugin.js";
 export { openRequests, type Requests, type RequestsOptions, unavailable } from "./backend/requests.js";
+export type { Register, Shelf } from "./backend/shared.js";
 export type { Condition, ObjectStore, ReadRequest, Stored, Upload } from "./backend/store.js";
 export { type Catalog, type CatalogOptions, openCatalog } from "./catalog/catalog.js";
 export { type Sql, sql } from "./catalog/sql.js";
