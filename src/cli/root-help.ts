@@ -5,7 +5,8 @@ const GROUPS: Record<string, readonly string[]> = {
   "The loop": ["init", "plan", "apply", "show"],
   "The configuration": ["validate", "fmt", "lint", "schema", "location:list", "location:check"],
   "The files": ["scan", "status", "explain", "whereis", "find", "stats", "dupes", "url", "sql"],
-  Upkeep: ["verify", "history", "gc", "unlock", "plugins"],
+  Upkeep: ["verify", "history", "gc", "unlock"],
+  "Plug-ins": ["plugins", "plugins:install", "plugins:link", "plugins:uninstall"],
 };
 
 /** What `stowage` alone prints: what it is for, and every command with one line. */
@@ -20,7 +21,7 @@ export function rootHelp(commands: Record<string, CommandClass>, version: string
     lines.push("", title);
     for (const id of ids) {
       const command = commands[id];
-      if (command) lines.push(`  ${id.replace(":", " ").padEnd(15)} ${command.summary ?? ""}`);
+      if (command) lines.push(`  ${id.replace(":", " ").padEnd(18)} ${command.summary ?? ""}`);
     }
   }
   lines.push(
