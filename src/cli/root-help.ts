@@ -21,7 +21,7 @@ export function rootHelp(commands: Record<string, CommandClass>, version: string
     lines.push("", title);
     for (const id of ids) {
       const command = commands[id];
-      if (command) lines.push(`  ${id.replace(":", " ").padEnd(18)} ${command.summary ?? ""}`);
+      if (command) lines.push(`  ${id.replace(":", " ").padEnd(17)} ${command.summary ?? ""}`);
     }
   }
   lines.push(
