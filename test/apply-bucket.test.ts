@@ -198,6 +198,19 @@ describe("apply on buckets", () => {
   });
 });
 
+it("I6: an apply takes the name back that a killed run held for an upload in parts", async () => {
+  const world = await bucketWorld(["a", "b"], BEFORE);
+  const { run: killed } = await run(world, await planOf(world.backends, [DELETE]));
+  const plan = await planOf(world.backends, [MOVE]);
+  const store = world.stores.get("b")!;
+  store.overwrite("x", Buffer.alloc(0), { "stowage-upload": "mark" });
+  const record = { name: "x", id: "upload-1", upload: "mark", size: 3 };
+  store.overwrite(`.stowage-tmp/${killed}/mark.0.upload`, Buffer.from(JSON.stringify(record)));
+  expect(told(await run(world, plan))).toEqual(["moved"]);
+  expect(held(world)["b:x"]).toBe("one");
+  expect([...store.objects.keys()].filter((name) => name.startsWith(".stowage-tmp"))).toEqual([]);
+});
+
 describe("gc on buckets", () => {
   const DAY = 86_400_000;
   const leftover = (more: Partial<Leftover>): Leftover => ({

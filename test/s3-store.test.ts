@@ -7,6 +7,7 @@ import { codeOf, messageOf } from "../src/lib/error.js";
 import { collect } from "../src/lib/iter.js";
 import { sha256Hex } from "../src/lib/json.js";
 import { sourceOf } from "../src/testing/subject.js";
+import { TRUSTED } from "./support/buckets.js";
 import { type FakeS3, fakeS3 } from "./support/s3/fake.js";
 import { dropBucket } from "./support/s3/server.js";
 import { type Options, openWorld, type World } from "./support/s3/subject.js";
@@ -395,6 +396,33 @@ describe("S3 (fake): parts", () => {
     expect([record?.run, more]).toEqual(["run", []]);
     if (record) await open().purge(record);
     expect(await namesOf(store)).toEqual([]);
+  });
+
+  it.each([
+    { whose: "a run that is over", over: ["run"], record: true, code: "no error" },
+    { whose: "a run that may be at work", over: ["other"], record: true, code: "PRECONDITION" },
+    { whose: "nobody can tell whom", over: ["run"], record: false, code: "PRECONDITION" },
+  ])("I3: a name that was held for an upload of $whose: $code", async ({ over, record, code }) => {
+    const { store, requests, inside } = await world({ limits });
+    const verdicts = { ...TRUSTED, createOnlyParts: false, conditionalRemove: false };
+    const open = () => bucketBackend("there", "p/", store, requests, { allowUnconditionalDelete: false, verdicts });
+    const bytes = noise(6000);
+    let denied = true;
+    fake.fault = (line, headers) => {
+      if (/^(POST|DELETE)/.test(line)) delete headers["if-match"];
+      return denied && line.startsWith("PUT p/big?part") ? { status: 403, code: "AccessDenied" } : undefined;
+    };
+    expect(await refusal(open().write("big", sourceOf(bytes, { run: "run" })))).toBe("ACCESS_DENIED");
+    denied = false;
+    expect(await open().stat("big")).toMatchObject({ size: 0, held: true });
+    const [left] = await namesOf(store, "p/.stowage-tmp/run/");
+    if (!record) await store.discard(left ?? "");
+    const source = sourceOf(bytes, { run: "next", isOver: (run) => over.includes(run) });
+    expect(await refusal(open().write("big", source))).toBe(code);
+    const there = await bytesOf(store, "p/big");
+    expect(there.equals(code === "no error" ? bytes : Buffer.alloc(0))).toBe(true);
+    expect(inside().uploads.size).toBe(0);
+    expect(await namesOf(store, "p/.stowage-tmp/")).toEqual(code !== "no error" && record ? [left] : []);
   });
 
   it("cuts the largest object into no more parts than allowed", () => {

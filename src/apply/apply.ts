@@ -11,6 +11,7 @@ import { checkHealth } from "./health.js";
 import { type Journal, newRunId, openJournal } from "./journal.js";
 import type { Damage } from "./journal-lines.js";
 import type { MirrorOptions } from "./journal-mirror.js";
+import { runIds } from "./journal-read.js";
 import { newestJournal } from "./journal-verify.js";
 import { acquireLock } from "./lock.js";
 import type { Lease } from "./lock-lease.js";
@@ -177,6 +178,7 @@ async function prepare(
   const limiter = openBandwidth(bandwidth, { timezone, now: movingClock(now) });
   return {
     id,
+    over: new Set((await runIds(options.state)).filter((run) => run !== id)),
     plan,
     backends: wrapped,
     journal,

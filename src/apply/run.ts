@@ -11,6 +11,8 @@ import type { Lease } from "./lock-lease.js";
 /** What the parts of one apply share. */
 export interface Run {
   readonly id: string;
+  /** The runs of this state directory that are over. */
+  readonly over: ReadonlySet<string>;
   readonly plan: Plan;
   readonly backends: ReadonlyMap<string, Backend>;
   readonly journal: Journal;

@@ -19,7 +19,8 @@ export async function ensureAt(task: Task, target: Target): Promise<boolean> {
   const { run } = task;
   await run.health.require(target.location);
   const there = await backendOf(run, target.location).stat(target.key);
-  if (there) {
+  // An upload of ours that was killed may have left it: that is for the store to say when it is written.
+  if (there && !there.held) {
     if (await holdsContent(task, target.location, there, "checksum")) return false;
     if (there.version === target.expect) throw noteRot(task, target);
     throw new StowageError("PRECONDITION", `${at(target)} holds another file by now`, { hint: PLAN_AGAIN });
@@ -132,6 +133,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
       size: action.size,
       mtime: task.mtime ?? from.mtime,
       run: run.id,
+      isOver: (earlier) => run.over.has(earlier),
       signal: run.abort,
       bytes: () => sourceBytes(task, reader, shipment, progress),
       ...(path !== undefined && { path }),

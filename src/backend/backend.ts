@@ -115,6 +115,8 @@ export interface Entry {
   attrs?: Record<string, string>;
   /** What `write` returns: the backend has read the stored bytes again by itself, and they have the hash. */
   readBack?: true;
+  /** Empty, and there to hold the name for an upload that is under way, or was when it was killed. */
+  held?: true;
   /** Of a listing that knows size and version only: `stat` tells the rest. */
   partial?: true;
 }
@@ -165,6 +167,8 @@ export interface WriteSource {
   object?: StoreObject;
   /** Names the run, for its temporaries. */
   run?: string;
+  /** True for runs of ours that are over: an empty object that one of them left to hold the name gives way, when its record proves that. */
+  isOver?: (run: string) => boolean;
   /** Runs when the bytes are stored and proven and only publishing is left; if it throws, nothing is published. */
   confirm?: () => Promise<void>;
   signal?: AbortSignal;
@@ -241,9 +245,6 @@ export interface StoreFeatures {
 }
 
 /** True when objects can be removed from the store without the risk of removing others. */
-export const removesSafely = ({
-  createOnly,
-  conditionalRemove,
-  listAfterWrite,
-}: Pick<StoreFeatures, "createOnly" | "conditionalRemove" | "listAfterWrite">): boolean =>
-  createOnly && conditionalRemove && listAfterWrite;
+export const removesSafely = (
+  seen: Pick<StoreFeatures, "createOnly" | "conditionalRemove" | "listAfterWrite">,
+): boolean => seen.createOnly && seen.conditionalRemove && seen.listAfterWrite;

@@ -2,7 +2,7 @@ import { StowageError } from "../../lib/error.js";
 import type { StoreObject } from "../backend.js";
 import type { Stored, Upload } from "../store.js";
 import { type Bucket, taken } from "./bucket.js";
-import { believed } from "./entry.js";
+import { believed, entryOf } from "./entry.js";
 import { recorder } from "./parts.js";
 import { settled } from "./publish.js";
 import { hashOf } from "./read.js";
@@ -56,7 +56,9 @@ async function copy(
     await parts.over(stored !== undefined);
   }
   // Refused: the name is taken, or it is the source that is another by now, which reading it will tell.
-  if (!stored && (await store.head(name))) throw taken(bucket, key);
+  const there = stored ? undefined : await store.head(name);
+  // Whether a name that is only held can be taken over is seen when the bytes are sent.
+  if (there && !entryOf(key, there).held) throw taken(bucket, key);
   return stored;
 }
 

@@ -26,6 +26,7 @@ export function entryOf(key: string, stored: Stored): Entry {
   const { metadata, sha256, storageClass, archived } = stored;
   const claim = metadata?.[OWN_METADATA.sha256]?.toLowerCase();
   const attrs = attributesOf(metadata);
+  const held = stored.size === 0 && metadata?.[OWN_METADATA.upload] !== undefined && claim === undefined;
   return {
     key,
     size: stored.size,
@@ -36,6 +37,7 @@ export function entryOf(key: string, stored: Stored): Entry {
     ...(storageClass !== undefined && { storageClass }),
     ...(archived !== undefined && { archived }),
     ...(attrs && { attrs }),
+    ...(held && { held: true as const }),
   };
 }
 

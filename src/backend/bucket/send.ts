@@ -69,7 +69,12 @@ async function refuseTaken(bucket: Bucket, key: string, name: string, { isOver }
 }
 
 /** Takes the name from an upload of an earlier run that was killed, and nothing else. @returns undefined when another holds it */
-async function takeOver(bucket: Bucket, name: string, upload: Upload, { isOver }: WriteSource): Promise<Stored | undefined> {
+async function takeOver(
+  bucket: Bucket,
+  name: string,
+  upload: Upload,
+  { isOver }: WriteSource,
+): Promise<Stored | undefined> {
   const { store, features } = bucket;
   const held = await leftHeld(bucket, name, isOver);
   if (!held) return undefined;

@@ -1,6 +1,8 @@
 import { StowageError } from "../../lib/error.js";
+import { TEMPORARY } from "../marker.js";
+import { OWN_METADATA } from "../store.js";
 import type { Bucket } from "./bucket.js";
-import { isHeldFor, type PartsRecord } from "./parts.js";
+import { isHeldFor, type PartsRecord, RECORD } from "./parts.js";
 import { contentOf } from "./read.js";
 import { maySafelyRemove } from "./removable.js";
 
@@ -16,6 +18,27 @@ export async function endRecorded(bucket: Bucket, record: string): Promise<void>
   const there = await store.head(found.name);
   // Where removals are not safe it stays: it is empty, and somebody may be writing there.
   if (isHeldFor(there, found) && (await maySafelyRemove(bucket))) await store.remove(found.name, there.token);
+}
+
+/** The empty object that an upload of a run that is over left to hold the name; undefined unless its record proves that. */
+export async function leftHeld(
+  bucket: Bucket,
+  name: string,
+  isOver: ((run: string) => boolean) | undefined,
+): Promise<{ token: string; id: string; record: string } | undefined> {
+  const there = isOver && (await bucket.store.head(name));
+  const mark = there?.metadata?.[OWN_METADATA.upload];
+  if (!there || there.size > 0 || mark === undefined) return undefined;
+  const folder = `${bucket.prefix}${TEMPORARY}/`;
+  for await (const page of bucket.store.list(folder)) {
+    for (const { name: record } of page) {
+      const [run = "", file = ""] = record.slice(folder.length).split("/");
+      if (!file.startsWith(`${mark}.`) || !file.endsWith(RECORD) || !isOver?.(run)) continue;
+      const found = await readRecord(bucket, record);
+      if (found?.name === name && isHeldFor(there, found)) return { token: there.token, id: found.id, record };
+    }
+  }
+  return undefined;
 }
 
 async function readRecord(bucket: Bucket, record: string): Promise<PartsRecord | undefined> {

@@ -16,8 +16,8 @@ export async function put(session: Session, name: string, upload: Upload, condit
       ? await replace(session, name, upload, condition)
       : await putWhole(session, name, upload, condition);
   }
-  const reserving = !parts && !safeParts && "absent" in condition;
-  return await putParts(session, name, upload, reserving ? () => reserve(session, name, upload) : condition);
+  const reserving = !parts && !safeParts;
+  return await putParts(session, name, upload, reserving ? () => reserve(session, name, upload, condition) : condition);
 }
 
 /**

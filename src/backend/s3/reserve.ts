@@ -19,11 +19,16 @@ export interface Reservation {
  * For stores that ignore the condition of an upload in parts: an empty object takes the name first, under the condition, and is looked for
  * right before the parts replace it. It bears the mark of the upload and no hash, so nobody takes it for the object.
  */
-export async function reserve(session: Session, name: string, upload: Upload): Promise<Reservation> {
+export async function reserve(
+  session: Session,
+  name: string,
+  upload: Upload,
+  condition: Condition,
+): Promise<Reservation> {
   const mark = upload.metadata[OWN_METADATA.upload] ?? "";
   const isOurs = (there: Stored | undefined): there is Stored =>
     there?.size === 0 && there.metadata?.[OWN_METADATA.upload] === mark;
-  const { token } = await hold(session, name, mark).catch(async (error: unknown) => {
+  const { token } = await hold(session, name, mark, condition).catch(async (error: unknown) => {
     // I6: the answer may only have been lost.
     if (codeOf(error) !== "PRECONDITION" && codeOf(error) !== "UNAVAILABLE") throw error;
     const there = await headObject(session, name);
@@ -44,7 +49,7 @@ export async function reserve(session: Session, name: string, upload: Upload): P
   };
 }
 
-const hold = (session: Session, name: string, mark: string): Promise<Stored> => {
+const hold = (session: Session, name: string, mark: string, condition: Condition): Promise<Stored> => {
   const empty = { sha256: sha256Hex(""), size: 0, whole: new Uint8Array(), async *bytes() {} };
-  return putWhole(session, name, { ...empty, metadata: { [OWN_METADATA.upload]: mark } }, { absent: true });
+  return putWhole(session, name, { ...empty, metadata: { [OWN_METADATA.upload]: mark } }, condition);
 };
