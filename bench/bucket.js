@@ -1,6 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import {
   CreateBucketCommand,
@@ -10,23 +12,39 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { fresh } from "./measure.js";
 
+/** Of the user that the script makes. */
+const KEYS = { AWS_ACCESS_KEY_ID: "stowageaccess", AWS_SECRET_ACCESS_KEY: "stowagesecretkey0123456789" };
 const SCRIPT = fileURLToPath(new URL("../test/support/s3/radosgw.sh", import.meta.url));
 
 /** The server that `S3_ENDPOINT` names, or a radosgw of our own; undefined where there is none. */
 export async function openServer() {
   const { S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env;
-  if (S3_ENDPOINT) return { endpoint: S3_ENDPOINT, env: { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }, ours: false };
+  if (S3_ENDPOINT) return { endpoint: S3_ENDPOINT, env: { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } };
   if (!existsSync("/usr/bin/radosgw")) return undefined;
-  const { stdout, status, stderr } = spawnSync("bash", [SCRIPT, "start"], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`radosgw did not start: ${stderr}`);
-  const said = Object.fromEntries([...stdout.matchAll(/(\w+)=(\S+)/g)].map(([, name, value]) => [name, value]));
-  const { S3_ENDPOINT: endpoint, ...env } = said;
-  return { endpoint, env, ours: true };
+  const directory = fresh("radosgw");
+  const [port, monitor] = [await freePort(), await freePort()];
+  const started = spawnSync("bash", [SCRIPT, "start", directory, String(port), String(monitor), String(process.pid)], {
+    encoding: "utf8",
+    // Room for the large object twice.
+    env: { ...process.env, STOWAGE_RADOSGW_BYTES: String(8 * 2 ** 30) },
+  });
+  if (started.status !== 0) throw new Error(`radosgw did not start: ${started.stderr}`);
+  return { endpoint: `http://127.0.0.1:${port}`, env: KEYS, directory };
 }
 
-export async function closeServer({ ours }) {
-  if (ours) spawnSync("bash", [SCRIPT, "stop"], { stdio: "inherit" });
+export function closeServer({ directory }) {
+  if (directory) spawnSync("bash", [SCRIPT, "stop", directory], { stdio: "inherit" });
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 /** A new bucket, and what the benchmarks do with it by themselves. */
@@ -49,7 +67,7 @@ export async function bucketOn({ endpoint, env }, purpose) {
         while (next < count) {
           const index = next++;
           const key = `album-${String(Math.floor(index / 500)).padStart(4, "0")}/image-${String(index).padStart(7, "0")}.jpg`;
-          await client.send(new PutObjectCommand({ Bucket: name, Key: key, Body: "" }));
+          await client.send(new PutObjectCommand({ Bucket: name, Key: key, Body: Buffer.alloc(0), ContentLength: 0 }));
         }
       };
       await Promise.all(Array.from({ length: 32 }, put));

@@ -15,5 +15,5 @@ describe("the loop over a fake of Google Cloud Storage", () => {
     await cloud.close();
     rmSync(folder, { recursive: true });
   });
-  loopOver(() => ({ cloud, vouches: true }));
+  loopOver(() => ({ cloud }));
 });

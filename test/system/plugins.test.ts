@@ -9,7 +9,10 @@ const EXAMPLE = join(import.meta.dirname, "../../examples/plugin-backend");
 const NAME = "stowage-backend-vault";
 
 /** stowage of somebody who has installed nothing yet. */
-function plugged(use = "vault", more = ""): { box: Sandbox; run(...args: string[]): Promise<Ended>; data: string } {
+function plugged(
+  use = "vault",
+  more = "",
+): { box: Sandbox; run(...args: string[]): Promise<Ended>; data: string; env: Record<string, string> } {
   const box = sandbox({
     "storage.yaml": `version: 1
 settings: { state: state, settle: 0s }
@@ -25,7 +28,7 @@ rules:
   mkdirSync(join(box.dir, "vault"));
   const data = join(box.dir, "data");
   const env = { STOWAGE_DATA_DIR: data, VAULT_KEY: "canary horse battery staple", STOWAGE_NOW: "" };
-  return { box, data, run: (...args) => box.runWith({ env }, ...args) };
+  return { box, data, env, run: (...args) => box.runWith({ env }, ...args) };
 }
 
 /** A folder with a plug-in whose hook is this text. */
@@ -73,12 +76,13 @@ describe("a plug-in", () => {
   });
 
   it("is installed from what npm pack made, without a network", async () => {
-    const { run, data } = plugged();
+    const { box, run, data, env } = plugged();
     const folder = mkdtempSync(join(tmpdir(), "stowage-pack-"));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], { cwd: EXAMPLE, stdio: "ignore" });
     const [tarball = ""] = readdirSync(folder);
-    const installed = await run("plugins", "install", join(folder, tarball));
+    const offline = { ...env, npm_config_offline: "true" };
+    const installed = await box.runWith({ env: offline }, "plugins", "install", join(folder, tarball));
     expect(installed).toMatchObject({ code: 0, stdout: `Installed ${NAME}.\n` });
     expect(readdirSync(join(data, "node_modules"))).toContain(NAME);
     expect((await run("init", "-q")).code).toBe(0);

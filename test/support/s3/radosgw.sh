@@ -61,7 +61,7 @@ mon data avail warn = 2
 debug ms = 0
 [osd]
 osd objectstore = memstore
-memstore device bytes = 4294967296
+memstore device bytes = ${STOWAGE_RADOSGW_BYTES:-4294967296}
 osd class default list = *
 osd class load list = *
 osd crush update on start = false
