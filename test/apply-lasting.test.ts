@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Backend } from "../src/backend/backend.js";
 import { localBackend } from "../src/backend/local.js";
 import { sha256Hex } from "../src/lib/json.js";
+import { failing } from "../src/testing/failing.js";
 import { cleanup, harvest, localWorld, planOf, run } from "./setup/apply.js";
 
 afterEach(cleanup);
@@ -38,6 +39,16 @@ describe("what vouches outlasts a loss of power (I1)", () => {
     const plan = await planOf(backends, [{ kind: "move", from: "a:x", to: "b:d/x", content: "1" }]);
     expect((await run({ ...world, backends }, plan)).exit).toBe(0);
     expect(told).toEqual([]);
+  });
+
+  it("nor is a write durable whose answer was lost, before it is made so", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    const told: string[] = [];
+    const backends = heard(world.backends, "b", told);
+    backends.set("b", failing(backends.get("b")!, { operation: "write", when: "after" }));
+    const plan = await planOf(backends, [{ kind: "move", from: "a:x", to: "b:x", content: "1" }]);
+    expect((await run({ ...world, backends }, plan, { retries: 1, pause: 1 })).exit).toBe(0);
+    expect(told).toEqual(["x"]);
   });
 
   it("what can not be made durable vouches for nothing", async () => {

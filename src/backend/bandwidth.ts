@@ -68,6 +68,7 @@ const covers = (windows: readonly Window[], minute: number): boolean =>
 /** The rate at an instant; looked up once a minute. */
 function rates(timetable: Bandwidth, timezone: string): (now: number) => number | undefined {
   const entries = [...timetable].sort((a, b) => a.from - b.from);
+  if (entries.length === 0) return () => undefined;
   const minuteOf = clock(timezone);
   let known: { minute: number; rate: number | undefined } | undefined;
   return (now) => {

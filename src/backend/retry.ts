@@ -72,7 +72,11 @@ async function writeAgain(backend: Backend, options: RetryOptions, key: string, 
       await pause(backend.location, options, error, attempt);
       const there = await retry(backend.location, options, () => backend.stat(key));
       if (!there) continue;
-      if (there.size === source.size && (await holds(backend, there, source.sha256))) return there;
+      if (there.size === source.size && (await holds(backend, there, source.sha256))) {
+        // The error may have come before it was durable.
+        await backend.settle?.(key);
+        return there;
+      }
       throw new StowageError("PRECONDITION", `${backend.location}:${key} holds other bytes by now`, { cause: error });
     }
   }
