@@ -1,0 +1,44 @@
+import type { Disk } from "./disk.js";
+import { stage } from "./stage.js";
+
+/** What is mounted where, and what goes wrong next. */
+export interface Computer {
+  mounts: Map<string, Disk>;
+  faults: Fault[];
+  /** Told of each whole reading of a file or object by the actor that runs. */
+  proved(what: string): void;
+}
+
+/** Goes off once, at the next call that it fits; `left` times. */
+export interface Fault {
+  place: string;
+  kind: FaultKind;
+  left: number;
+  /** Only at this call. */
+  call?: string;
+}
+
+export type FaultKind = "error" | "lost answer" | "full" | "bad write" | "bad read" | "broken listing";
+
+export const computer: Computer = { mounts: new Map(), faults: [], proved: () => undefined };
+
+/** True when such a fault is due there; it is used up by that. */
+export function isDue(place: string, kind: FaultKind, call = ""): boolean {
+  if (computer.faults.length === 0) return false;
+  const index = computer.faults.findIndex(
+    (fault) => fault.place === place && fault.kind === kind && (fault.call ?? call) === call,
+  );
+  const fault = computer.faults[index];
+  if (!fault) return false;
+  stage.trace?.push(`     ${" ".repeat(9)} ! ${kind} at ${place}`);
+  fault.left -= 1;
+  if (fault.left <= 0) computer.faults.splice(index, 1);
+  return true;
+}
+
+/** Bytes of the same length that are not these. */
+export function garbled(bytes: Buffer): Buffer {
+  const other = Buffer.from(bytes);
+  if (other.length > 0) other[0] = (other[0] ?? 0) ^ 0x55;
+  return other;
+}

@@ -1,0 +1,2 @@
+/** In place of `node:timers/promises`. */
+export { sleep as setTimeout } from "./globals.js";

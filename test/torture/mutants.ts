@@ -1,0 +1,201 @@
+/** A defect that is planted in a private copy of the product. Each text must be in its file exactly once, so that none can rot. */
+export interface Mutant {
+  name: string;
+  /** What it takes away, in the words of docs/safety.md. */
+  breaks: string;
+  edits: readonly { file: string; before: string; after: string }[];
+}
+
+const edit = (file: string, before: string, after: string) => ({ file: `src/${file}`, before, after });
+
+export const MUTANTS: readonly Mutant[] = [
+  {
+    name: "no read-back",
+    breaks: "I4: what a disk has stored wrong gets its name",
+    edits: [edit("backend/local/write.ts", "    await proveReadBack(disk, key, temporary, source);\n", "")],
+  },
+  {
+    name: "no fsync of the bytes",
+    breaks: "I1: a copy counts that a loss of power can take",
+    edits: [edit("backend/local/write.ts", "    await handle.sync();\n", "")],
+  },
+  {
+    name: "no fsync of the name",
+    breaks: "I1: a copy counts whose name a loss of power can take",
+    edits: [
+      edit(
+        "backend/local/publish.ts",
+        '  await disk.step("published");\n  await syncParents(disk, final);\n',
+        '  await disk.step("published");\n',
+      ),
+    ],
+  },
+  {
+    name: "no fsync of what others wrote",
+    breaks: "I1: a copy counts that a killed run has written and not synced",
+    edits: [edit("apply/removal.ts", "    await backendOf(run, location).settle?.(key);\n", "")],
+  },
+  {
+    name: "no fsync of the trash before it is used",
+    breaks: "I1: a file goes with the folder it was put into",
+    edits: [
+      edit(
+        "backend/local/remove.ts",
+        '      await syncAbove(disk, secured);\n      await disk.step("secure");\n',
+        '      await disk.step("secure");\n',
+      ),
+    ],
+  },
+  {
+    name: "no conditional remove",
+    breaks: "I2: what was written meanwhile is removed in place of what was verified",
+    edits: [
+      edit(
+        "backend/bucket/remove.ts",
+        "if (removal.conditional) return await store.remove(found.name, found.token);",
+        "if (removal.conditional) return await store.discard(found.name);",
+      ),
+    ],
+  },
+  {
+    name: "publish by overwrite",
+    breaks: "I3: what is there is replaced",
+    edits: [edit("backend/local/publish.ts", "    await link(path, final);\n", "    await rename(path, final);\n")],
+  },
+  {
+    name: "publish where another file is, once it is there",
+    breaks: "I4: the file of somebody else is taken for what was written",
+    edits: [edit("backend/local/write.ts", " || !isSame(entry, own)", "")],
+  },
+  {
+    name: "no re-check before removal, in a directory",
+    breaks: "I2: a copy that vouches may be gone by then",
+    edits: [edit("backend/local/remove.ts", "    await options.confirm();\n", "")],
+  },
+  {
+    name: "no re-check before removal, in a bucket",
+    breaks: "I2: a copy that vouches may be gone by then",
+    edits: [edit("backend/bucket/remove.ts", "      await options.confirm();\n", "")],
+  },
+  {
+    name: "witnesses counted twice: one location",
+    breaks: "I2: two names in one location vouch as two copies",
+    edits: [
+      edit("apply/removal.ts", "    if (proofs.some(({ ref }) => ref.location === witness.location)) continue;\n", ""),
+      edit("apply/removal.ts", "    places.size === proofs.length && places.size >= action.required,\n", "    true,\n"),
+    ],
+  },
+  {
+    name: "witnesses counted twice: hard links",
+    breaks: "I2: two names of one file vouch as two copies",
+    edits: [
+      edit(
+        "apply/removal.ts",
+        "proofs.find((proof) => isSameFile(proof.entry, found))",
+        "undefined as Proof | undefined",
+      ),
+    ],
+  },
+  {
+    name: "witnesses counted twice: the same bucket twice",
+    breaks: "I2: a file vouches for itself, under the name of another location",
+    edits: [
+      edit(
+        "apply/same-place.ts",
+        "    problem: (location) => problems.get(location),",
+        "    problem: () => undefined,",
+      ),
+    ],
+  },
+  {
+    name: "lock trusted",
+    breaks: "I7: who holds the lock believes that nobody else changes anything",
+    edits: [
+      edit(
+        "apply/removal.ts",
+        "    if (now?.version === entry.version) continue;\n",
+        "    if (entry.version) continue;\n",
+      ),
+    ],
+  },
+  {
+    name: "wrong keeper order",
+    breaks: "I2: two machines keep each the copy that the other removes",
+    edits: [
+      edit(
+        "plan/veto.ts",
+        "[...content.unwanted.keys()].sort(byConfigOrder)",
+        "[...content.unwanted.keys()].sort((a, b) => a.site.scan.files - b.site.scan.files || byConfigOrder(a, b))",
+      ),
+      edit("plan/presence.ts", "if (at < own || survives)", "if (at !== own || survives)"),
+    ],
+  },
+  {
+    name: "version token taken for a hash",
+    breaks: "S1, I4: an unchanged ETag counts as proof of the bytes",
+    edits: [
+      edit(
+        "apply/observe.ts",
+        '  const computed = needed === "checksum" && entry.sha256 === sha256;\n',
+        '  const computed = entry.version !== "";\n',
+      ),
+    ],
+  },
+  {
+    name: "claim taken for a hash",
+    breaks: "S1, I4: what the metadata of an object say counts as proof of the bytes",
+    edits: [edit("apply/observe.ts", "entry.sha256 === sha256;\n", "(entry.sha256 ?? entry.claim) === sha256;\n")],
+  },
+  {
+    name: "partial listing taken for whole",
+    breaks: "I5: what could not be listed is taken for not being there",
+    edits: [
+      edit(
+        "backend/local/list.ts",
+        "    throw error;\n  }\n}\n\n/** See `Backend.leftovers`",
+        "    return [];\n  }\n}\n\n/** See `Backend.leftovers`",
+      ),
+    ],
+  },
+  {
+    name: "412 after a retry taken for failure",
+    breaks: "I6: a refusal is believed without looking who was there first",
+    edits: [
+      edit(
+        "backend/bucket/publish.ts",
+        "    if (there && isOf(there, upload)) return there;\n",
+        '    if (there && isOf(there, upload) && code !== "PRECONDITION") return there;\n',
+      ),
+    ],
+  },
+  {
+    name: "error of a link taken for failure",
+    breaks: "I6: a link that was made is taken for one that somebody else made",
+    edits: [
+      edit(
+        "backend/local/publish.ts",
+        "    if (own && there && own.ino === there.ino && own.dev === there.dev) return true;\n",
+        "",
+      ),
+    ],
+  },
+  {
+    name: "purge without re-verify",
+    breaks: "I4: what came into the trash in place of the verified file is deleted with it",
+    edits: [
+      edit("backend/local/remove.ts", "  try {\n    await requireSame(disk, key, secured, verified);\n", "  try {\n"),
+      edit(
+        "backend/local/remove.ts",
+        '    await disk.step("confirmed");\n    await requireSame(disk, key, secured, verified);\n',
+        '    await disk.step("confirmed");\n',
+      ),
+    ],
+  },
+  {
+    name: "damaged bytes removed like good ones",
+    breaks: "I4: bytes with another hash are removed",
+    edits: [
+      edit("apply/removal.ts", "    if (!(await isContent(task, entry))) throw noteRot(task, action.from);\n", ""),
+    ],
+  },
+];

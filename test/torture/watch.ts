@@ -1,0 +1,98 @@
+import { addressOf, factsOf, forgive, type Ledger, type Removal, violate } from "./ledger.js";
+import type { Disk, Inode, Watch } from "./model/disk.js";
+import { filesIn } from "./model/disk.js";
+import { stage } from "./model/stage.js";
+import { type Doomed, judgePurge, judgeRemoval, shown } from "./oracle.js";
+import { type Directory, isLive, rootOf, textOf } from "./place.js";
+
+/** What was put into the trash, by whom, and whether it was carried out. */
+export interface Trashed {
+  removal: Removal | undefined;
+  by: object | undefined;
+  key: string;
+  since: bigint;
+  settled: boolean;
+}
+
+export interface Trash {
+  keep: number;
+  inodes: Map<Inode, Trashed>;
+  objects: Map<object, Trashed>;
+}
+
+/** Sees what the code does to directories. */
+export function watchDisks(ledger: Ledger, trash: Trash): Watch {
+  const located = (disk: Disk, path: string): { place: Directory; key: string } | undefined => {
+    for (const place of ledger.places) {
+      if (place.kind !== "directory" || place.disk !== disk || disk.shown !== disk.root) continue;
+      if (path.startsWith(place.folder)) return { place, key: path.slice(place.folder.length) };
+    }
+    return undefined;
+  };
+  const doomedAt = (place: Directory, key: string, inode: Inode): Doomed => ({
+    ...{ place, key, text: textOf(inode.bytes), own: inode.maker !== undefined && inode.maker === stage.current },
+  });
+
+  return {
+    unlinking(disk, path, inode) {
+      const found = stage.current && located(disk, path);
+      if (!found) return;
+      const { place, key } = found;
+      if (isLive(key)) {
+        const ownReservation = inode.bytes.length === 0 && factsOf(ledger).reserved.has(path);
+        const leftReservation = inode.bytes.length === 0 && inode.maker !== undefined;
+        if (!ownReservation && !leftReservation) judgeRemoval(ledger, doomedAt(place, key, inode), undefined, false);
+        return;
+      }
+      const trashed = trash.inodes.get(inode);
+      if (!trashed || !(key.startsWith(".stowage-trash/") || key.endsWith(".removing"))) return;
+      if (hasOtherName(place, key, inode)) return;
+      const doomed = { ...doomedAt(place, key, inode), key: trashed.key };
+      if (trashed.by === stage.current) judgeRemoval(ledger, doomed, trashed.removal, false);
+      else judgePurge(ledger, { ...doomed, key }, { ...trashed, keep: trash.keep });
+    },
+    replacing(disk, to, old, _inode) {
+      const found = stage.current && located(disk, to);
+      if (!found || !isLive(found.key)) return;
+      const { reserved, looked } = factsOf(ledger);
+      const where = addressOf(found.place, found.key);
+      if (reserved.has(to)) {
+        // What a user writes into the reserved name after the last look at it can not be seen any more.
+        const unseen = ledger.losses.some(
+          (loss) => loss.place === found.place && loss.key === found.key && loss.step >= (looked.get(to) ?? 0),
+        );
+        if (old.bytes.length === 0 || unseen) return void queueMicrotask(() => forgive(ledger, textOf(old.bytes)));
+      } else if (old.bytes.length === 0 && old.maker !== undefined) return;
+      violate(ledger, "I3", `${where} held ${shown(textOf(old.bytes))} and is replaced`);
+    },
+    moved(disk, from, to, inode) {
+      const [before, after] = stage.current ? [located(disk, from), located(disk, to)] : [];
+      if (!before || !after) return;
+      if (isLive(before.key) && !isLive(after.key)) {
+        const removal = factsOf(ledger).removals.get(addressOf(before.place, before.key));
+        const { key } = before;
+        if (!removal) violate(ledger, "I2", `${addressOf(before.place, key)} is taken away without a removal`);
+        trash.inodes.set(inode, { removal, by: stage.current, key, since: stage.clock, settled: false });
+      }
+    },
+    writing(disk, path, inode) {
+      const found = stage.current && located(disk, path);
+      if (found && isLive(found.key) && inode.maker !== stage.current)
+        violate(ledger, "I3", `${addressOf(found.place, found.key)} is written over`);
+    },
+    looking: (disk, path) => {
+      if (stage.current && located(disk, path)) factsOf(ledger).looked.set(path, stage.step);
+    },
+    creating: (disk, path) => {
+      const found = stage.current && located(disk, path);
+      if (found && isLive(found.key)) factsOf(ledger).reserved.add(path);
+    },
+  };
+}
+
+/** It was put back, or is linked to by a user: the bytes stay. */
+function hasOtherName(place: Directory, key: string, inode: Inode): boolean {
+  for (const [other, found] of filesIn(rootOf(place)!))
+    if (found === inode && other !== key && isLive(other)) return true;
+  return false;
+}
