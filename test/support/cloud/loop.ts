@@ -74,8 +74,8 @@ export function loopOver(open: () => Loop): void {
   it("takes what is there for claims when all was lost, and a verify makes it whole (S1, I7)", async () => {
     rmSync(join(box.dir, "state"), { recursive: true });
     const lost = await box.good("plan");
-    expect(lost.replace(/\s+/g, " ")).toContain("is only claimed by metadata: run `stowage verify cloud`");
-    expect(await box.good("verify", "cloud")).toContain("4 files read, 28 B: 4 verified, 0 damaged.");
+    expect(lost.replace(/\s+/g, " ")).toContain("is only claimed by metadata: run `stowage verify cloud --claimed`");
+    expect(await box.good("verify", "cloud", "--claimed")).toContain("4 files read, 28 B: 4 verified, 0 damaged.");
     expect(await box.good("plan")).toContain("Plan: 0 to copy, 0 to move, 2 to delete");
     box.rules(COPY);
     expect(await box.good("plan", "--no-refresh")).toContain(MARK);
