@@ -26,11 +26,16 @@ export async function checkHealth(scans: readonly PlanScan[], backends: Readonly
       suspect.set(location, `it was ${status} when the plan was made`);
   }
   const seen = new Map<string, number>();
+  /** Many actions want to know at the same moment: one of them asks. */
+  const asking = new Map<string, Promise<void>>();
   const places = openSamePlaces(uuids, backends);
   const health: Health = {
     async require(location) {
       const fresh = performance.now() - (seen.get(location) ?? -MOMENT) < MOMENT;
-      if (!fresh || places.problem(location) !== undefined) await health.requireNow(location);
+      if (fresh && places.problem(location) === undefined) return;
+      const asked = asking.get(location) ?? health.requireNow(location).finally(() => asking.delete(location));
+      asking.set(location, asked);
+      await asked;
     },
     async requireNow(location) {
       const known = suspect.get(location) ?? places.problem(location);
