@@ -110,7 +110,8 @@ describe("many files", () => {
       const tree = Object.values(harvest(world.root));
       for (const text of Object.values(before)) expect(tree).toContain(text);
       if (code !== null) {
-        expect(code).toBe(0);
+        // One that was killed after its last step has applied the plan: that is said then (5).
+        expect(kills > 0 ? [0, 5] : [0]).toContain(code);
         break;
       }
       kills += 1;
