@@ -11,6 +11,8 @@ export interface Ledger {
   facts: Map<Actor, Facts>;
   /** Contents that must be somewhere. */
   owed: Set<string>;
+  /** Contents that the owner gave up: in the trash for its time only. */
+  givenUp: Set<string>;
   /** All that users ever had. */
   genuine: Set<string>;
   /** Bytes that came of rot. */
@@ -78,6 +80,7 @@ export const newLedger = (): Ledger => ({
   facts: new Map(),
   owed: new Set(),
   genuine: new Set(),
+  givenUp: new Set(),
   rotten: new Set(),
   losses: [],
   taken: [],

@@ -40,6 +40,7 @@ export function judgeRemoval(ledger: Ledger, doomed: Doomed, removal: Removal | 
     if (!excused) violate(ledger, "I4", `${where} goes, but holds ${shown(doomed.text)}`);
     return;
   }
+  if (action.kind === "delete" && action.required === 0) ledger.givenUp.add(doomed.text);
   if (action.reason === "conflict") {
     if (!trashed) violate(ledger, "I1", `${where} lost a conflict and goes without trash`);
     return;
@@ -117,11 +118,13 @@ export function judgePurge(
   trash: { since: bigint; settled: boolean; keep: number },
 ): void {
   ledger.judged += 1;
-  for (const other of copiesOf(ledger, copy.text)) if (other.kind === "live" && other.lasting) return;
+  // Others in the trash are judged when they go.
+  for (const other of copiesOf(ledger, copy.text))
+    if (other.kind !== "temporary" && other.lasting && !isAt(other, copy.place, copy.key)) return;
   if (!ledger.owed.has(copy.text)) return;
   const age = Number((stage.clock - trash.since) / 1_000_000n);
   const where = addressOf(copy.place, copy.key);
-  if (!trash.settled)
+  if (!trash.settled && !ledger.givenUp.has(copy.text))
     violate(ledger, "I1", `${where} is purged, whose removal never was confirmed; nobody else has ${shown(copy.text)}`);
   else if (age < trash.keep)
     violate(ledger, "I7", `${where} is purged before its time; nobody else has ${shown(copy.text)}`);

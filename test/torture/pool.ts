@@ -35,7 +35,7 @@ async function planWorld({ plan, catalogOf, configOf }: Planner, random: Random)
   const files = filesOf(random, names);
   const planned: Planned = { locations: names, files: [], plans: [] };
   planned.files = files.map(({ location, key, content }) => ({ place: location, key, text: content ?? "" }));
-  for (let machine = 0; machine < random.pick([1, 2, 3]); machine++) {
+  for (let machine = 0; machine < random.pick([1, 2, 2, 3]); machine++) {
     const known = machine === 0 && random.chance(0.5) ? files : files.filter(() => random.chance(0.85));
     const catalog = await catalogOf(config, known);
     try {
@@ -53,7 +53,10 @@ function settingsOf(random: Random, names: readonly string[]) {
     ...{ name, type: "local", path: `/tree/${name}`, priority: random.pick([10, 20, 30]) },
     purpose: [random.pick(["inbox", "organized", "archive", "backup"])],
   }));
-  const rules = Array.from({ length: random.pick([1, 2, 3]) }, () => ruleOf(random, names));
+  // All of a content is to go, and every machine must keep the same copy.
+  const rules = random.chance(0.3)
+    ? [{ match: {}, action: "delete" }]
+    : Array.from({ length: random.pick([1, 2, 3]) }, () => ruleOf(random, names));
   const safety = { min_copies: random.pick([1, 1, 2]), max_delete: { files: 1000, percent: 100 } };
   return { version: 1, safety, locations, rules };
 }

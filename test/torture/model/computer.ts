@@ -36,9 +36,9 @@ export function isDue(place: string, kind: FaultKind, call = ""): boolean {
   return true;
 }
 
-/** Bytes of the same length that are not these. */
-export function garbled(bytes: Buffer): Buffer {
+/** Bytes of the same length that are not these; what was written wrong and is read wrong is not right for that. */
+export function garbled(bytes: Buffer, how: "written" | "read"): Buffer {
   const other = Buffer.from(bytes);
-  if (other.length > 0) other[0] = (other[0] ?? 0) ^ 0x55;
+  if (other.length > 0) other[0] = (other[0] ?? 0) ^ (how === "read" ? 0x2a : 0x55);
   return other;
 }

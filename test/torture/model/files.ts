@@ -195,7 +195,7 @@ export async function readFile(path: string, encoding?: string): Promise<string 
   const bytes = await call("readFile", path, (place) => {
     const inode = required(place, "read");
     if (inode.entries) throw problem("EISDIR", "read", path);
-    return isDue(place.disk.name, "bad read") ? garbled(inode.bytes) : inode.bytes;
+    return isDue(place.disk.name, "bad read") ? garbled(inode.bytes, "read") : inode.bytes;
   });
   return (encoding ? bytes.toString("utf8") : bytes) as string & Buffer;
 }

@@ -27,7 +27,7 @@ export function openHandle(place: Place, inode: Inode) {
     const piece = Buffer.from(bytes);
     const whole = Buffer.concat([
       inode.bytes.subarray(0, written),
-      isDue(disk.name, "bad write") ? garbled(piece) : piece,
+      isDue(disk.name, "bad write") ? garbled(piece, "written") : piece,
     ]);
     disk.watch.writing(disk, place.inner, inode);
     inode.bytes = whole;
@@ -46,7 +46,7 @@ export function openHandle(place: Place, inode: Inode) {
       }),
     read: (buffer: Buffer, offset: number, length: number, position: number) =>
       call("read", () => {
-        const bytes = isDue(disk.name, "bad read") ? garbled(inode.bytes) : inode.bytes;
+        const bytes = isDue(disk.name, "bad read") ? garbled(inode.bytes, "read") : inode.bytes;
         const bytesRead = bytes.copy(buffer, offset, position, position + length);
         if (seen.edits !== inode.edits || position !== seen.upTo)
           seen = { upTo: position === 0 ? 0 : -1, edits: inode.edits };
