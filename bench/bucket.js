@@ -49,6 +49,7 @@ async function freePort() {
 
 /** A new bucket, and what the benchmarks do with it by themselves. */
 export async function bucketOn({ endpoint, env }, purpose) {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
   const client = new S3Client({
     endpoint,
     region: "us-east-1",
