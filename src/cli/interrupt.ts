@@ -37,7 +37,10 @@ export async function interruptible<T>(
   try {
     return await body({ stop: stop.signal, abort: abort.signal });
   } finally {
-    process.off("SIGINT", handle);
-    process.off("SIGTERM", handle);
+    // Whoever asked to stop may ask again while the result is being told: that ends with 130 too, not by the signal.
+    if (!stop.signal.aborted) {
+      process.off("SIGINT", handle);
+      process.off("SIGTERM", handle);
+    }
   }
 }
