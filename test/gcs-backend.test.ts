@@ -18,8 +18,9 @@ const folder = mkdtempSync(join(tmpdir(), "stowage-gcs-backend-"));
 const credentialsPath = writeKeyFile(join(folder, "key.json"), key);
 let fake: FakeGcs;
 let count = 0;
+const PAGE = 100;
 beforeAll(async () => {
-  fake = await fakeGcs({ pageSize: 100, key });
+  fake = await fakeGcs({ pageSize: PAGE, key });
 });
 afterAll(async () => {
   await fake.close();
@@ -58,7 +59,7 @@ async function open({
       publish(bucket, { name: prefix + key, metadata: {}, contentType: "x" }, Buffer.from(bytes), {});
     },
     presign: { headers: { "x-goog-if-generation-match": "0" } },
-    large,
+    ...{ large, page: PAGE },
     refuses: (key) => /[\r\n]/.test(key),
     unplug: async () => void fake.buckets.delete(name),
     dispose: async () => void fake.buckets.delete(name),

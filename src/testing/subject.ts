@@ -20,6 +20,8 @@ export interface Subject {
   };
   /** A size that takes several parts; undefined: such objects are not tried. */
   large?: number;
+  /** Names that come on one page of a listing; 1,000 where unset. */
+  page?: number;
   dispose?: () => Promise<void>;
 }
 

@@ -16,7 +16,7 @@ async function open(): Promise<Subject> {
   const backend = bucketBackend(
     "azure",
     "in/",
-    await azureStore(store, straight, { block: 1 << 20, page: 700 }),
+    await azureStore(store, straight, { block: 1 << 20, page: 100 }),
     straight,
     {
       allowUnconditionalDelete: false,
@@ -28,6 +28,7 @@ async function open(): Promise<Subject> {
       void (await client.getBlockBlobClient(`in/${key}`).upload(Buffer.from(bytes), bytes.length)),
     refuses: (key) => /[\\\p{Cc}]|\.(\/|$)/u.test(key),
     large: (2 << 20) + 5,
+    page: 100,
     presign: { headers: { "x-ms-blob-type": "BlockBlob" } },
     unplug: async () => void (await client.delete()),
   };

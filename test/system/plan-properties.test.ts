@@ -6,6 +6,7 @@ import { address } from "../../src/lib/key.js";
 import { planText } from "../../src/plan/file.js";
 import type { Action, Plan } from "../../src/plan/plan.js";
 import { plan } from "../../src/plan/planner.js";
+import { sized } from "../support/figures.js";
 import { catalogOf, configOf, type Given, NOW } from "../support/world.js";
 
 const NAMES = ["alpha", "beta", "gamma", "delta"];
@@ -209,7 +210,7 @@ describe("planner properties", () => {
         }
       }),
       {
-        numRuns: Number(process.env["RUNS"] ?? 80),
+        numRuns: Number(process.env["RUNS"] ?? sized(30, 1_000)),
         ...(process.env["SEED"] ? { seed: Number(process.env["SEED"]) } : {}),
       },
     );

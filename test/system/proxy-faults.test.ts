@@ -3,6 +3,7 @@ import type { Backend, Entry } from "../../src/backend/backend.js";
 import type { RequestsOptions } from "../../src/backend/requests.js";
 import { sha256Hex } from "../../src/lib/json.js";
 import type { Fault, Faults, Seen } from "../support/faults.js";
+import { FULL } from "../support/figures.js";
 import { bytesOf, each, hashAt, keysOf, openWorld, outcomeOf, readAll, sourceOf, type World } from "./proxy-kit.js";
 
 const server = inject("radosgw");
@@ -169,7 +170,11 @@ describe.skipIf(!server)("each fault at each request, through the whole stack, t
   }
 
   describe.each(OPERATIONS)("$name", (operation) => {
-    const faults = FAULTS.filter(({ name }) => operation.faults?.test(name) ?? true);
+    // The sample takes a third of them: each fault at several operations, and each operation under several faults.
+    const shift = OPERATIONS.indexOf(operation);
+    const faults = FAULTS.filter(({ name }) => operation.faults?.test(name) ?? true).filter(
+      (_, index) => FULL || (index + shift) % 3 === 0,
+    );
     let calm: Attempt;
     beforeAll(async () => {
       calm = await attempt(operation, () => undefined);

@@ -2,6 +2,7 @@ import { mkdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { sized } from "../support/figures.js";
 import { CLOCK, DAY, openPlaces, type Places } from "../support/places.js";
 
 // Whatever happened between two scans: the second one leaves the catalog as a first scan of the same tree would.
@@ -77,6 +78,6 @@ it("an incremental scan ends where a scan from nothing ends (S13)", async () => 
         await places.close();
       }
     }),
-    { numRuns: 40 },
+    { numRuns: sized(12, 400) },
   );
 });

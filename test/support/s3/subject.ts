@@ -49,10 +49,11 @@ export async function openWorld(server: S3Server, options: Options = {}): Promis
 
 /** No part but the last may be smaller, says S3. */
 const PART = 5 << 20;
+const PAGE = 100;
 
 /** For the conformance suite. */
 export async function s3Subject(server: S3Server, options: Options & { removes?: boolean } = {}): Promise<Subject> {
-  const limits = { single: PART, part: PART, ...options.limits };
+  const limits = { single: PART, part: PART, page: PAGE, ...options.limits };
   const { client, bucket, store, requests, dispose } = await openWorld(server, { ...options, limits });
   const backend = bucketBackend("there", PREFIX, store, requests, { allowUnconditionalDelete: false, ...options });
   return {
@@ -62,7 +63,7 @@ export async function s3Subject(server: S3Server, options: Options & { removes?:
     },
     unplug: () => dropBucket(client, bucket),
     presign: { headers: { "If-None-Match": "*" } },
-    large: 2 * PART + 1,
+    ...{ large: 2 * PART + 1, page: PAGE },
     removes: options.removes ?? true,
     dispose,
   };
