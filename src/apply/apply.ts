@@ -19,6 +19,7 @@ import type { SharedLockOptions } from "./lock-shared.js";
 import { relinkedKey } from "./observe.js";
 import { movingClock } from "./pace.js";
 import { perform } from "./perform.js";
+import { restoreNewest } from "./recover.js";
 import { redacted } from "./redact.js";
 import { addressOf, exclusively, type Relinked, type Run, sha256Of } from "./run.js";
 import { damagedJournal, shareJournal, shareLock } from "./share.js";
@@ -68,6 +69,7 @@ export async function apply(
 ): Promise<RunReport> {
   const lock = await acquireLock(options.state, options.now());
   try {
+    await restoreNewest(options.state, backends);
     const onDamage = (run: string, damage: Damage) => options.onEvent?.(damagedJournal(run, damage));
     const earlier = await checkPlan(plan, { ...options, now: options.now(), onDamage });
     const id = newRunId(options.now());

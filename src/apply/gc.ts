@@ -1,5 +1,6 @@
 import type { Backend, Leftover } from "../backend/backend.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
+import { printable } from "../lib/key.js";
 import { runIds } from "./journal-read.js";
 import { acquireLock } from "./lock.js";
 import { redacted } from "./redact.js";
@@ -22,6 +23,8 @@ export interface Purged extends Leftover {
 export interface GcReport {
   purged: Purged[];
   bytes: number;
+  /** Files whose removal a killed run had begun and not confirmed: they have their names again. */
+  restored: Purged[];
   /** Trash and temporaries that stay: not yet due, or perhaps in use. */
   kept: { location: string; files: number; bytes: number }[];
   problems: { location: string; code: string; message: string }[];
@@ -33,14 +36,14 @@ const STALE = 24 * 3600_000;
 const STALE_UPLOAD = 7 * STALE;
 
 /**
- * Deletes trash past its time, and what killed runs left: nothing else, and nothing that a live run may be working on.
- * Takes the lock, so that no run of this state directory is live. @throws `LOCKED` (exit 7)
+ * Deletes trash past its time, and what killed runs left: nothing else, and nothing that a live run may be working on. What they were
+ * removing gets its name back. Takes the lock, so that no run of this state directory is live. @throws `LOCKED` (exit 7)
  */
 export async function gc(backends: ReadonlyMap<string, Backend>, options: GcOptions): Promise<GcReport> {
   const lock = options.dry ? undefined : await acquireLock(options.state, options.now);
   try {
     const ours = new Set(await runIds(options.state));
-    const report: GcReport = { purged: [], bytes: 0, kept: [], problems: [] };
+    const report: GcReport = { purged: [], bytes: 0, restored: [], kept: [], problems: [] };
     for (const [location, backend] of backends) await sweep(location, backend, options, ours, report);
     return report;
   } finally {
@@ -60,11 +63,18 @@ async function sweep(
     const code = codeOf(error) ?? "ERROR";
     report.problems.push({ location, code, message: redacted(messageOf(error, location)) });
   };
+  const back = restorer(backend, options);
   /** The store that does not let go of one thing in its trash does not let go of the next either. */
   let keepsTrash = false;
   let refusals = 0;
   try {
     for await (const leftover of backend.leftovers()) {
+      const restored = leftover.unfinished && isOver(leftover, backend, options, ours) && (await back(leftover));
+      if (restored === "taken") problem(stays(leftover, location));
+      if (restored === "restored") {
+        report.restored.push({ ...leftover, location });
+        continue;
+      }
       let gone = isDue(leftover, backend, options, ours) && !(keepsTrash && leftover.kind === "trash");
       if (gone && !options.dry) {
         const refused = await purged(backend, leftover);
@@ -88,6 +98,24 @@ async function sweep(
   if (kept.files > 0) report.kept.push(kept);
 }
 
+/** Runs are restored as a whole, when the first of their leftovers is met. */
+function restorer(backend: Backend, { dry }: GcOptions): (leftover: Leftover) => Promise<"restored" | "taken" | false> {
+  const runs = new Map<string, Set<string>>();
+  return async ({ run, handle }) => {
+    if (dry || !backend.restore) return false;
+    const taken = runs.get(run) ?? new Set((await backend.restore(run)).map((each) => each.handle));
+    runs.set(run, taken);
+    return taken.has(handle) ? "taken" : "restored";
+  };
+}
+
+const stays = ({ key, handle }: Leftover, location: string): StowageError =>
+  new StowageError(
+    "PRECONDITION",
+    `${location}:${printable(key)} was being removed when its run was killed, and another file has its name now; its bytes are in ${printable(handle)}`,
+    { hint: "Move the file from there to where it belongs by hand, or delete it." },
+  );
+
 /** Refusals of one location that are told one by one; all that was not let go of is counted. */
 const TOLD = 100;
 
@@ -107,10 +135,13 @@ async function purged(backend: Backend, leftover: Leftover): Promise<unknown> {
  * A run of ours is over, because we hold the lock; another one is over when what it left is old. What lies in a bucket has the age that
  * the store's clock gives it, and an upload in parts the one of its beginning.
  */
-function isDue(leftover: Leftover, { root }: Backend, { trash, now }: GcOptions, ours: ReadonlySet<string>): boolean {
-  const age = Math.max(0, now - leftover.since);
-  const temporary = leftover.kind === "temporary";
-  const stale = temporary && root === undefined ? STALE_UPLOAD : STALE;
-  if (!leftover.dead && !ours.has(leftover.run) && age < stale) return false;
-  return temporary || age >= trash;
+function isOver(leftover: Leftover, { root }: Backend, { now }: GcOptions, ours: ReadonlySet<string>): boolean {
+  const stale = leftover.kind === "temporary" && root === undefined ? STALE_UPLOAD : STALE;
+  return leftover.dead === true || ours.has(leftover.run) || now - leftover.since >= stale;
+}
+
+/** What was never confirmed may be the only copy (I1): its time does not come. */
+function isDue(leftover: Leftover, backend: Backend, options: GcOptions, ours: ReadonlySet<string>): boolean {
+  if (leftover.unfinished || !isOver(leftover, backend, options, ours)) return false;
+  return leftover.kind === "temporary" || Math.max(0, options.now - leftover.since) >= options.trash;
 }

@@ -1,4 +1,7 @@
+import type { Leftover } from "./leftover.js";
 import type { Register, Shelf } from "./shared.js";
+
+export type { Leftover } from "./leftover.js";
 
 /**
  * The contract of every kind of storage. A backend is a location, opened. It knows bytes and names; it knows no rule,
@@ -91,6 +94,11 @@ export interface Backend {
   leftovers(): AsyncIterable<Leftover>;
   /** Deletes one leftover for good. */
   purge(leftover: Leftover): Promise<void>;
+  /**
+   * Where a removal takes the name away before it is confirmed: what a run that is over left so, `unfinished`, gets its name back, never over
+   * another. Returns what stays because its name is taken.
+   */
+  restore?(run: string): Promise<Leftover[]>;
   close(): Promise<void>;
 }
 
@@ -183,20 +191,6 @@ export interface RemoveOptions {
   /** Keep the bytes in the trash (true) or let them go (false). */
   trash: boolean;
   confirm: () => Promise<void>;
-}
-
-export interface Leftover {
-  kind: "trash" | "temporary";
-  /** The key it had; for a temporary the name of the file. */
-  key: string;
-  run: string;
-  size: number;
-  /** When it was put there; milliseconds since the epoch. */
-  since: number;
-  /** True when what made it is known to be gone, however young it is. */
-  dead?: boolean;
-  /** How the backend finds it again. */
-  handle: string;
 }
 
 /** What the storage can do, as far as it was probed; undefined = not probed, which counts as no. */

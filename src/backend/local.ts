@@ -6,7 +6,8 @@ import { leftReservation } from "./local/claim.js";
 import { look, refuseLinks } from "./local/directories.js";
 import { type Disk, failure, pathOf, requireRoot } from "./local/disk.js";
 import { entryOf } from "./local/entry.js";
-import { listFiles, listLeftovers, purgeLeftover } from "./local/list.js";
+import { listLeftovers, purgeLeftover, restoreRun } from "./local/leftovers.js";
+import { listFiles } from "./local/list.js";
 import { readMarker, writeMarkerFile } from "./local/marker.js";
 import { notRegular, readFile, settleFile } from "./local/read.js";
 import { localRegister } from "./local/register.js";
@@ -60,6 +61,7 @@ export function localBackend(location: string, root: string, options: LocalOptio
     space: () => spaceOf(disk),
     leftovers: () => listLeftovers(disk),
     purge: (leftover) => purgeLeftover(disk, leftover),
+    restore: (run) => restoreRun(disk, run),
     close: async () => undefined,
   };
 }

@@ -111,7 +111,7 @@ function parentsOf(disk: Disk, path: string): string[] {
   return segments.map((_, index) => join(disk.root, ...segments.slice(0, index + 1)));
 }
 
-const notDirectory = (disk: Disk, directory: string): StowageError =>
+export const notDirectory = (disk: Disk, directory: string): StowageError =>
   new StowageError("PRECONDITION", `${at(disk, relative(disk.root, directory))} is not a directory`, {
     hint: "A file or symbolic link stands where a directory is needed: rename or remove it.",
   });

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -6,35 +5,35 @@ import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { printable } from "../../lib/key.js";
 import type { RemoveOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
-import { TEMPORARY, TRASH } from "../marker.js";
+import { TRASH } from "../marker.js";
+import { type Away, awayByName, awayInFolder, awayWithoutRoom, confirmed, intoTrash } from "./away.js";
 import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncDirectory, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
 import { changed, notRegular } from "./read.js";
 
-const REMOVING = ".removing";
-
 /**
  * See `Backend.remove`. The file is first renamed into the trash, where nobody writes by name; what arrived there must be
- * the file that was verified, or it is put back.
+ * the file that was verified, or it is put back: at once, or by `restore` when the process is killed before.
  */
 export async function removeFile(disk: Disk, key: string, options: RemoveOptions): Promise<void> {
   const path = pathOf(disk, key);
   const verified = await requireVersion(disk, key, path, options.version);
-  const secured = await secure(disk, key, path, verified, options);
+  const away = await secure(disk, key, path, verified, options);
   try {
-    await requireSame(disk, key, secured, verified);
-    await syncParents(disk, secured);
+    await requireSame(disk, key, away.path, verified);
+    await syncParents(disk, away.path);
     await syncNearest(disk, path);
     await disk.step("secured");
     await options.confirm();
     await disk.step("confirmed");
-    await requireSame(disk, key, secured, verified);
+    await requireSame(disk, key, away.path, verified);
+    if (options.trash) await confirmed(disk, away);
   } catch (error) {
-    await putBack(disk, key, path, secured, options, error);
+    await putBack(disk, key, path, away, error);
     throw failure(disk, key, error);
   }
-  if (!options.trash) await letGo(disk, secured, options);
+  if (!options.trash) await letGo(disk, away, key, options);
   await disk.step("removed");
   await pruneParents(disk, path);
 }
@@ -55,36 +54,36 @@ async function requireVersion(disk: Disk, key: string, path: string, version: st
   }
 }
 
-/** Renames the file to a name of its own among stowage's files, on the same file system, and returns that name. */
+/** Renames the file to a name of its own among stowage's files, on the same file system. */
 async function secure(
   disk: Disk,
   key: string,
   path: string,
   verified: BigIntStats,
   options: RemoveOptions,
-): Promise<string> {
-  const unique = randomBytes(6).toString("hex");
-  const trash = join(disk.root, TRASH, options.run);
-  // What is kept keeps its key; what is not needs no directories of its own.
-  let secured = options.trash ? join(trash, unique, key) : join(trash, `${unique}${REMOVING}`);
+): Promise<Away> {
+  const { run, trash } = options;
+  let away = (trash ? awayInFolder : awayByName)(disk, run, key);
   for (let attempt = 1; ; attempt++) {
     try {
-      await makeParents(disk, secured);
-      await syncAbove(disk, secured);
+      await makeParents(disk, away.path);
+      await syncAbove(disk, away.path);
       await disk.step("secure");
-      await rename(path, secured);
+      await rename(path, away.path);
       await disk.step("renamed to trash");
-      return secured;
+      return away;
     } catch (error) {
+      const tooLong = codeOf(error) === "ENAMETOOLONG" && !away.folder;
       // The answer may have been lost and the rename done all the same (I6): where the file is decides.
-      if ((await look(secured))?.ino === verified.ino) return secured;
-      if (options.trash) await pruneParents(disk, secured, trash);
+      if (!tooLong && (await look(away.path))?.ino === verified.ino) return away;
+      if (away.folder) await pruneParents(disk, away.path, join(disk.root, TRASH, run));
       // Another run is over and took away the part of the trash that was empty a moment ago.
       const vanished = codeOf(error) === "ENOENT" && (await look(path));
       // A full disk has no room for a directory, but what makes room must not fail for that.
-      const full = codeOf(error) === "ENOSPC" && !options.trash;
-      if (attempt === 5 || !(vanished || full)) throw await absence(disk, key, error);
-      if (full) secured = join(disk.root, TEMPORARY, `${options.run}.${unique}${REMOVING}`);
+      const full = codeOf(error) === "ENOSPC" && !trash;
+      if (attempt === 5 || !(vanished || full || tooLong)) throw await absence(disk, key, error);
+      if (full) away = awayWithoutRoom(disk, run, key);
+      if (tooLong) away = awayInFolder(disk, run, key);
     }
   }
 }
@@ -113,48 +112,43 @@ async function requireSame(disk: Disk, key: string, secured: string, verified: B
   if (!same) throw changed(disk, key, "while it was being removed");
 }
 
-/** Gives the file its name back, never over another; if the name is taken by now, the bytes stay in the trash. */
-async function putBack(
-  disk: Disk,
-  key: string,
-  path: string,
-  secured: string,
-  options: RemoveOptions,
-  why: unknown,
-): Promise<void> {
+/** Gives the file its name back, never over another; if the name is taken by now, the bytes stay where they are. */
+async function putBack(disk: Disk, key: string, path: string, away: Away, why: unknown): Promise<void> {
   try {
-    await publish(disk, secured, key, path);
-    await letGo(disk, secured, options);
+    await giveBack(disk, key, path, away.path);
   } catch (error) {
-    const kept = await keep(disk, key, secured, options);
     throw new StowageError(
       "PRECONDITION",
-      `${at(disk, key)} was not removed (${messageOf(why)}) but could not be put back (${messageOf(error)}); its bytes are in ${printable(kept)}`,
+      `${at(disk, key)} was not removed (${messageOf(why)}) but could not be put back (${messageOf(error)}); its bytes are in ${printable(away.path)}`,
       { hint: "Move the file from there to where it belongs by hand.", cause: why },
     );
   }
 }
 
-/** Leaves the bytes in the trash under their key. @returns where they are */
-async function keep(disk: Disk, key: string, secured: string, options: RemoveOptions): Promise<string> {
-  const kept = join(disk.root, TRASH, options.run, randomBytes(6).toString("hex"), key);
-  try {
-    await makeParents(disk, kept);
-    await syncAbove(disk, kept);
-    await rename(secured, kept);
-    await syncParents(disk, kept);
-    return kept;
-  } catch {
-    // Then they stay where they are: what counts is that they do.
-    return (await look(kept)) ? kept : secured;
-  }
+/**
+ * A second name for the file, and the first one goes. Where the key leads to the very same file, somebody has done that before.
+ * @throws `PRECONDITION` when the name is taken
+ */
+export async function giveBack(disk: Disk, key: string, path: string, away: string): Promise<void> {
+  const [own, there] = [await look(away), await look(path)];
+  const same = own && own.ino === there?.ino && own.dev === there.dev;
+  if (same) await syncParents(disk, path);
+  else await publish(disk, away, key, path);
+  await disk.step("unlink");
+  await unlink(away).catch(() => undefined);
+  await pruneParents(disk, away);
 }
 
-/** Unlinks what the trash holds. A file that can not be unlinked stays listed by `leftovers`; its own name is gone for good. */
-async function letGo(disk: Disk, secured: string, options: RemoveOptions): Promise<void> {
-  await disk.step("unlink");
-  await unlink(secured).catch(() => undefined);
-  if (options.trash) await pruneParents(disk, secured, join(disk.root, TRASH, options.run));
+/** Unlinks what the trash holds; what can not be unlinked is trash. Its own name is gone for good. */
+async function letGo(disk: Disk, away: Away, key: string, options: RemoveOptions): Promise<void> {
+  try {
+    await disk.step("unlink");
+    await unlink(away.path);
+  } catch {
+    // A file that stays under this name for all that gets its own back.
+    if (await look(away.path)) await intoTrash(disk, away, options.run, key).catch(() => undefined);
+  }
+  if (away.folder) await pruneParents(disk, away.path, join(disk.root, TRASH, options.run));
 }
 
 /** See `Backend.tidy`. */

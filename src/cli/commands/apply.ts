@@ -89,6 +89,8 @@ ${exits(
   }
 
   private async makePlan(workspace: Workspace, output: Output): Promise<Plan> {
+    const { recover } = await import("../../apply/recover.js");
+    await recover(workspace.config.settings.state, await workspace.backends(), workspace.clock());
     const plan = await planNow(workspace, output, this.config.version, { refresh: true }, output.json);
     if (output.json) {
       const { header, footer } = plan;

@@ -12,7 +12,7 @@ const SHOWN = 20;
 export default class Gc extends BaseCommand {
   static override summary = "Delete trash past its time, and what killed runs left behind";
   static override description =
-    `Deletes for good what has lain in the trash of a location for longer than \`safety.trash\`, and temporary files of runs that are over. Nothing else, ever. On a terminal it lists what would go and asks first; without one, as from cron, it deletes without asking and lists what is gone. What is kept is summed up for each location.
+    `Deletes for good what has lain in the trash of a location for longer than \`safety.trash\`, and temporary files of runs that are over. Nothing else, ever. A file that a killed run was removing gets its name back. On a terminal it lists what would go and asks first; without one, as from cron, it deletes without asking and lists what is gone. What is kept is summed up for each location.
 
 ${exits([1, "error, or a location could not be cleaned"], [7, "an apply is running"])}`;
   static override examples = examples(
@@ -67,6 +67,8 @@ function listFiles(due: GcReport, now: number, output: Output): void {
 
 function printReport(report: GcReport, output: Output): void {
   for (const { location, message } of report.problems) output.warn(`${location}: ${message}`);
+  if (report.restored.length > 0)
+    output.line(`Gave ${plural(report.restored.length, "file")} back that a killed run was removing.`);
   for (const { location, files, bytes: size } of report.kept) {
     output.line(`${location}: ${plural(files, "file")}, ${bytes(size)}, not past its time yet.`);
   }

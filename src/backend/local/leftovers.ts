@@ -1,0 +1,147 @@
+import { opendir, unlink } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { codeOf, StowageError } from "../../lib/error.js";
+import type { Leftover } from "../backend.js";
+import { TEMPORARY, TRASH } from "../marker.js";
+import { keyAway, keyWithoutRoom } from "./away.js";
+import { leftReservation, readClaim } from "./claim.js";
+import { look, notDirectory, pruneParents, refuseLinks } from "./directories.js";
+import { type Disk, failure, pathOf, requireRoot } from "./disk.js";
+import { walk } from "./list.js";
+import { giveBack } from "./remove.js";
+
+/** See `Backend.leftovers`: the trash by run, oldest run first, then the temporaries. */
+export async function* listLeftovers(disk: Disk): AsyncGenerator<Leftover> {
+  await requireRoot(disk);
+  try {
+    for (const run of (await names(disk, TRASH)).sort()) {
+      // A link would lead out of the location.
+      if (!(await look(join(disk.root, TRASH, run)))?.isDirectory()) continue;
+      for (const unique of await names(disk, `${TRASH}/${run}`)) yield* trashOf(disk, run, unique);
+    }
+    for (const name of (await names(disk, TEMPORARY)).sort()) {
+      const leftover = await temporaryOf(disk, name);
+      if (leftover) yield leftover;
+    }
+  } catch (error) {
+    throw failure(disk, "", error);
+  }
+}
+
+/** What lies under one name in the trash of a run: mostly one file, below directories that tell its key. */
+async function* trashOf(disk: Disk, run: string, unique: string): AsyncGenerator<Leftover> {
+  const base = `${TRASH}/${run}/${unique}`;
+  const found = await look(join(disk.root, base));
+  if (!found?.isDirectory() && !found?.isFile()) return;
+  const files = found.isDirectory() ? walk(disk, `${base}/`, {}) : [{ key: base, stat: found }];
+  for await (const { key: handle, stat } of files) {
+    const inside = handle.slice(`${TRASH}/${run}/`.length);
+    const key = keyAway(inside);
+    // Trash is as young as any clock says: that of the run, or that of the file system, which notes when the file and its directory were moved.
+    const since = Math.max(runTime(run), milliseconds(found.ctimeNs), milliseconds(stat.ctimeNs));
+    const facts = { kind: "trash" as const, run, size: Number(stat.size), since, handle };
+    if (key === undefined) yield { ...facts, key: inside.replace(/^[^/]*\//, "") };
+    else yield { ...facts, key, unfinished: true };
+  }
+}
+
+async function temporaryOf(disk: Disk, name: string): Promise<Leftover | undefined> {
+  const handle = join(TEMPORARY, name);
+  const found = await look(join(disk.root, handle));
+  if (!found?.isFile()) return undefined;
+  // Not the time of modification: that is the source's already.
+  const since = milliseconds(found.ctimeNs);
+  const facts = { run: name.split(".")[0] ?? "", size: Number(found.size), since, handle };
+  const key = keyWithoutRoom(name);
+  if (key !== undefined) return { ...facts, kind: "trash", key, unfinished: true };
+  const dead = (await readClaim(join(disk.root, handle)))?.dead;
+  return { ...facts, kind: "temporary", key: name, ...(dead && { dead }) };
+}
+
+const milliseconds = (ns: bigint): number => Number(ns / 1_000_000n);
+
+/** The time in a run's name, `20250131T235959Z-…`; 0 for another name. */
+function runTime(run: string): number {
+  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(run);
+  if (!match) return 0;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1).map(Number);
+  return Date.UTC(year, month - 1, day, hour, minute, second);
+}
+
+/** Never through a symbolic link: it would lead out of the location. */
+async function names(disk: Disk, own: string): Promise<string[]> {
+  const found: string[] = [];
+  const directory = join(disk.root, own);
+  const there = await look(directory);
+  if (there && !there.isDirectory()) throw notDirectory(disk, directory);
+  try {
+    for await (const entry of await opendir(directory)) found.push(entry.name);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+  return found;
+}
+
+/** See `Backend.restore`. */
+export async function restoreRun(disk: Disk, run: string): Promise<Leftover[]> {
+  const taken: Leftover[] = [];
+  try {
+    for (const unique of await names(disk, `${TRASH}/${run}`)) {
+      if (!unique.endsWith(".removing")) continue;
+      for await (const leftover of trashOf(disk, run, unique)) await restore(disk, leftover, taken);
+    }
+    for (const name of await names(disk, TEMPORARY)) {
+      if (!name.startsWith(`${run}.`) || keyWithoutRoom(name) === undefined) continue;
+      const leftover = await temporaryOf(disk, name);
+      if (leftover) await restore(disk, leftover, taken);
+    }
+    return taken;
+  } catch (error) {
+    throw failure(disk, "", error);
+  }
+}
+
+async function restore(disk: Disk, leftover: Leftover, taken: Leftover[]): Promise<void> {
+  if (!leftover.unfinished) return;
+  const { key, handle } = leftover;
+  const away = join(disk.root, handle);
+  try {
+    await giveBack(disk, key, pathOf(disk, key), away);
+  } catch (error) {
+    // Somebody else has given it back already.
+    if (!(await look(away))) return;
+    if (codeOf(failure(disk, key, error)) !== "PRECONDITION") throw error;
+    taken.push(leftover);
+  }
+}
+
+/** See `Backend.purge`. Unlinks only below the trash and the temporaries. */
+export async function purgeLeftover(disk: Disk, leftover: Leftover): Promise<void> {
+  const segments = leftover.handle.split(sep);
+  if (
+    !(segments[0] === TRASH || segments[0] === TEMPORARY) ||
+    segments.some((s) => s === ".." || s === "" || s === ".")
+  ) {
+    throw new StowageError("INVARIANT", `${leftover.handle} is neither trash nor a temporary`);
+  }
+  const path = join(disk.root, leftover.handle);
+  try {
+    await refuseLinks(disk, path);
+    await releaseReservation(disk, path);
+    await unlink(path);
+    if (segments[0] === TRASH) await pruneParents(disk, path);
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw failure(disk, leftover.handle, error);
+    await requireRoot(disk);
+  }
+}
+
+/** A dead process's claim takes with it the empty file that it had reserved. */
+async function releaseReservation(disk: Disk, path: string): Promise<void> {
+  const claim = await readClaim(path);
+  if (!claim?.dead) return;
+  const final = join(disk.root, claim.key);
+  await refuseLinks(disk, final);
+  const left = await leftReservation(disk, claim.key, await look(final));
+  if (left?.notes.includes(path)) await unlink(final);
+}

@@ -1,0 +1,156 @@
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { gc } from "../src/apply/gc.js";
+import { unlock } from "../src/apply/lock.js";
+import { type LocalOptions, localBackend } from "../src/backend/local.js";
+import { agree, keysOf, leftoversOf, put, RUN, textOf } from "../src/testing/subject.js";
+import { cleanup, localWorld, planOf, run, scratch } from "./setup/apply.js";
+
+let root = "";
+beforeEach(() => {
+  root = scratch();
+});
+afterEach(cleanup);
+
+const open = (options: LocalOptions = {}) => localBackend("here", root, options);
+/** Frozen promises are held, or what waits for them would be collected. */
+const frozen: Promise<unknown>[] = [];
+
+/** Removes a file up to a step and then freezes, as after kill -9. */
+async function killedAt(step: string, key: string, { trash = false, hardLinks = true } = {}): Promise<void> {
+  const { version } = await put(open(), key, "1");
+  await new Promise<void>((reached) => {
+    const freeze = (name: string) => {
+      if (name !== step) return undefined;
+      reached();
+      const never = new Promise<void>(() => undefined);
+      frozen.push(never);
+      return never;
+    };
+    const backend = open({ step: freeze, features: { hardLinks } });
+    frozen.push(backend.remove(key, { version, run: RUN, trash, confirm: agree }));
+  });
+}
+
+const sweep = (trash = 0) =>
+  gc(new Map([["here", open()]]), { state: scratch(), trash, now: Date.now() + 100 * 86_400_000 });
+
+describe("a removal that was cut short before it was confirmed", () => {
+  it.each([
+    { key: "d/e/x", trash: false, hardLinks: true },
+    { key: "d/e/x", trash: true, hardLinks: true },
+    { key: "d/x", trash: false, hardLinks: false },
+    { key: "100%2F /50%.removing", trash: false, hardLinks: true },
+    { key: `${"long".repeat(60)}/x`, trash: false, hardLinks: true },
+  ])("I1: gives the file its name back, and nothing of it is purged: $key (trash: $trash)", async (each) => {
+    await killedAt("confirmed", each.key, each);
+    expect(await keysOf(open())).toEqual([]);
+    expect(await leftoversOf(open())).toMatchObject([{ kind: "trash", key: each.key, run: RUN, unfinished: true }]);
+    const { restored, purged, problems } = await sweep();
+    expect([restored.map(({ key }) => key), purged, problems]).toEqual([[each.key], [], []]);
+    expect([await keysOf(open()), await textOf(open(), each.key)]).toEqual([[each.key], "1"]);
+    expect(await leftoversOf(open())).toEqual([]);
+    expect(existsSync(join(root, ".stowage-trash"))).toBe(false);
+  });
+
+  it.each([true, false])("I3: stays where it is while another file has its name (trash: %s)", async (trash) => {
+    await killedAt("secured", "x", { trash });
+    writeFileSync(join(root, "x"), "new");
+    for (let time = 0; time < 2; time++) {
+      const { restored, purged, kept, problems } = await sweep();
+      expect([restored, purged, kept.map(({ files }) => files)]).toEqual([[], [], [1]]);
+      expect(problems).toMatchObject([{ code: "PRECONDITION", message: expect.stringContaining("its bytes are in") }]);
+    }
+    const [left] = await leftoversOf(open());
+    expect(readFileSync(join(root, left!.handle), "utf8")).toBe("1");
+    rmSync(join(root, "x"));
+    await sweep();
+    expect(await textOf(open(), "x")).toBe("1");
+  });
+
+  it("I6: that has its name back already only loses the other one", async () => {
+    await killedAt("secured", "x");
+    linkSync(join(root, (await leftoversOf(open()))[0]!.handle), join(root, "x"));
+    expect(await open().restore?.(RUN)).toEqual([]);
+    expect([await keysOf(open()), await leftoversOf(open())]).toEqual([["x"], []]);
+  });
+
+  it("is given back also where the disk was too full for the trash", async () => {
+    mkdirSync(join(root, ".stowage-tmp"));
+    writeFileSync(join(root, ".stowage-tmp", `${RUN}.0123456789ab.d%2Fx.removing`), "1");
+    expect(await leftoversOf(open())).toMatchObject([{ kind: "trash", key: "d/x", run: RUN, unfinished: true }]);
+    await sweep();
+    expect([await textOf(open(), "d/x"), await leftoversOf(open())]).toEqual(["1", []]);
+  });
+
+  it.each([
+    "..%2Fx",
+    ".stowage-location",
+    "%2Fetc%2Fx",
+    "a%2F%2Fb",
+  ])("S15: %s is no key, so it is only trash", async (name) => {
+    mkdirSync(join(root, ".stowage-trash", RUN), { recursive: true });
+    writeFileSync(join(root, ".stowage-trash", RUN, `0123456789ab.${name}.removing`), "1");
+    expect(await open().restore?.(RUN)).toEqual([]);
+    expect((await sweep()).purged.length).toBe(1);
+    expect([await keysOf(open()), await leftoversOf(open())]).toEqual([[], []]);
+  });
+
+  it("leaves alone what other runs left, and what was confirmed", async () => {
+    await killedAt("removed", "x", { trash: true });
+    await killedAt("secured", "y");
+    expect(await open().restore?.("20250131T235959Z-00000000")).toEqual([]);
+    expect(await keysOf(open())).toEqual([]);
+    expect(await open().restore?.(RUN)).toEqual([]);
+    expect(await keysOf(open())).toEqual(["y"]);
+  });
+
+  it("a dry gc only tells that it stays", async () => {
+    await killedAt("secured", "x");
+    const options = { state: scratch(), trash: 0, now: Date.now() + 100 * 86_400_000, dry: true };
+    const { restored, purged, kept } = await gc(new Map([["here", open()]]), options);
+    expect([restored, purged, kept.map(({ files }) => files)]).toEqual([[], [], [1]]);
+  });
+});
+
+it("a file whose removal was confirmed and that can not be unlinked is trash, and does not come back", async () => {
+  const { version } = await put(open(), "x", "1");
+  let once = true;
+  const step = (name: string) => {
+    if (name !== "unlink" || !once) return;
+    once = false;
+    throw Object.assign(new Error("EIO: planted"), { code: "EIO", syscall: "unlink" });
+  };
+  await open({ step }).remove("x", { version, run: RUN, trash: false, confirm: agree });
+  const [left] = await leftoversOf(open());
+  expect(left).toMatchObject({ kind: "trash", key: "x", run: RUN });
+  expect(left?.unfinished).toBeUndefined();
+  expect(await open().restore?.(RUN)).toEqual([]);
+  expect((await sweep()).purged.length).toBe(1);
+  expect([await keysOf(open()), await leftoversOf(open())]).toEqual([[], []]);
+});
+
+it("I1: a copy that a killed run was removing is back for the next one, which finds that nothing vouches for it any more", async () => {
+  const world = await localWorld(["a", "b"], { "a:x": "1", "b:x": "1" });
+  const plan = await planOf(world.backends, [{ kind: "delete", from: "b:x", content: "1", witnesses: ["a:x"] }], {
+    trash: 0,
+  });
+  await new Promise<void>((reached) => {
+    const step = (name: string) => {
+      if (name !== "secured") return undefined;
+      reached();
+      const never = new Promise<void>(() => undefined);
+      frozen.push(never);
+      return never;
+    };
+    const backends = new Map(world.backends).set("b", localBackend("b", join(world.root, "b"), { step }));
+    frozen.push(run({ ...world, backends }, plan));
+  });
+  rmSync(join(world.root, "a/x"));
+  await unlock(world.state, { force: true });
+  const again = await run(world, plan);
+  expect(again.outcomes).toMatchObject([{ outcome: "skipped", code: "TOO_FEW_COPIES" }]);
+  await gc(world.backends, { state: world.state, trash: 0, now: Date.now() + 100 * 86_400_000 });
+  expect(readFileSync(join(world.root, "b/x"), "utf8")).toBe("1");
+});
