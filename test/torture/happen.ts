@@ -93,6 +93,7 @@ function linkOver(
   if (!source || from.kind !== "directory" || to?.kind !== "directory" || from.disk !== to.disk) return false;
   const before = liveAt(to, event.as);
   if (before?.physical === source.physical || !userLinks(from, event.key, to, event.as)) return false;
+  world.ledger.linked.add(addressOf(to, event.as));
   if (before) lose(world.ledger, "user", to, event.as, before.text);
   forgive(world.ledger, before?.text ?? source.text);
   return true;

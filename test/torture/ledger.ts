@@ -24,6 +24,8 @@ export interface Ledger {
   violations: Violation[];
   /** Destructive calls that were judged. */
   judged: number;
+  /** Names that users made for files that were there, by `addressOf`. */
+  linked: Set<string>;
   /** A disk went away at some time. */
   unmounted: boolean;
 }
@@ -86,6 +88,7 @@ export const newLedger = (): Ledger => ({
   taken: [],
   violations: [],
   judged: 0,
+  linked: new Set(),
   unmounted: false,
 });
 

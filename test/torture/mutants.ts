@@ -41,7 +41,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "backend/local/remove.ts",
-        '      await syncAbove(disk, secured);\n      await disk.step("secure");\n',
+        '      await syncAbove(disk, away.path);\n      await disk.step("secure");\n',
         '      await disk.step("secure");\n',
       ),
     ],
@@ -149,13 +149,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "partial listing taken for whole",
     breaks: "I5: what could not be listed is taken for not being there",
-    edits: [
-      edit(
-        "backend/local/list.ts",
-        "    throw error;\n  }\n}\n\n/** See `Backend.leftovers`",
-        "    return [];\n  }\n}\n\n/** See `Backend.leftovers`",
-      ),
-    ],
+    edits: [edit("backend/local/list.ts", "return [];\n    throw error;\n", "return [];\n    return [];\n")],
   },
   {
     name: "412 after a retry taken for failure",
@@ -183,11 +177,35 @@ export const MUTANTS: readonly Mutant[] = [
     name: "purge without re-verify",
     breaks: "I4: what came into the trash in place of the verified file is deleted with it",
     edits: [
-      edit("backend/local/remove.ts", "  try {\n    await requireSame(disk, key, secured, verified);\n", "  try {\n"),
+      edit("backend/local/remove.ts", "  try {\n    await requireSame(disk, key, away.path, verified);\n", "  try {\n"),
       edit(
         "backend/local/remove.ts",
-        '    await disk.step("confirmed");\n    await requireSame(disk, key, secured, verified);\n',
+        '    await disk.step("confirmed");\n    await requireSame(disk, key, away.path, verified);\n',
         '    await disk.step("confirmed");\n',
+      ),
+    ],
+  },
+  {
+    name: "purge of what was never confirmed",
+    breaks: "I1: what a killed run was removing is deleted, although nobody has looked whether it is the last",
+    edits: [
+      edit("apply/gc.ts", "if (leftover.unfinished || !isOver(", "if (!isOver("),
+      edit(
+        "apply/gc.ts",
+        "const restored = leftover.unfinished &&",
+        "const restored = leftover.dead && leftover.unfinished &&",
+      ),
+      edit("apply/apply.ts", "    await restoreNewest(options.state, backends);\n", ""),
+    ],
+  },
+  {
+    name: "trash as old as its run says",
+    breaks: "I7: a clock that was weeks behind shortens the time of the trash",
+    edits: [
+      edit(
+        "backend/local/leftovers.ts",
+        "Math.max(runTime(run), milliseconds(found.ctimeNs), milliseconds(stat.ctimeNs))",
+        "runTime(run)",
       ),
     ],
   },

@@ -32,8 +32,11 @@ export function watchStore(ledger: Ledger, trash: Trash, bucket: Bucket): void {
       const doomed = { place: bucket, key: name, text: textOf(version.bytes), own };
       const removal = factsOf(ledger).removals.get(addressOf(bucket, name));
       const trashed = trash.objects.get(version);
-      if (isLive(name)) judgeRemoval(ledger, doomed, removal, removal?.trash === true && inTrash(bucket, doomed.text));
-      else if (trashed && trashed.by !== stage.current) judgePurge(ledger, doomed, { ...trashed, keep: trash.keep });
+      if (isLive(name)) {
+        judgeRemoval(ledger, doomed, removal, removal?.trash === true && inTrash(bucket, doomed.text));
+        for (const held of trash.objects.values())
+          if (held.by === stage.current && held.key.endsWith(`/${name}`)) held.settled = true;
+      } else if (trashed && trashed.by !== stage.current) judgePurge(ledger, doomed, { ...trashed, keep: trash.keep });
     }
     return Map.prototype.delete.call(this, name);
   };
@@ -83,7 +86,8 @@ export function reached(ledger: Ledger, bucket: Bucket, store: ObjectStore): Obj
       const reading = before && objectReading(bucket, name, before);
       yield* store.read(name, request);
       const after = bucket.store.objects.get(name);
-      if (before && after === before && reading === objectReading(bucket, name, after) && !request.start)
+      // The same bytes written anew have the same token.
+      if (reading && after && reading === objectReading(bucket, name, after) && !request.start)
         factsOf(ledger).proved.add(reading);
     },
     async *list(prefix) {
@@ -96,12 +100,7 @@ export function reached(ledger: Ledger, bucket: Bucket, store: ObjectStore): Obj
 }
 
 /** A location as one process sees it; the ledger knows what is asked of it. */
-export function observed(ledger: Ledger, trash: Trash, place: Place, backend: Backend): Backend {
-  const settle = (removal: Removal): void => {
-    for (const held of [...trash.inodes.values(), ...trash.objects.values()]) {
-      if (held.by === stage.current && (held.removal === removal || held.removal === undefined)) held.settled = true;
-    }
-  };
+export function observed(ledger: Ledger, place: Place, backend: Backend): Backend {
   return {
     ...backend,
     async remove(key, options) {
@@ -129,8 +128,6 @@ export function observed(ledger: Ledger, trash: Trash, place: Place, backend: Ba
           violate(ledger, "I6", `${addressOf(place, key)} was removed, and that is told as ${code}`);
         throw error;
       }
-      if (options.trash && place.kind === "directory") judgeTrashed(ledger, trash, place, key, removal);
-      settle(removal);
     },
     async write(key, source) {
       try {
@@ -159,16 +156,9 @@ export function observed(ledger: Ledger, trash: Trash, place: Place, backend: Ba
   };
 }
 
-function judgeTrashed(ledger: Ledger, trash: Trash, place: Place, key: string, removal: Removal): void {
-  for (const [inode, held] of trash.inodes) {
-    if (held.removal !== removal || held.by !== stage.current) continue;
-    judgeRemoval(ledger, { place, key, text: textOf(inode.bytes), own: inode.maker === stage.current }, removal, true);
-  }
-}
-
 /** Only one action of the plan goes there, and what is there was made by this very process. */
 function isOurs(ledger: Ledger, place: Place, key: string, sha256: string): boolean {
-  if (ledger.unmounted) return false;
+  if (ledger.unmounted || ledger.linked.has(addressOf(place, key))) return false;
   const { plan } = factsOf(ledger);
   const writers = plan?.actions.filter(({ to }) => to && ledger.placeOf.get(to.location) === place && to.key === key);
   return (

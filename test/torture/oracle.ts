@@ -122,6 +122,8 @@ export function judgePurge(
   for (const other of copiesOf(ledger, copy.text))
     if (other.kind !== "temporary" && other.lasting && !isAt(other, copy.place, copy.key)) return;
   if (!ledger.owed.has(copy.text)) return;
+  // In a bucket the object itself stays until its removal is confirmed: who took that away was judged then.
+  if (copy.place.kind === "bucket" && !trash.settled) return void ledger.owed.delete(copy.text);
   const age = Number((stage.clock - trash.since) / 1_000_000n);
   const where = addressOf(copy.place, copy.key);
   if (!trash.settled && !ledger.givenUp.has(copy.text))

@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Config } from "../../src/config/config.js";
 import type { plan } from "../../src/plan/planner.js";
@@ -9,6 +11,8 @@ const NAMES = ["a", "b", "c", "d"];
 const KEYS = ["x", "y", "d/x", "d/y"];
 const TEXTS = ["one", "two", "three three", "four"];
 const AT = Date.parse("2026-06-01T00:00:00Z");
+
+const LANES = 3;
 
 /** The planner, from a tree that was compiled; a mutant's, where it is in the planner. */
 interface Planner {
@@ -22,11 +26,12 @@ export async function planPool(directory: string, count: number, seed: number): 
   const load = async (file: string) => (await import(pathToFileURL(`${directory}/${file}`).href)) as Partial<Planner>;
   const planner = { ...(await load("src/plan/planner.js")), ...(await load("test/support/world.js")) } as Planner;
   const pool: Planned[] = [];
-  for (let index = 0; pool.length < count; index++) {
-    const planned = await planWorld(planner, randomOf(seed + index));
-    if (planned.plans.some(({ actions }) => actions.length > 0)) pool.push(planned);
+  // The planner mostly waits for its database.
+  for (let index = 0; pool.length < count; index += LANES) {
+    const lanes = Array.from({ length: LANES }, (_, lane) => planWorld(planner, randomOf(seed + index + lane)));
+    pool.push(...(await Promise.all(lanes)).filter(({ plans }) => plans.some(({ actions }) => actions.length > 0)));
   }
-  return pool;
+  return pool.slice(0, count);
 }
 
 async function planWorld({ plan, catalogOf, configOf }: Planner, random: Random): Promise<Planned> {
@@ -43,6 +48,7 @@ async function planWorld({ plan, catalogOf, configOf }: Planner, random: Random)
       if (made.header.applyable) planned.plans.push(made);
     } finally {
       await catalog.close();
+      rmSync(dirname(catalog.file), { recursive: true, force: true });
     }
   }
   return planned;

@@ -1,7 +1,7 @@
 // Builds what is tortured: the product compiled from src/, once as it is and once for the model, where the file system, time, random
 // numbers and the process are those of a schedule. A mutant is a private copy with one planted defect. Nothing in src/ or dist/ is touched.
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
@@ -14,13 +14,27 @@ const ENTRIES = ["apply/apply.js", "apply/gc.js", "backend/local.js", "backend/b
 /** @returns {{ directory: string, remove: () => void }} */
 export function build() {
   mkdirSync(HOME, { recursive: true });
-  const directory = mkdtempSync(join(HOME, "run-"));
+  for (const name of readdirSync(HOME))
+    if (!isRunning(name)) rmSync(join(HOME, name), { recursive: true, force: true });
+  const directory = mkdtempSync(join(HOME, `run-${process.pid}-`));
   compile([join(ROOT, "src"), join(ROOT, "test", "torture")], ROOT, directory);
   writeFileSync(join(directory, "package.json"), JSON.stringify({ type: "module" }));
   cpSync(join(ROOT, "schema"), join(directory, "schema"), { recursive: true });
   for (const file of ["test/support/world.ts"]) compileOne(file, directory);
   modelled(directory, join(directory, "src"), join(directory, "model", "sound"));
-  return { directory, remove: () => rmSync(directory, { recursive: true, force: true }) };
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  process.once("exit", remove);
+  return { directory, remove };
+}
+
+/** What a killed run has left is nobody's. */
+function isRunning(name) {
+  const pid = Number(/^run-(\d+)-/.exec(name)?.[1]);
+  try {
+    return Boolean(pid) && process.kill(pid, 0);
+  } catch (error) {
+    return error.code === "EPERM";
+  }
 }
 
 function compileOne(file, directory) {

@@ -13,6 +13,8 @@ export interface Script {
   files: { place: string; key: string; text: string; linkTo?: string; claim?: string }[];
   plans: Plan[];
   appliers: Applier[];
+  /** Also what a process does in its own state directory can be cut short or delayed at each call. */
+  fine: boolean;
   events: Event[];
   /** Milliseconds after the rest; none where unset. */
   gc?: number;

@@ -48,7 +48,8 @@ function* smaller(script: Script): Generator<Script> {
     plans.flatMap(({ actions }) => actions.flatMap(({ from, to }) => [from.location, to?.location])),
   );
   for (const place of places) {
-    if (used.has(place.name) || files.some((file) => file.place === place.name) || places.length === 1) continue;
+    const needed = used.has(place.name) || places.some((other) => other.with === place.name);
+    if (needed || files.some((file) => file.place === place.name) || places.length === 1) continue;
     yield without(script, place.name);
   }
   for (const applier of appliers) {
@@ -64,7 +65,7 @@ function* smaller(script: Script): Generator<Script> {
 function without(script: Script, name: string): Script {
   return {
     ...script,
-    places: script.places.filter((place) => place.name !== name && place.with !== name),
+    places: script.places.filter((place) => place.name !== name),
     locations: script.locations.filter((location) => location.place !== name),
     events: script.events.filter((event) => !("place" in event) || event.place !== name),
     plans: script.plans.map((plan) => ({

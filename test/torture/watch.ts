@@ -33,6 +33,19 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
     ...{ place, key, text: textOf(inode.bytes), own: inode.maker !== undefined && inode.maker === stage.current },
   });
 
+  /** What a removal had put away is in the trash for its time from now on, or has its name back. */
+  const settle = (from: { place: Directory; key: string }, to: string, moved: Inode): void => {
+    for (const inode of moved.entries ? [...filesIn(moved)].map(([, file]) => file) : [moved]) {
+      const trashed = trash.inodes.get(inode);
+      if (!trashed) continue;
+      if (isLive(to)) trash.inodes.delete(inode);
+      else if (trashed.by === stage.current && !trashed.settled && from.key.includes(".removing")) {
+        judgeRemoval(ledger, { ...doomedAt(from.place, trashed.key, inode), key: trashed.key }, trashed.removal, true);
+        trashed.settled = true;
+      }
+    }
+  };
+
   return {
     unlinking(disk, path, inode) {
       const found = stage.current && located(disk, path);
@@ -68,7 +81,8 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
     moved(disk, from, to, inode) {
       const [before, after] = stage.current ? [located(disk, from), located(disk, to)] : [];
       if (!before || !after) return;
-      if (isLive(before.key) && !isLive(after.key)) {
+      if (!isLive(before.key)) settle(before, after.key, inode);
+      else if (!isLive(after.key)) {
         const removal = factsOf(ledger).removals.get(addressOf(before.place, before.key));
         const { key } = before;
         if (!removal) violate(ledger, "I2", `${addressOf(before.place, key)} is taken away without a removal`);

@@ -39,6 +39,7 @@ export function buildWorld(script: Script, product: Product): World {
   for (const { name, place } of script.locations) ledger.placeOf.set(name, world.places.get(place)!);
   for (const state of new Set(script.appliers.map((applier) => applier.state))) {
     const disk = newDisk(`state-${state}`);
+    disk.private = !script.fine && script.appliers.filter((applier) => applier.state === state).length === 1;
     computer.mounts.set(`/state-${state}`, disk);
     world.disks.push(disk);
   }
@@ -91,7 +92,7 @@ function fill({ script, places, ledger }: World): void {
 }
 
 /** The locations as a process opens them that has just started. */
-export function openLocations({ script, places, ledger, trash, product }: World): Map<string, Backend> {
+export function openLocations({ script, places, ledger, product }: World): Map<string, Backend> {
   const backends = new Map<string, Backend>();
   for (const { name, place: placeName } of script.locations) {
     const place = places.get(placeName)!;
@@ -101,7 +102,7 @@ export function openLocations({ script, places, ledger, trash, product }: World)
         : product.bucketBackend(name, "", reached(ledger, place, place.store), straight, {
             allowUnconditionalDelete: false,
           });
-    backends.set(name, observed(ledger, trash, place, backend));
+    backends.set(name, observed(ledger, place, backend));
   }
   return backends;
 }

@@ -12,6 +12,8 @@ export interface Disk {
   /** What a path shows; another one while something else is mounted there. */
   shown: Inode;
   hardLinks: boolean;
+  /** Only one process uses it, and nothing happens to it between two of its calls: they take no turns. */
+  private: boolean;
   /** Changes of directories that are not durable yet, in their order. */
   pending: Change[];
   watch: Watch;
@@ -68,7 +70,7 @@ let devices = 0n;
 export function newDisk(name: string, hardLinks = true): Disk {
   const root = newInode(true);
   devices += 1n;
-  return { name, dev: devices, root, shown: root, hardLinks, pending: [], watch: NOBODY };
+  return { name, dev: devices, root, shown: root, hardLinks, private: false, pending: [], watch: NOBODY };
 }
 
 export function restartNumbers(): void {

@@ -2,7 +2,7 @@ import { garbled, isDue } from "./computer.js";
 import { changed, find, type Inode, nameOf, newInode, parentOf } from "./disk.js";
 import { type Handle, openHandle } from "./handle.js";
 import { type Place, placed, problem, statsOf } from "./path.js";
-import { note, stage, turn } from "./stage.js";
+import { alive, note, stage, turn } from "./stage.js";
 
 /** In place of `node:fs/promises`. Each call takes its turn first; then it is done at once. */
 
@@ -11,7 +11,8 @@ interface Options {
 }
 
 async function call<T>(what: string, path: string, effect: (place: Place) => T): Promise<T> {
-  await turn(what);
+  const { private: own } = placed(path).disk;
+  await (own ? alive() : turn(what));
   const place = placed(path);
   const { name } = place.disk;
   if (isDue(name, "error", what)) throw problem("EIO", what, path);

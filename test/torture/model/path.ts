@@ -22,19 +22,19 @@ export const problem = (code: string, syscall: string, path: string): Error =>
   Object.assign(new Error(`${code}: ${syscall} '${path}'`), { code, syscall, path });
 
 export function statsOf(disk: Disk, inode: Inode, big: boolean) {
-  const directory = inode.entries !== undefined;
-  const times = { mtimeNs: inode.mtime, ctimeNs: inode.ctime };
-  const whole = { size: BigInt(inode.bytes.length), mode: 0o644n, nlink: BigInt(inode.nlink) };
-  const kinds = {
-    isFile: () => !directory,
-    isDirectory: () => directory,
-    isSymbolicLink: () => false,
-  };
-  if (big) return { ...whole, ...times, ...kinds, ino: inode.ino, dev: disk.dev };
-  const { size, mode, nlink } = whole;
-  return {
-    ...{ size: Number(size), mode: Number(mode), nlink: Number(nlink), ino: Number(inode.ino), dev: Number(disk.dev) },
-    ...{ mtimeMs: Number(inode.mtime / 1_000_000n), ctimeMs: Number(inode.ctime / 1_000_000n) },
-    ...kinds,
-  };
+  const { isFile, isDirectory, isSymbolicLink } = inode.entries === undefined ? FILE : DIRECTORY;
+  const { mtime, ctime, ino, nlink, bytes } = inode;
+  const kinds = { isFile, isDirectory, isSymbolicLink };
+  if (big) {
+    const sizes = { size: BigInt(bytes.length), mode: 0o644n, nlink: BigInt(nlink), ino, dev: disk.dev };
+    return Object.assign(sizes, kinds, { mtimeNs: mtime, ctimeNs: ctime });
+  }
+  const sizes = { size: bytes.length, mode: 0o644, nlink, ino: Number(ino), dev: Number(disk.dev) };
+  const times = { mtimeMs: Number(mtime / 1_000_000n), ctimeMs: Number(ctime / 1_000_000n) };
+  return Object.assign(sizes, kinds, times);
 }
+
+const yes = () => true;
+const no = () => false;
+const FILE = { isFile: yes, isDirectory: no, isSymbolicLink: no };
+const DIRECTORY = { isFile: no, isDirectory: yes, isSymbolicLink: no };

@@ -80,6 +80,9 @@ export function turn(what: string, delay = 0): Promise<void> {
   return new Promise((go) => later(what, go, delay));
 }
 
+/** Returns at once, but never to a process that is dead. */
+export const alive = (): Promise<void> | undefined => (stage.current?.alive ? undefined : new Promise(() => undefined));
+
 export function later(what: string, go: () => void, delay = 0): Turn | undefined {
   const actor = stage.current;
   // A finished schedule has left something behind.
@@ -114,28 +117,31 @@ export async function play(between: () => void): Promise<void> {
     stage.clock += 1_000n + BigInt(stage.random.below(1_000_000));
     stage.current = next.actor;
     next.turn.go();
-    await new Promise<void>(setImmediate);
+    // All promises that are settled run before the next tick.
+    await new Promise<void>(process.nextTick);
     stage.current = undefined;
     if (stage.step > LIMIT) throw new Error("the schedule does not end");
   }
 }
 
 function choose(): { actor: Actor; turn: Turn } | undefined {
-  const alive = stage.actors.filter((actor) => actor.alive && actor.waiting.length > 0);
-  if (alive.length === 0) return undefined;
-  const awake = alive.filter((actor) => actor.pausedUntil <= stage.step);
-  const ready = (awake.length > 0 ? awake : alive).filter(({ waiting }) => waiting.some(isDue));
+  const waiting = stage.actors.filter((actor) => actor.alive && actor.waiting.length > 0);
+  if (waiting.length === 0) return undefined;
+  const awake = waiting.filter((actor) => actor.pausedUntil <= stage.step);
+  const able = awake.length > 0 ? awake : waiting;
+  const ready = able.filter((actor) => actor.waiting.some(isDue));
   if (ready.length > 0) {
-    const actor = stage.random.pick(ready);
-    const turns = actor.waiting.filter(isDue);
-    return take(actor, turns.length === 1 ? turns[0]! : stage.random.pick(turns));
+    const actor = one(ready);
+    return take(actor, one(actor.waiting.filter(isDue)));
   }
   // All wait for the time to pass.
-  const actor = (awake.length > 0 ? awake : alive).reduce((a, b) => (earliest(b).due < earliest(a).due ? b : a));
+  const actor = able.reduce((a, b) => (earliest(b).due < earliest(a).due ? b : a));
   const turn = earliest(actor);
   stage.clock = turn.due;
   return take(actor, turn);
 }
+
+const one = <T>(items: readonly T[]): T => (items.length === 1 ? items[0]! : stage.random.pick(items));
 
 const isDue = ({ due }: Turn): boolean => due <= stage.clock;
 const earliest = ({ waiting }: Actor): Turn => waiting.reduce((a, b) => (b.due < a.due ? b : a));
