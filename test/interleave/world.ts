@@ -1,0 +1,226 @@
+import { execute } from "../../src/apply/execute.js";
+import { openGate } from "../../src/apply/gate.js";
+import { checkHealth } from "../../src/apply/health.js";
+import type { Lease } from "../../src/apply/lock-lease.js";
+import { acquireSharedLock } from "../../src/apply/lock-shared.js";
+import { addressOf, exclusively, type Run, sha256Of } from "../../src/apply/run.js";
+import type { Backend, StoreFeatures } from "../../src/backend/backend.js";
+import { bucketBackend } from "../../src/backend/bucket.js";
+import { codeOf } from "../../src/lib/error.js";
+import type { Plan } from "../../src/plan/plan.js";
+import { straight } from "../../src/testing/memory-store.js";
+import { planOf } from "../setup/apply.js";
+import { type Product, planted } from "./defects.js";
+import type { Explored } from "./explore.js";
+import { gatedDirectory, gatedRegister, gatedStore, type OnRemoval } from "./gated.js";
+import {
+  asideIn,
+  changedIn,
+  objectsOf,
+  openPlaces,
+  type Place,
+  requireCopies,
+  type Script,
+  set,
+  sharedIn,
+  treeOf,
+} from "./script.js";
+import { call, clock, enter, hash, learn, type Machine, pass, quiet, sleep, stage, timeless } from "./stage.js";
+
+/** In the unit of the stage. */
+export const TTL = 4;
+/** For so long a holder is watched, and looked at once. */
+const LOOKS = 1.25 * TTL;
+
+const HONEST: StoreFeatures = {
+  ...{ createOnly: true, createOnlyParts: true, oneWinner: true, conditionalReplace: true, conditionalRemove: true },
+  ...{ conditionalRead: true, listAfterWrite: true, conditionalCopy: false, checksums: true, versioned: false },
+};
+
+export interface Standing {
+  script: Script;
+  places: Map<string, Place>;
+  plans: Map<string, Plan>;
+  shared: Map<string, ReadonlySet<string>>;
+  /** In how many other places the content was when a machine began to remove it. */
+  begun: Map<Machine, number>;
+  problems: string[];
+  product: Product;
+}
+
+/** Prepares all that is the same in each order; what it returns opens the world anew. */
+export async function prepare(script: Script): Promise<() => Promise<Explored>> {
+  const first = openPlaces(script);
+  const backends = new Map([...first].map(([name, place]) => [name, ungated(name, place)]));
+  const plans = new Map<string, Plan>();
+  for (const [name, specs] of Object.entries(script.machines)) {
+    plans.set(name, await planOf(backends, specs, { trash: 0 }));
+  }
+  const shared = sharedIn(script);
+  return async () => {
+    const places = openPlaces(script);
+    const product = planted(script.defect);
+    const standing: Standing = { script, places, plans, shared, begun: new Map(), problems: [], product };
+    for (const name of Object.keys(script.machines)) await begin(standing, enter(name));
+    if (script.user) void edit(standing, enter("user"));
+    return explored(standing);
+  };
+}
+
+const ungated = (name: string, { memory, store }: Place): Backend =>
+  memory ?? bucketBackend(name, "", store!, straight, { allowUnconditionalDelete: false, verdicts: HONEST });
+
+function backendsOf(standing: Standing, machine: Machine): Map<string, Backend> {
+  const gone: OnRemoval = (_, location, key, meant) => {
+    const others = standing.begun.get(machine) ?? 0;
+    if (!meant) standing.problems.push(`${machine.name} removes what somebody wrote to ${location}:${key}`);
+    if (others < standing.script.floor)
+      standing.problems.push(`${machine.name} removes ${location}:${key}, of which there were ${others} others`);
+  };
+  const open = (name: string, { memory, store }: Place): Backend => {
+    const shared = (key: string) => standing.shared.get(name)?.has(key) ?? false;
+    if (memory) return gatedDirectory(machine, memory, shared, gone);
+    const gated = gatedStore(machine, name, standing.product.store(store!), shared, gone);
+    return bucketBackend(name, "", gated, straight, { allowUnconditionalDelete: false, verdicts: HONEST });
+  };
+  const locked = (place: Place, { register, ...backend }: Backend): Backend => {
+    const shown = (text: string): void => {
+      place.lock = text;
+    };
+    return {
+      ...{ ...backend, ...(register && { register: gatedRegister(machine, register, shown) }) },
+      async remove(key, options) {
+        await pass(machine, `begin to remove ${backend.location}:${key}`);
+        standing.begun.set(machine, othersOf(standing, backend.location));
+        await backend.remove(key, options);
+      },
+    };
+  };
+  return new Map(
+    [...standing.places].map(([name, place]) => [name, standing.product.backend(locked(place, open(name, place)))]),
+  );
+}
+
+async function begin(standing: Standing, machine: Machine): Promise<void> {
+  stage.current = machine;
+  void applied(standing, machine, backendsOf(standing, machine)).then(
+    (outcomes) => learn(machine, outcomes.join(" ")),
+    (error: unknown) => {
+      learn(machine, codeOf(error) ?? "");
+      if (codeOf(error) !== "LOCKED") standing.problems.push(`${machine.name} ends with ${error}`);
+    },
+  );
+  await quiet();
+  stage.current = undefined;
+}
+
+/** What `apply` does, without its own files. */
+async function applied(standing: Standing, machine: Machine, backends: Map<string, Backend>): Promise<string[]> {
+  const { script, product } = standing;
+  const plan = standing.plans.get(machine.name.replace(/'+$/, ""))!;
+  const hub = script.lock && backends.get(script.lock.in);
+  const time = () => clock(machine);
+  const lease =
+    hub &&
+    (await acquireSharedLock(hub, {
+      ...{ run: machine.name, ttl: TTL, steady: product.steady(time, machine), wall: time },
+      sleep: (ms) => sleep(machine, Math.max(ms, LOOKS)),
+    }));
+  const run = await openRun(machine, plan, backends, lease && watched(standing, product.lease(lease)));
+  const outcomes: string[] = [];
+  for (const action of plan.actions) {
+    const { outcome, code = "", message = "" } = await execute(run, action);
+    if (code === "INVARIANT" || code === "ERROR") standing.problems.push(`${machine.name}: ${code} ${message}`);
+    outcomes.push(outcome + code);
+  }
+  await lease?.release();
+  return outcomes;
+}
+
+const FENCE = /"fence":(\d+)/;
+
+/** The number that stands in the lock, and whether its holder has given it back. */
+function standingFence({ script, places }: Standing): number {
+  const place = places.get(script.lock?.in ?? "");
+  return Number(FENCE.exec(place?.lock ?? "")?.[1] ?? 0);
+}
+
+/** What `require` promises: when it returns, nobody else was given the lock since. */
+const watched = (standing: Standing, lease: Lease): Lease => ({
+  ...lease,
+  async require() {
+    await lease.require();
+    const now = standingFence(standing);
+    if (now !== lease.fence) standing.problems.push(`holder ${lease.fence} goes on while ${now} has the lock`);
+  },
+});
+
+/** The only content of a script is x. */
+const othersOf = ({ places }: Standing, location: string): number =>
+  [...places].filter(([name, place]) => name !== location && objectsOf(place).some(([, text]) => text === "x")).length;
+
+async function openRun(
+  machine: Machine,
+  plan: Plan,
+  backends: ReadonlyMap<string, Backend>,
+  lease: Lease | undefined,
+): Promise<Run> {
+  const now = () => 0;
+  const options = { backends, windows: new Map(), timezone: "UTC", now, patience: 0 };
+  return {
+    ...{ id: machine.name, over: new Set<string>(), plan, backends, lease, now },
+    journal: { append: () => undefined, commit: async () => undefined, close: async () => undefined },
+    health: await checkHealth(plan.header.scans, backends),
+    gate: openGate(options),
+    retries: { retries: 0 },
+    limit: (bytes) => bytes,
+    emit: () => undefined,
+    abort: new AbortController().signal,
+    ...{ proven: new Map(), lasting: new Set(), relinked: new Map(), exclusively: exclusively() },
+    arrivals: new Map(plan.actions.flatMap((action) => (action.to ? [[addressOf(action.to), sha256Of(action)]] : []))),
+  };
+}
+
+async function edit({ script, places }: Standing, user: Machine): Promise<void> {
+  for (const [address, text] of script.user ?? []) {
+    await call(user, `writes ${address}`, async () => set(places, address, text));
+  }
+}
+
+function explored(standing: Standing): Explored {
+  const { script, places, problems, begun } = standing;
+  return {
+    key: () => {
+      const stored = [...places].map(([name, place]) => [name, ...objectsOf(place), timeless(place.lock ?? "")]);
+      return hash(JSON.stringify([stored, [...begun].map(([{ name }, others]) => `${name} ${others}`).sort()]));
+    },
+    check() {
+      if (problems.length > 0) throw new Error(problems.join("; "));
+      if (!script.user) requireCopies(script, [...Object.entries(treeOf(places)), ...asideIn(places)]);
+    },
+    async done() {
+      if (!script.end) return;
+      await applyAgain(standing);
+      const [is, wanted] = [treeOf(places), script.end].map((tree) => JSON.stringify(Object.entries(tree).sort()));
+      if (is !== wanted) throw new Error(`in the end there is ${is}, not ${wanted}`);
+    },
+    changes: (machine, address) => changedBy(script, machine).has(address),
+    ...(script.restarts && { again: (killed: Machine) => begin(standing, enter(`${killed.name}'`)) }),
+  };
+}
+
+/** Each machine plans again and applies that, alone. */
+async function applyAgain(standing: Standing): Promise<void> {
+  const { lock: _, ...unlocked } = standing.script;
+  for (const [name, specs] of Object.entries(unlocked.machines)) {
+    const machine = enter(name);
+    const backends = backendsOf(standing, machine);
+    const plans = new Map([[name, await planOf(backends, specs, { trash: 0 })]]);
+    await applied({ ...standing, plans, script: unlocked }, machine, backends);
+  }
+}
+
+function changedBy({ machines, user = [] }: Script, { name }: Machine): Set<string> {
+  if (name === "user") return new Set(user.map(([address]) => address));
+  return new Set(machines[name.replace(/'+$/, "")]!.flatMap(changedIn));
+}
