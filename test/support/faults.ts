@@ -4,8 +4,10 @@ export type Fault =
   | { kind: "status"; status: number; code?: string; retryAfter?: number | string }
   /** The connection breaks: before anything is read, when half of the request is sent on, when half of the answer is out. */
   | { kind: "reset"; when: "before" | "request" | "response" }
-  /** The server does it, the client sees a reset. */
-  | { kind: "lost" }
+  /** The server does it, the client sees a reset; `run` comes between the two. */
+  | { kind: "lost"; run?: () => Promise<void> }
+  /** The server does it, the client is told of an error. */
+  | { kind: "done"; status: number }
   /** The answer ends half way: the connection is closed, or (quietly) as if that were all. */
   | { kind: "truncate"; quiet?: boolean }
   /** Half of the answer, or none of it, and then nothing for ever. */

@@ -90,13 +90,16 @@ async function serve(way: Way, incoming: IncomingMessage, outgoing: ServerRespon
     way.pages.last = contentsOf(body.toString());
     return reply(answer, outgoing, body);
   }
-  answered(way, fault, answer, outgoing, await read(answer));
+  const body = await read(answer);
+  if (fault.kind === "lost") await fault.run?.();
+  answered(way, fault, answer, outgoing, body);
 }
 
 /** What is done to an answer that is there. */
 function answered(way: Way, fault: Fault, answer: IncomingMessage, outgoing: ServerResponse, body: Buffer): void {
   const half = body.subarray(0, Math.floor(body.length / 2));
   if (fault.kind === "lost") reset(outgoing);
+  else if (fault.kind === "done") sayError(outgoing, outgoing.req.method, fault.status);
   else if (fault.kind === "reset") partly(answer, outgoing, half, () => reset(outgoing));
   else if (fault.kind === "truncate" && !fault.quiet) partly(answer, outgoing, half, () => outgoing.socket?.end());
   else if (fault.kind !== "stall") reply(answer, outgoing, changed(way, fault, body, half));
@@ -117,12 +120,14 @@ function refuse(
   code = status === 503 ? "SlowDown" : "InternalError",
   retryAfter?: number | string,
 ): void {
-  const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>by the proxy</Message></Error>`;
   if (retryAfter !== undefined) outgoing.setHeader("retry-after", retryAfter);
   // As servers do: the request is read to its end, or the client would see a reset in place of the answer.
-  incoming.resume().on("end", () => {
-    outgoing.writeHead(status, { "content-type": "application/xml" }).end(method === "HEAD" ? undefined : body);
-  });
+  incoming.resume().on("end", () => sayError(outgoing, method, status, code));
+}
+
+function sayError(outgoing: ServerResponse, method = "GET", status = 500, code = "InternalError"): void {
+  const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>by the proxy</Message></Error>`;
+  outgoing.writeHead(status, { "content-type": "application/xml" }).end(method === "HEAD" ? undefined : body);
 }
 
 function reset(outgoing: ServerResponse): void {

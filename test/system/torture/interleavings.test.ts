@@ -7,7 +7,7 @@ import type { Kind, Script } from "../../interleave/script.js";
 import { draw, every, patience, stage, stop, type Turn } from "../../interleave/stage.js";
 import { prepare } from "../../interleave/world.js";
 import type { ActionSpec } from "../../setup/apply.js";
-import { FULL, figure } from "../../support/figures.js";
+import { FULL, figure, sized } from "../../support/figures.js";
 
 /** The product's random numbers and pauses are those of the stage. */
 const hooks = vi.hoisted(() => ({
@@ -42,6 +42,8 @@ afterEach(() => {
   );
   figure("interleavings", Number(tried.splice(0).reduce((sum, { interleavings }) => sum + interleavings, 0n)));
 });
+
+vi.setConfig({ testTimeout: sized(300_000, 2 * 3600_000) });
 
 /** To the end of all orders: what is more than the limit is an error, not cut off. */
 async function all(script: Script, bounds: Partial<Bounds> = {}): Promise<Exploration> {
