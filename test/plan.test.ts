@@ -1,51 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { plan } from "../src/plan/planner.js";
-import { catalogOf, configOf, type Given, given, lines, NOW, type SiteFacts } from "./support/world.js";
-
-const LOCATIONS = `
-version: 1
-locations:
-  - { name: primary, type: local, path: /a, priority: 100, purpose: [inbox] }
-  - { name: nas, type: local, path: /b, priority: 50, purpose: [backup], domain: home }
-  - { name: archive, type: local, path: /c, priority: 25, purpose: [archive] }
-  - { name: old, type: local, path: /d, priority: 10, purpose: [overflow] }
-`;
-
-interface Case {
-  name: string;
-  rules?: string;
-  safety?: string;
-  extra?: string;
-  yaml?: string;
-  files: (string | Given)[];
-  facts?: Record<string, SiteFacts>;
-  plan: string[];
-  applyable?: boolean;
-}
-
-async function planned(test: Case) {
-  const config = configOf(
-    test.yaml ?? `${LOCATIONS}${test.safety ?? ""}${test.extra ?? ""}${test.rules ? `rules:\n${test.rules}` : ""}`,
-  );
-  const entries = test.files.map((file) => (typeof file === "string" ? given(file) : file));
-  const catalog = await catalogOf(config, entries, test.facts);
-  try {
-    return await plan(config, catalog, { now: NOW, version: "0" });
-  } finally {
-    await catalog.close();
-  }
-}
-
-const run = (cases: Case[]) =>
-  it.each(cases)("$name", async (test) => {
-    const result = await planned(test);
-    expect(lines(result)).toEqual(test.plan);
-    const fails = result.footer.checks.filter((check) => check.status === "fail").flatMap((check) => check.problems);
-    expect({ applyable: result.header.applyable, fails: result.header.applyable ? fails : [] }).toEqual({
-      applyable: test.applyable ?? true,
-      fails: [],
-    });
-  });
+import { LOCATIONS, planned, run } from "./support/plan-cases.js";
+import type { Given } from "./support/world.js";
 
 const COPY = `  - { name: c, match: { path: "*.jpg", location: primary }, action: copy, destination: nas }\n`;
 const MOVE = `  - { name: m, match: { path: "*.jpg" }, action: move, destination: archive }\n`;
@@ -575,7 +530,7 @@ describe("many names of one content", () => {
       (_, index): Given => ({ location: "A", key: `e/${index}`, content: "", age: 9, size: 0 }),
     );
     const rules = `  - { name: m, match: { location: A }, action: move, destination: [B, C] }\n`;
-    const result = await planned({ name: "", yaml: world(rules), files, plan: [] });
+    const result = await planned({ yaml: world(rules), files });
     expect(result.footer.summary).toMatchObject({ copy: 800, move: 800, blocked: 0 });
     expect(
       Math.max(...result.actions.map((action) => action.depends_on.length + action.witnesses.length)),

@@ -18,13 +18,12 @@ export async function findDue(
   now: number,
   actions: readonly Action[],
 ): Promise<Action[]> {
-  const cadences = sites.filter((site) => site.usable && site.location.verify !== undefined);
+  const cadences = sites.flatMap(({ usable, order, location: { verify } }) =>
+    usable && verify ? [sql`(${order}::INTEGER, ${instant(now - verify.every)})`] : [],
+  );
   if (cadences.length === 0) return [];
   const going = new Set(
     actions.filter((action) => action.kind !== "copy").map((action) => address(action.from.location, action.from.key)),
-  );
-  const values = cadences.map(
-    (site) => sql`(${site.order}::INTEGER, ${instant(now - (site.location.verify?.every ?? 0))})`,
   );
   const rows = await catalog.rows(sql<{
     loc: number;
@@ -35,11 +34,11 @@ export async function findDue(
     copies: number;
   }>`
     SELECT i.loc, i.key, i.sha256, i.size, i.version, least(c.locations, c.stored) AS copies
-    FROM work.inst i JOIN (VALUES ${join(values)}) v(loc, before) ON v.loc = i.loc JOIN work.per_content c ON c.sha256 = i.sha256
+    FROM work.inst i JOIN (VALUES ${join(cadences)}) v(loc, before) ON v.loc = i.loc JOIN work.per_content c ON c.sha256 = i.sha256
     WHERE i.usable AND i.archived IS NULL AND (i.last_verified IS NULL OR i.last_verified <= v.before) ORDER BY i.loc, i.key`);
   return rows.flatMap((row) => {
-    const site = sites[row.loc];
-    if (!site || going.has(address(site.name, row.key))) return [];
+    const site = sites[row.loc]!;
+    if (going.has(address(site.name, row.key))) return [];
     const action: Action = {
       type: "action",
       id: "",

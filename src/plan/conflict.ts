@@ -121,16 +121,15 @@ function keep(claim: Claim, reason: string): void {
 
 function blockAll(claims: Claim[], stayers: Stayer[], code: string, reason: string, verdict: Verdict): Verdict {
   for (const claim of claims) block(claim, code, reason);
-  record(verdict, claims, stayers, claims[0] ? strategyOf(claims[0]) : "manual", "blocked");
+  record(verdict, claims, stayers, strategyOf(claims[0]!), "blocked");
   return verdict;
 }
 
 function record(verdict: Verdict, claims: Claim[], stayers: Stayer[], strategy: string, outcome: string): void {
-  const first = claims[0];
-  if (!first) return;
+  const { site, key } = claims[0]!;
   const occupant = stayers[0]?.occupant;
   verdict.conflicts.push({
-    address: address(first.site.name, first.key),
+    address: address(site.name, key),
     strategy,
     outcome,
     claimants: claims.map((claim) => ({

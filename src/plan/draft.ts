@@ -27,6 +27,8 @@ export interface Draft {
   arrives: Instance | Placement | undefined;
   /** The instance that this action takes away. */
   removes: Instance | undefined;
+  /** Why it goes, where a rule wants that. */
+  unwanted: Unwanted | undefined;
   after: Set<Draft>;
 }
 
@@ -36,15 +38,15 @@ export function draftAll(settlement: Settlement, context: Context): Draft[] {
   const drafts = [
     ...settlement.placements.filter((placement) => !carried.has(placement)).map(copyDraft),
     ...[...settlement.removals].map(([instance, unwanted]) => removalDraft(instance, unwanted, carried)),
-    ...[...settlement.displaced].map((loser) => loserDraft(loser, settlement)),
+    ...settlement.placements.flatMap(({ displaces, wish }) => (displaces ? [loserDraft(displaces, wish.author)] : [])),
   ];
   const filledBy = new Map(drafts.flatMap((each) => (each.fills ? [[each.fills, each] as const] : [])));
-  const fillers = groupBy(filledBy.values(), (each) => each.from.content);
+  const fillers = groupBy(filledBy, ([{ content }]) => content);
   const firsts = new Map<Content, Draft[]>();
   for (const [content, own] of fillers) firsts.set(content, firstPerSite(own));
   for (const each of drafts) {
-    if (!each.removes || each.reason === "conflict") continue;
-    for (const filler of waitsFor(each, settlement, filledBy, firsts.get(each.from.content) ?? []))
+    if (!each.unwanted) continue;
+    for (const filler of waitsFor(each, each.unwanted, filledBy, firsts.get(each.from.content) ?? []))
       each.after.add(filler);
   }
   linkOccupants(drafts);
@@ -92,46 +94,35 @@ function copyDraft(placement: Placement): Draft {
 }
 
 function removalDraft(instance: Instance, unwanted: Unwanted, carried: ReadonlyMap<Placement, Instance>): Draft {
-  if (unwanted.action === "delete") return draft("delete", unwanted.author, "rule", instance, { removes: instance });
+  const goes = { removes: instance, unwanted };
+  if (unwanted.action === "delete") return draft("delete", unwanted.author, "rule", instance, goes);
   const outcome = unwanted.wishes.at(-1)?.outcome;
   const placement = outcome?.kind === "placed" ? outcome.placement : undefined;
   const arrives = outcome?.kind === "held" ? outcome.instance : placement;
   const fills = placement && carried.get(placement) === instance ? placement : undefined;
-  return draft("move", unwanted.author, "rule", instance, { fills, arrives, removes: instance });
+  return draft("move", unwanted.author, "rule", instance, { fills, arrives, ...goes });
 }
 
-function loserDraft(loser: Instance, settlement: Settlement): Draft {
-  const winner = settlement.placements.find((placement) => placement.displaces === loser);
-  const author = winner?.wish.author ?? { name: "conflict", line: 0, rank: 0 };
-  return draft("delete", author, "conflict", loser, { removes: loser });
-}
+const loserDraft = (loser: Instance, winner: Draft["author"]): Draft =>
+  draft("delete", winner, "conflict", loser, { removes: loser });
 
 function draft(
   kind: ActionKind,
   author: Draft["author"],
   reason: Reason,
   from: Instance,
-  rest: { fills?: Placement | undefined; arrives?: Instance | Placement | undefined; removes?: Instance },
+  rest: Partial<Pick<Draft, "fills" | "arrives" | "removes" | "unwanted">>,
 ): Draft {
-  return {
-    kind,
-    author,
-    reason,
-    from,
-    fills: rest.fills,
-    arrives: rest.arrives,
-    removes: rest.removes,
-    after: new Set(),
-  };
+  const none = { fills: undefined, arrives: undefined, removes: undefined, unwanted: undefined };
+  return { ...none, kind, author, reason, from, ...rest, after: new Set() };
 }
 
 /** One action for each location that the content comes to, a copy where there is one. */
-function firstPerSite(fillers: readonly Draft[]): Draft[] {
+function firstPerSite(fillers: readonly (readonly [Placement, Draft])[]): Draft[] {
   const first = new Map<Site, Draft>();
-  for (const each of fillers) {
-    if (!each.fills) continue;
-    const known = first.get(each.fills.site);
-    if (!known || (known.kind !== "copy" && each.kind === "copy")) first.set(each.fills.site, each);
+  for (const [{ site }, each] of fillers) {
+    const known = first.get(site);
+    if (!known || (known.kind !== "copy" && each.kind === "copy")) first.set(site, each);
   }
   return [...first.values()];
 }
@@ -142,14 +133,11 @@ function firstPerSite(fillers: readonly Draft[]): Draft[] {
  */
 function waitsFor(
   each: Draft,
-  settlement: Settlement,
+  { wishes }: Unwanted,
   filledBy: ReadonlyMap<Placement, Draft>,
   firsts: readonly Draft[],
 ): Draft[] {
-  const unwanted = each.removes && settlement.removals.get(each.removes);
-  const own = (unwanted?.wishes ?? []).flatMap((wish) =>
-    wish.outcome?.kind === "placed" ? (filledBy.get(wish.outcome.placement) ?? []) : [],
-  );
+  const own = wishes.flatMap(({ outcome }) => (outcome?.kind === "placed" ? [filledBy.get(outcome.placement)!] : []));
   const others = firsts.filter((filler) => filler.kind === "copy" || each.kind === "delete");
   return [...own, ...others].filter((filler) => filler !== each);
 }
@@ -160,9 +148,6 @@ function linkOccupants(drafts: readonly Draft[]): void {
   for (const each of drafts) {
     if (!each.fills) continue;
     const gone = each.fills.displaces ? [...each.fills.after, each.fills.displaces] : each.fills.after;
-    for (const instance of gone) {
-      const remover = removedBy.get(instance);
-      if (remover) each.after.add(remover);
-    }
+    for (const instance of gone) each.after.add(removedBy.get(instance)!);
   }
 }

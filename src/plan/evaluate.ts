@@ -10,7 +10,16 @@ import { spotsOf } from "./place.js";
 import { loadContents, selectInteresting } from "./select.js";
 import { type Settlement, settle } from "./settle.js";
 import type { Site } from "./site.js";
-import { eligible, fullMark, makeWishes, missingCopies, newPlace, type Shortfall, shortfalls } from "./wish.js";
+import {
+  eligible,
+  fullMark,
+  makeWishes,
+  missingCopies,
+  needsOf,
+  newPlace,
+  type Shortfall,
+  shortfalls,
+} from "./wish.js";
 
 /** The outcome of one evaluation of the rules over one table of instances. */
 export interface Evaluation {
@@ -82,8 +91,7 @@ function disappointed(contents: readonly Content[], settlement: Settlement, cont
       (each) => !settlement.removals.has(each) && !settlement.displaced.has(each),
     );
     const placed = content.wishes.flatMap((wish) => (wish.outcome?.kind === "placed" ? [newPlace(wish.site)] : []));
-    const authors = content.needs.flatMap((index) => context.authors.needs[index] ?? []);
-    if (!authors.some((author) => missingCopies(content, author, [...staying, ...placed]))) return [];
+    if (!needsOf(content, context).some((author) => missingCopies(author, [...staying, ...placed]))) return [];
     const lost = content.wishes.filter((wish) => wish.outcome?.kind === "blocked" || wish.outcome?.kind === "kept");
     return lost.filter((wish) => wish.author.reason !== "require").map((wish) => fullMark(content, wish.site));
   });

@@ -95,7 +95,7 @@ export async function explain(
         return { name: need.name, line: need.line, action: "require", matched: match.matched, verdict, match };
       }),
     ],
-    decision: first === null ? (config.default ? "default" : null) : (config.rules[first]?.name ?? null),
+    decision: first === null ? (config.default ? "default" : null) : config.rules[first]!.name,
     actions: about,
     blocked: [
       ...evaluation.settlement.blocked.filter((entry) => entry.address === at),
@@ -120,9 +120,9 @@ async function awaited(
   const holders = await catalog.rows(sql<{ location: string }>`
     SELECT DISTINCT location FROM file_locations WHERE sha256 = ${sha256} AND state = 'present'`);
   return deciding.flatMap((index) => {
-    const rule = config.rules[index];
+    const rule = config.rules[index]!;
     return sites.flatMap((site) => {
-      if (!rule?.destination.includes(site.name) || !site.unavailable) return [];
+      if (!rule.destination.includes(site.name) || !site.unavailable) return [];
       if (holders.some(({ location }) => location === site.name)) return [];
       return [
         {
@@ -152,22 +152,18 @@ function* leavesOf(matcher: Matcher): Generator<Leaf> {
 
 const fieldOf = ({ field }: Leaf): string => (typeof field === "string" ? field : `attr.${field.attr}`);
 
+type Answers = Record<`m${number}`, boolean> & Record<`v${number}`, string | number | null>;
+
 /** Asks for all leaves of all rules at once, then composes the answers. */
 async function leafJudge(catalog: Catalog, config: Config, iid: number): Promise<(matcher: Matcher) => ExplainedMatch> {
   const leaves = [...config.rules, ...config.require].flatMap(({ match }) => [...leavesOf(match)]);
-  const columns = leaves.flatMap((leaf, index) => [
-    sql`${predicate(leaf)} AS ${name(`m${index}`)}`,
-    sql`${valueSql(leaf)} AS ${name(`v${index}`)}`,
-  ]);
-  const row =
-    leaves.length === 0
-      ? {}
-      : await catalog.row(sql<Record<string, unknown>>`SELECT ${join(columns)} FROM work.facts WHERE iid = ${iid}`);
+  const columns = leaves.map(
+    (leaf, index) => sql`, ${predicate(leaf)} AS ${name(`m${index}`)}, ${valueSql(leaf)} AS ${name(`v${index}`)}`,
+  );
+  const query = sql<Answers>`SELECT iid${join(columns, "")} FROM work.facts WHERE iid = ${iid}`;
+  const row = (await catalog.row(query))!;
   const seen = new Map(
-    leaves.map((leaf, index) => [
-      leaf,
-      { matched: row?.[`m${index}`] === true, value: plainValue(row?.[`v${index}`]) },
-    ]),
+    leaves.map((leaf, index) => [leaf, { matched: row[`m${index}`]!, value: row[`v${index}`] ?? null }]),
   );
   const judge = (matcher: Matcher): ExplainedMatch => {
     switch (matcher.op) {
@@ -184,21 +180,11 @@ async function leafJudge(catalog: Catalog, config: Config, iid: number): Promise
         return { text, matched: matcher.op === "set" ? inner.matched : !inner.matched, of: [inner] };
       }
       default:
-        return {
-          text: `${fieldOf(matcher)}: ${matcher.source}`,
-          ...(seen.get(matcher) ?? { matched: false, value: null }),
-        };
+        return { text: `${fieldOf(matcher)}: ${matcher.source}`, ...seen.get(matcher)! };
     }
   };
   return judge;
 }
-
-const plainValue = (value: unknown): string | number | null =>
-  typeof value === "string" || typeof value === "number"
-    ? value
-    : value === null || value === undefined
-      ? null
-      : String(value);
 
 /** Why a file takes no part in planning. */
 async function notPlanned(catalog: Catalog, where: { location: string; key: string }): Promise<StowageError> {

@@ -32,10 +32,9 @@ export function forecast(steps: readonly Step[], context: Context): Forecast {
     const source = removes && used.get(removes.site);
     if (removes && source && (action.kind === "move" || context.config.safety.trash === 0)) source.now -= removes.size;
   }
-  const capacity = context.sites
-    .filter((site) => site.location.status !== "retired" && site.location.status !== "offline")
-    .map((site) => {
-      const { now, peak } = used.get(site) ?? { now: site.used, peak: site.used };
+  const capacity = [...used]
+    .filter(([site]) => site.location.status !== "retired" && site.location.status !== "offline")
+    .map(([site, { now, peak }]) => {
       // Free space that nobody set a limit on differs from minute to minute: it is only named where it is in the way.
       const named =
         site.location.capacity.max !== undefined ||

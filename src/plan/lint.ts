@@ -57,8 +57,8 @@ async function unused(
   await observe(catalog, await loadSites(config, catalog), "inst");
   await prepareFacts(catalog, "inst", now);
   await decide(catalog, config);
-  const total = await catalog.row(sql<{ files: number }>`SELECT count(*) AS files FROM work.decision`);
-  if (!total || total.files === 0) return [];
+  const files = (await catalog.row(sql<{ files: number }>`SELECT count(*) AS files FROM work.decision`))?.files;
+  if (!files) return [];
   const found: Diagnostic[] = [];
   for (const [index, rule] of config.rules.entries()) {
     if (known.has(rule.line)) continue;
@@ -71,7 +71,7 @@ async function unused(
           config,
           rule.line,
           "DEAD_RULE",
-          `rule ${rule.name} matches none of ${total.files} files`,
+          `rule ${rule.name} matches none of ${files} files`,
           "Check its match with `stowage find`.",
         ),
       );

@@ -54,8 +54,13 @@ export interface Author {
   rank: number;
   reason: "rule" | "default" | "require";
   rule?: Rule;
-  need?: Requirement;
 }
+
+/** A rule as an author. */
+export type Ruling = Author & { rule: Rule };
+
+/** A requirement as an author. */
+export type Requiring = Author & { need: Requirement };
 
 /** "This content should be at that location", under this key or under any. */
 export interface Wish {
@@ -66,7 +71,8 @@ export interface Wish {
   instance: Instance;
   /** True: at exactly `key`. False: anywhere at the site, `key` being what it would get. */
   exact: boolean;
-  key: string | undefined;
+  /** Empty where the template has no value for it, or no name is needed. */
+  key: string;
   outcome: Outcome | undefined;
 }
 
@@ -156,9 +162,9 @@ export interface Context {
 }
 
 export interface Authors {
-  rules: readonly Author[];
+  rules: readonly Ruling[];
   fallback: Author | undefined;
-  needs: readonly Author[];
+  needs: readonly Requiring[];
 }
 
 export function listAuthors(config: Config): Authors {
@@ -219,7 +225,7 @@ function matchCopies(places: readonly Copy[]): number {
   }
   const takenBy = new Map<string, Site>();
   const place = (site: Site, tried: Set<string>): boolean => {
-    for (const id of stored.get(site) ?? []) {
+    for (const id of stored.get(site)!) {
       if (tried.has(id)) continue;
       tried.add(id);
       const holder = takenBy.get(id);

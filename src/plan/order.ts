@@ -33,10 +33,12 @@ function compareDrafts(a: Draft, b: Draft): number {
     a.author.rank - b.author.rank ||
     a.from.site.order - b.from.site.order ||
     compareKeys(a.from.key, b.from.key) ||
-    (a.fills?.site.order ?? 0) - (b.fills?.site.order ?? 0) ||
-    compareKeys(a.fills?.key ?? "", b.fills?.key ?? "")
+    spotOf(a).site.order - spotOf(b).site.order ||
+    compareKeys(spotOf(a).key, spotOf(b).key)
   );
 }
+
+const spotOf = ({ fills, from }: Draft): { site: Site; key: string } => fills ?? from;
 
 /** Kahn's algorithm, level by level in the order of `compareDrafts`. What is left over waits for itself: a defect. */
 function topological(drafts: Draft[]): Draft[] {
@@ -90,7 +92,7 @@ function number(ordered: readonly Draft[], context: Context, settlement: Settlem
       witnesses,
       depends_on: idsOf(each.after, ids),
       copies: { before, after: presence.copies() },
-      required: isExempt(each, witnesses.length, floor, settlement) ? 0 : floor,
+      required: isExempt(each, witnesses.length < floor) ? 0 : floor,
       bytes: each.fills ? content.size : 0,
     };
     return { action, content, fills: each.fills, removes: each.removes };
@@ -100,20 +102,15 @@ function number(ordered: readonly Draft[], context: Context, settlement: Settlem
 const refOf = ({ site, key }: { site: Site; key: string }): Ref => ({ location: site.name, key });
 
 const idsOf = (drafts: ReadonlySet<Draft>, ids: ReadonlyMap<Draft, string>): string[] =>
-  Array.from(drafts, (each) => ids.get(each) ?? "").sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
+  Array.from(drafts, (each) => ids.get(each)!).sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
 
 /** What needs no witness: nothing goes, a conflict loser, or the owner's `allow_last_copy` where too few copies are left. */
-function isExempt(each: Draft, witnesses: number, floor: number, settlement: Settlement): boolean {
-  if (!each.removes || each.reason === "conflict") return true;
-  return witnesses < floor && (settlement.removals.get(each.removes)?.allowLastCopy ?? false);
-}
+const isExempt = ({ unwanted }: Draft, short: boolean): boolean => !unwanted || (short && unwanted.allowLastCopy);
 
 function targetOf(each: Draft, filler: ReadonlyMap<Placement, string>): Target | null {
   if (each.fills) return { ...refOf(each.fills), expect: "absent" };
   const { arrives } = each;
   if (!arrives) return null;
   const ref = refOf(arrives);
-  return "version" in arrives
-    ? { ...ref, expect: arrives.version, ...(arrives.claimed && { claimed: true as const }) }
-    : { ...ref, expect: `action:${filler.get(arrives) ?? ""}` };
+  return { ...ref, expect: "version" in arrives ? arrives.version : `action:${filler.get(arrives)!}` };
 }

@@ -30,7 +30,7 @@ export const slotId = (site: Site, slot: string): string => `${site.order} ${slo
 export function* spotsOf(contents: Iterable<Content>): Generator<Spot> {
   for (const content of contents) {
     for (const wish of content.wishes) {
-      if (wish.outcome !== undefined || wish.key === undefined) continue;
+      if (wish.outcome !== undefined) continue;
       yield { site: wish.site, key: wish.key };
       if (wish.author.rule?.onConflict !== "rename") continue;
       yield { site: wish.site, key: renamed(wish.key, content.sha256.slice(0, 8)) };
@@ -65,52 +65,53 @@ export function claimKeys(
       if (exact.length === 0 && loose.length > 0) floating.push(loose.sort(byTargetKey));
     }
   }
-  for (const wishes of floating) addClaim(groups, wishes, occupancy);
-  for (const wishes of floating) preferFreeName(groups, wishes, occupancy, mayLeave);
+  const claimed = floating.flatMap((wishes) => addClaim(groups, wishes, occupancy) ?? []);
+  for (const made of claimed) preferFreeName(groups, made, occupancy, mayLeave);
   blockFoldersInTheWay(groups);
   return groups;
 }
 
-function addClaim(groups: Map<string, Group>, wishes: Wish[], occupancy: Occupancy): void {
-  const [first] = wishes;
-  if (!first || first.key === undefined) return;
+interface Made {
+  group: Group;
+  claim: Claim;
+}
+
+/** The claim of one content's wishes to the key of the first of them; undefined where it is impossible. */
+function addClaim(groups: Map<string, Group>, wishes: Wish[], occupancy: Occupancy): Made | undefined {
+  const first = wishes[0]!;
   const obstacle = occupancy.obstacle(first.site, first.key);
   if (obstacle && wishes.every((wish) => wish.key === first.key)) {
     for (const wish of wishes) wish.outcome = { kind: "blocked", ...obstacle };
-    return;
+    return undefined;
   }
   const slot = slotOf(first.site, first.key);
   const id = slotId(first.site, slot);
   const group = groups.get(id) ?? { site: first.site, slot, claims: [], state: "new", swap: false };
   groups.set(id, group);
   const same = group.claims.find((claim) => claim.content === first.content);
-  if (same) same.wishes.push(...wishes);
-  else group.claims.push({ content: first.content, site: first.site, key: first.key, wishes });
+  const claim = same ?? { content: first.content, site: first.site, key: first.key, wishes: [] };
+  if (!same) group.claims.push(claim);
+  claim.wishes.push(...wishes);
+  return { group, claim };
 }
 
 /** Where the smallest name is contested, the next name that is free takes its place. */
 function preferFreeName(
   groups: Map<string, Group>,
-  wishes: Wish[],
+  { group, claim }: Made,
   occupancy: Occupancy,
   mayLeave: (site: Site, key: string) => boolean,
 ): void {
-  const [first] = wishes;
-  if (!first || first.key === undefined || first.outcome !== undefined) return;
-  const { content, site } = first;
-  const group = groups.get(slotId(site, slotOf(site, first.key)));
-  const claim = group?.claims.find((candidate) => candidate.content === content);
-  if (!group || !claim) return;
+  const { content, site, wishes } = claim;
   const usable = (key: string): boolean =>
     (mayLeave(site, key) && occupancy.obstacle(site, key) === undefined && unclaimed(site, key, content, groups)) ||
     isFree(site, key, content, groups, occupancy);
-  if (group.claims.length === 1 && usable(first.key)) return;
-  const names = wishes.filter((wish) => wish.key !== undefined && wish.key !== first.key);
+  if (group.claims.length === 1 && usable(claim.key)) return;
+  const names = wishes.filter((wish) => wish.key !== claim.key);
   const other =
-    names.find((wish) => isFree(site, wish.key ?? "", content, groups, occupancy)) ??
-    names.find((wish) => usable(wish.key ?? ""));
+    names.find((wish) => isFree(site, wish.key, content, groups, occupancy)) ?? names.find((wish) => usable(wish.key));
   if (!other) {
-    const obstacle = occupancy.obstacle(site, first.key);
+    const obstacle = occupancy.obstacle(site, claim.key);
     if (obstacle) {
       group.claims.splice(group.claims.indexOf(claim), 1);
       for (const wish of wishes) wish.outcome = { kind: "blocked", ...obstacle };

@@ -148,10 +148,7 @@ function freedSteps(steps: readonly Step[], blocked: ReadonlyMap<string, string>
   for (const { action } of queue) {
     if (freed.has(action.id)) continue;
     freed.add(action.id);
-    for (const id of action.depends_on) {
-      const before = byId.get(id);
-      if (before) queue.push(before);
-    }
+    queue.push(...action.depends_on.map((id) => byId.get(id)!));
   }
   return freed;
 }

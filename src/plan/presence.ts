@@ -1,4 +1,3 @@
-import { compareKeys } from "../lib/key.js";
 import { bySource, type Content, countCopies, type Instance, type Placement, vouches } from "./model.js";
 import type { Witness } from "./plan.js";
 import type { Settlement } from "./settle.js";
@@ -26,7 +25,9 @@ export interface Presence {
 }
 
 export function openPresence(content: Content, settlement: Settlement): Presence {
-  const names = countNames(content);
+  const names = new Map<Site, number>();
+  const addName = (site: Site, count: number): Map<Site, number> => names.set(site, (names.get(site) ?? 0) + count);
+  for (const { counted, site } of content.instances) if (counted) addName(site, 1);
   const made = new Map<Site, Placement>();
   const gone = new Set<Instance>();
   const linked = content.instances.some((instance) => instance.physical !== null);
@@ -39,12 +40,12 @@ export function openPresence(content: Content, settlement: Settlement): Presence
 
   return {
     fill(placement) {
-      if (placement.site.counted) names.set(placement.site, (names.get(placement.site) ?? 0) + 1);
+      addName(placement.site, 1);
       if (!made.has(placement.site)) made.set(placement.site, placement);
     },
     remove(instance) {
       gone.add(instance);
-      if (instance.counted) names.set(instance.site, (names.get(instance.site) ?? 0) - 1);
+      if (instance.counted) addName(instance.site, -1);
     },
     copies() {
       if (!linked) return [...names.values()].filter((count) => count > 0).length;
@@ -60,25 +61,19 @@ export function openPresence(content: Content, settlement: Settlement): Presence
     witnesses(removed) {
       const own = rank(removed.site, true);
       const survives = staying.has(removed.site) || made.has(removed.site);
-      const found: { rank: number; key: string; witness: Witness }[] = [];
+      const found: { rank: number; witness: Witness }[] = [];
       for (const [site, instance] of staying) {
         if (site !== removed.site && instance.physical !== null && instance.physical === removed.physical) continue;
         const at = rank(site, content.unwanted.has(instance));
-        if (at < own || survives) found.push({ rank: at, key: instance.key, witness: witness(instance) });
+        if (at < own || survives) found.push({ rank: at, witness: witness(instance) });
       }
       for (const [site, { key }] of made) {
-        if (!site.counted || staying.has(site)) continue;
-        found.push({ rank: rank(site, false), key, witness: { location: site.name, key, version: null } });
+        if (staying.has(site)) continue;
+        found.push({ rank: rank(site, false), witness: { location: site.name, key, version: null } });
       }
-      return found.sort((a, b) => a.rank - b.rank || compareKeys(a.key, b.key)).map((each) => each.witness);
+      return found.sort((a, b) => a.rank - b.rank).map((each) => each.witness);
     },
   };
-}
-
-function countNames(content: Content): Map<Site, number> {
-  const names = new Map<Site, number>();
-  for (const { counted, site } of content.instances) if (counted) names.set(site, (names.get(site) ?? 0) + 1);
-  return names;
 }
 
 /** For each location the first instance that can vouch and is there when all is done. */

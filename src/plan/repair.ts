@@ -12,6 +12,7 @@ import { count, headerOf, type PlanOptions, totals } from "./planner.js";
 import { loadSites, type Site } from "./site.js";
 
 interface DamagedRow {
+  loc: number;
   location: string;
   key: string;
   sha256: string;
@@ -37,7 +38,7 @@ export async function repairPlan(config: Config, catalog: Catalog, options: Plan
     ), counts AS (
       SELECT sha256, count(DISTINCT loc) FILTER (WHERE counted) AS good FROM good GROUP BY sha256
     )
-    SELECT d.location, d.key, d.sha256, d.size, d.version, g.location AS source, g.key AS source_key, g.version AS source_version, g.archived,
+    SELECT d.loc, d.location, d.key, d.sha256, d.size, d.version, g.location AS source, g.key AS source_key, g.version AS source_version, g.archived,
       coalesce(c.good, 0) AS good
     FROM work.inst d LEFT JOIN counts c ON c.sha256 = d.sha256 LEFT JOIN good g ON g.sha256 = d.sha256
     WHERE d.state = 'rot'
@@ -46,9 +47,10 @@ export async function repairPlan(config: Config, catalog: Catalog, options: Plan
   const blocked: Blocked[] = [];
   const actions: Action[] = [];
   for (const row of rows) {
-    const problem = whyNot(row, sites);
+    const site = sites[row.loc]!;
+    const problem = site.unavailable ?? site.stuck ?? unreadable(row);
     if (problem) blocked.push({ address: address(row.location, row.key), rule: "repair", ...problem });
-    else actions.push(repairAction(row, sites, `a${actions.length + 1}`));
+    else actions.push(repairAction(row, site, `a${actions.length + 1}`));
   }
   const context = { config, sites, authors: listAuthors(config), full: new Set<string>(), failed: new Set<string>() };
   return seal(headerOf(config, sites, options, true), actions, {
@@ -64,30 +66,23 @@ export async function repairPlan(config: Config, catalog: Catalog, options: Plan
   });
 }
 
-function whyNot(row: DamagedRow, sites: readonly Site[]): { code: string; reason: string } | undefined {
-  const site = sites.find((candidate) => candidate.name === row.location);
-  if (site?.unavailable) return site.unavailable;
-  if (site?.stuck) return site.stuck;
-  if (row.source !== null && row.archived !== null)
-    return {
-      code: "archived",
-      reason: `no good copy can be read now. ${row.source}:${row.source_key}: ${row.archived}`,
-    };
-  if (row.source !== null) return undefined;
-  return { code: "no-good-copy", reason: "no other copy of what it should be is known; restore it from a backup" };
+function unreadable({ source, source_key, archived }: DamagedRow): { code: string; reason: string } | undefined {
+  if (source === null)
+    return { code: "no-good-copy", reason: "no other copy of what it should be is known; restore it from a backup" };
+  if (archived === null) return undefined;
+  return { code: "archived", reason: `no good copy can be read now. ${source}:${source_key}: ${archived}` };
 }
 
-function repairAction(row: DamagedRow, sites: readonly Site[], id: string): Action {
-  const line = sites.find((site) => site.name === row.location)?.location.line ?? 1;
+function repairAction(row: DamagedRow, site: Site, id: string): Action {
   return {
     type: "action",
     id,
     kind: "copy",
-    rule: { name: "repair", line },
+    rule: { name: "repair", line: site.location.line },
     reason: "repair",
     content: `sha256:${row.sha256}`,
     size: row.size,
-    from: { location: row.source ?? "", key: row.source_key ?? "", version: row.source_version ?? "" },
+    from: { location: row.source!, key: row.source_key!, version: row.source_version! },
     to: { location: row.location, key: row.key, expect: row.version },
     witnesses: [],
     depends_on: [],

@@ -146,11 +146,9 @@ function counted(content: Content): Content {
 }
 
 function toInstance(row: InstanceRow, content: Content, sites: readonly Site[], verify: Safety["verify"]): Instance {
-  const site = sites[row.loc];
-  if (!site) throw new Error(`no location ${row.loc}`);
   return {
     content,
-    site,
+    site: sites[row.loc]!,
     key: row.key,
     sha256: row.sha256,
     size: row.size,

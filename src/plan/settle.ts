@@ -15,7 +15,7 @@ import type { Blocked, Conflict, Kept } from "./plan.js";
 import { claimFor, placeShortfalls } from "./shortfall.js";
 import { type Site, slotOf } from "./site.js";
 import { acceptRemovals } from "./veto.js";
-import { byTargetKey, missingCopies, type Shortfall } from "./wish.js";
+import { byTargetKey, missingCopies, needsOf, type Shortfall } from "./wish.js";
 
 /** What is to happen: keys that are filled, instances that go, and all that stays as it is although a rule wants it otherwise. */
 export interface Settlement {
@@ -50,7 +50,7 @@ export function settle(
   const mayLeave = (site: Site, key: string): boolean =>
     occupancy.at(site, key).every((occupant) => {
       const instance = instanceAt(site, occupant.key, occupant.sha256);
-      return instance?.content.unwanted.has(instance) ?? false;
+      return instance?.content.unwanted.has(instance);
     });
   const groups = claimKeys(contents, occupancy, mayLeave);
   const byContent = new Map<Content, Group[]>();
@@ -94,7 +94,7 @@ export function settle(
     stack.push(group);
     const stayers: Stayer[] = [];
     const leaving: Instance[] = [];
-    for (const occupant of occupancy.at(group.site, group.claims[0]?.key ?? group.slot)) {
+    for (const occupant of occupancy.at(group.site, group.claims[0]!.key)) {
       const instance = instanceAt(group.site, occupant.key, occupant.sha256);
       const owner = instance && known.get(instance.sha256);
       if (instance && owner && leaves(owner, instance)) leaving.push(instance);
@@ -156,10 +156,7 @@ function anchorOf(instance: Instance, content: Content, context: Context): strin
   if (content.pinned.has(instance)) return "a rule keeps the file that is there";
   if (content.wishes.some((wish) => wish.site === instance.site)) return "a rule wants the file that is there";
   const others = content.instances.filter((other) => other !== instance);
-  const short = content.needs.some((index) => {
-    const author = context.authors.needs[index];
-    return author !== undefined && missingCopies(content, author, others) !== undefined;
-  });
+  const short = needsOf(content, context).some((author) => missingCopies(author, others));
   return short ? "a requirement counts on the file that is there" : undefined;
 }
 
@@ -167,7 +164,7 @@ function anchorOf(instance: Instance, content: Content, context: Context): strin
 function placeRest(content: Content, groups: Map<string, Group>, occupancy: Occupancy): void {
   const rest = content.wishes.filter((wish) => wish.outcome === undefined).sort(byTargetKey);
   for (const wish of rest) {
-    if (wish.outcome !== undefined || wish.key === undefined) continue;
+    if (wish.outcome !== undefined) continue;
     const sibling = content.wishes.find(
       (other) => other.site === wish.site && (other.outcome?.kind === "placed" || other.outcome?.kind === "held"),
     );
@@ -176,11 +173,9 @@ function placeRest(content: Content, groups: Map<string, Group>, occupancy: Occu
       continue;
     }
     const same = rest.filter((other) => other.site === wish.site);
-    const free = same.find(
-      (other) => other.key !== undefined && isFree(other.site, other.key, content, groups, occupancy),
-    );
+    const free = same.find((other) => isFree(other.site, other.key, content, groups, occupancy));
     const claim: Claim = { content, site: wish.site, key: free?.key ?? wish.key, wishes: same };
-    if (free?.key === undefined) {
+    if (free === undefined) {
       settleClaim(claim, { kind: "blocked", code: "conflict", reason: `no name is free at ${wish.site.name}` });
       continue;
     }

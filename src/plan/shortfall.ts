@@ -13,9 +13,9 @@ export function placeShortfalls(
 ): void {
   for (const { content, author, candidates } of short) {
     for (
-      let missing = missingCopies(content, author, placesWithWishes(content, context));
+      let missing = missingCopies(author, placesWithWishes(content, context));
       missing;
-      missing = missingCopies(content, author, placesWithWishes(content, context))
+      missing = missingCopies(author, placesWithWishes(content, context))
     ) {
       const present = new Set(placesWithWishes(content, context).map((place) => place.site.location.domain));
       const free = candidates
@@ -23,8 +23,7 @@ export function placeShortfalls(
         .filter((site) => missing !== "domain" || !present.has(site.location.domain))
         .flatMap((site) => freeName(content, site, groups, occupancy) ?? []);
       const [spot] = free;
-      const instance = spot?.instance ?? content.instances[0];
-      if (!instance) break;
+      const instance = spot?.instance ?? content.instances[0]!;
       const wish: Wish = {
         author,
         content,
@@ -40,7 +39,7 @@ export function placeShortfalls(
         break;
       }
       if (!spot) {
-        const what = missing === "domain" ? `${author.need?.domains} domains` : `${author.need?.copies} copies`;
+        const what = missing === "domain" ? `${author.need.domains} domains` : `${author.need.copies} copies`;
         wish.outcome = {
           kind: "blocked",
           code: "require",

@@ -13,7 +13,7 @@ export interface Site {
   location: Location;
   /** Its instances take part: scanned, not suspect, status active or draining. */
   usable: boolean;
-  /** Files may be put there. */
+  /** Files may be put there; what arrives is counted. */
   writable: boolean;
   /** Files may be taken away: also from a location that is draining, where a rule names it. */
   removable: boolean;

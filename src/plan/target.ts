@@ -22,11 +22,10 @@ export function selectActions(
   const queue = [...chosen];
   for (const action of queue) {
     for (const id of action.depends_on) {
-      const before = byId.get(id);
-      if (before && !chosen.has(before)) {
-        chosen.add(before);
-        queue.push(before);
-      }
+      const before = byId.get(id)!;
+      if (chosen.has(before)) continue;
+      chosen.add(before);
+      queue.push(before);
     }
   }
   return renumber(actions.filter((action) => chosen.has(action)));
@@ -43,15 +42,13 @@ function names(selector: string, action: Action, config: Config): boolean {
 }
 
 function renumber(actions: readonly Action[]): Action[] {
-  const ids = new Map(
-    actions.filter((action) => action.id !== "").map((action, index) => [action.id, `a${index + 1}`]),
-  );
+  const ids = new Map(actions.map((action, index) => [action.id, `a${index + 1}`]));
   return actions.map((action, index) => ({
     ...action,
     id: `a${index + 1}`,
     to: action.to?.expect.startsWith("action:")
-      ? { ...action.to, expect: `action:${ids.get(action.to.expect.slice("action:".length)) ?? ""}` }
+      ? { ...action.to, expect: `action:${ids.get(action.to.expect.slice("action:".length))!}` }
       : action.to,
-    depends_on: action.depends_on.map((id) => ids.get(id) ?? ""),
+    depends_on: action.depends_on.map((id) => ids.get(id)!),
   }));
 }

@@ -10,7 +10,7 @@ import {
 } from "./model.js";
 import type { Kept } from "./plan.js";
 import type { Site } from "./site.js";
-import { missingCopies, newPlace, type Place } from "./wish.js";
+import { missingCopies, needsOf, newPlace, type Place } from "./wish.js";
 
 /**
  * Which unwanted instances may go: those of moves whose wishes are fulfilled, and of deletes; less those that S3, S5
@@ -37,11 +37,10 @@ export function acceptRemovals(
   }
   staying.push(...filled.values());
   const keep = (instance: Instance, code: string, reason: string): void => {
-    const unwanted = going.get(instance);
-    if (!unwanted) return;
+    const { author } = going.get(instance)!;
     going.delete(instance);
     staying.push(instance);
-    kept.push({ address: address(instance.site.name, instance.key), rule: unwanted.author.name, code, reason });
+    kept.push({ address: address(instance.site.name, instance.key), rule: author.name, code, reason });
   };
   keepUnproven(going, keep, context);
   keepWanted(content, going, staying, keep);
@@ -152,11 +151,9 @@ function keepRequired(
   keep: Keep,
   context: Context,
 ): void {
-  for (const index of content.needs) {
-    const author = context.authors.needs[index];
-    if (!author) continue;
+  for (const author of needsOf(content, context)) {
     for (const [instance] of firstPerSite(going)) {
-      const missing = missingCopies(content, author, staying);
+      const missing = missingCopies(author, staying);
       if (missing === undefined) break;
       const domains = new Set(staying.map((place) => place.site.location.domain));
       if (missing === "domain" && domains.has(instance.site.location.domain)) continue;

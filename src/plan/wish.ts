@@ -9,6 +9,8 @@ import {
   countCopies,
   holderAt,
   type Instance,
+  type Requiring,
+  type Ruling,
   type Wish,
 } from "./model.js";
 import { isHome, isSource } from "./select.js";
@@ -28,8 +30,7 @@ export function makeWishes(content: Content, context: Context): void {
   );
   for (const instance of content.instances) {
     for (const index of instance.first === null ? instance.more : [...instance.more, instance.first]) {
-      const author = context.authors.rules[index];
-      if (author) applyRule(author, instance, content, context);
+      applyRule(context.authors.rules[index]!, instance, content, context);
     }
     if (instance.first === null) applyDefault(instance, content, housed, context);
   }
@@ -44,9 +45,8 @@ function isRenamed({ key, sha256 }: Instance): boolean {
 const NONE_UNWANTED: Content["unwanted"] = new Map();
 const NONE_PINNED: Content["pinned"] = new Set();
 
-function applyRule(author: Author, instance: Instance, content: Content, context: Context): void {
-  const rule = author.rule;
-  if (!rule) return;
+function applyRule(author: Ruling, instance: Instance, content: Content, context: Context): void {
+  const { rule } = author;
   if (rule.action === "keep") {
     if (content.pinned === NONE_PINNED) content.pinned = new Set();
     content.pinned.add(instance);
@@ -58,8 +58,7 @@ function applyRule(author: Author, instance: Instance, content: Content, context
   const wishes: Wish[] = [];
   let stays = !taken;
   for (const name of rule.destination) {
-    const site = context.sites.find((candidate) => candidate.name === name);
-    if (!site) continue;
+    const site = siteOf(context, name);
     const exact = rule.place === "key" && (rule.action === "move" ? taken : site !== instance.site && !renamed);
     const wish = newWish(author, content, site, instance, exact, context);
     if (exact && site === instance.site && wish.key === instance.key) stays = true;
@@ -73,11 +72,12 @@ function applyRule(author: Author, instance: Instance, content: Content, context
 
 function applyDefault(instance: Instance, content: Content, housed: boolean, context: Context): void {
   const author = context.authors.fallback;
-  const site = context.sites.find((candidate) => candidate.name === context.config.default?.location);
-  if (!author || !site) return;
-  if (housed) return;
-  content.wishes.push(newWish(author, content, site, instance, false, context));
+  const location = context.config.default?.location;
+  if (!author || location === undefined || housed) return;
+  content.wishes.push(newWish(author, content, siteOf(context, location), instance, false, context));
 }
+
+const siteOf = ({ sites }: Context, name: string): Site => sites.find((site) => site.name === name)!;
 
 function newWish(
   author: Author,
@@ -87,7 +87,7 @@ function newWish(
   exact: boolean,
   context: Context,
 ): Wish {
-  const wish: Wish = { author, content, site, instance, exact, key: undefined, outcome: undefined };
+  const wish: Wish = { author, content, site, instance, exact, key: "", outcome: undefined };
   if (!exact) {
     const holder = holderAt(content, site);
     if (holder) {
@@ -96,7 +96,7 @@ function newWish(
     }
   }
   nameTarget(wish, context);
-  if (wish.outcome || wish.key === undefined) return wish;
+  if (wish.outcome) return wish;
   const slot = slotOf(site, wish.key);
   const holder = atSlot(content, site, slot);
   if (holder) wish.outcome = { kind: "held", instance: holder };
@@ -116,9 +116,8 @@ export const isReadable = ({ instances }: Content): boolean => instances.some(({
 
 /** What would have to be restored, where all instances are archived. */
 export function unreadable({ instances }: Content): { code: string; reason: string } {
-  const [best] = [...instances].sort(byPriority);
-  const at = best ? `${address(best.site.name, best.key)}: ` : "";
-  return { code: "archived", reason: `no copy of it can be read now. ${at}${best?.archived ?? ""}` };
+  const { site, key, archived } = [...instances].sort(byPriority)[0]!;
+  return { code: "archived", reason: `no copy of it can be read now. ${address(site.name, key)}: ${archived}` };
 }
 
 export const fullMark = (content: Content, site: Site): string => `${content.sha256} ${site.order}`;
@@ -151,19 +150,20 @@ function nameTarget(wish: Wish, context: Context): void {
 /** A requirement that does not hold, with the locations that could help, best first (S5). */
 export interface Shortfall {
   content: Content;
-  author: Author;
+  author: Requiring;
   candidates: Site[];
 }
 
 /** Requirements of a content that would not hold even if every wish came true and nothing went. */
 export function shortfalls(content: Content, context: Context): Shortfall[] {
-  return content.needs.flatMap((index) => {
-    const author = context.authors.needs[index];
-    if (!author?.need) return [];
-    if (missingCopies(content, author, placesWithWishes(content, context)) === undefined) return [];
-    return [{ content, author, candidates: eligible(content, context) }];
-  });
+  return needsOf(content, context)
+    .filter((author) => missingCopies(author, placesWithWishes(content, context)))
+    .map((author) => ({ content, author, candidates: eligible(content, context) }));
 }
+
+/** The requirements that hold for a content. */
+export const needsOf = (content: Content, { authors }: Context): Requiring[] =>
+  content.needs.map((index) => authors.needs[index]!);
 
 export interface Place {
   site: Site;
@@ -188,13 +188,7 @@ export const newPlace = (site: Site): Place => ({
 });
 
 /** What is missing: a copy in a domain that has none, any further copy, or nothing. */
-export function missingCopies(
-  _content: Content,
-  author: Author,
-  places: readonly Place[],
-): "domain" | "copy" | undefined {
-  const need = author.need;
-  if (!need) return undefined;
+export function missingCopies({ need }: Requiring, places: readonly Place[]): "domain" | "copy" | undefined {
   if (countDomains(places) < need.domains) return "domain";
   return countCopies(places) < need.copies ? "copy" : undefined;
 }
@@ -211,7 +205,7 @@ export function eligible(content: Content, context: Context): Site[] {
 
 /** A content-wish's names, smallest key first: the first that is free is taken (S7 details). */
 export function byTargetKey(a: Wish, b: Wish): number {
-  return compareKeys(a.key ?? "", b.key ?? "") || byRank(a, b);
+  return compareKeys(a.key, b.key) || byRank(a, b);
 }
 
 /** The order in which claimants of one key are served: rule order, location priority, key bytes. */

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Catalog } from "../src/catalog/catalog.js";
+import { type ExplainedMatch, explain } from "../src/plan/explain.js";
+import { catalogOf, configOf, NOW } from "./support/world.js";
+
+const config = configOf(`version: 1
+locations:
+  - { name: ssd, type: local, path: /a, priority: 100, layout: "{project}/{take}/**" }
+  - { name: nas, type: local, path: /b, purpose: [backup] }
+  - { name: away, type: local, path: /c, status: offline }
+  - { name: lost, type: local, path: /d }
+sets:
+  good: { any: [ { stars: ">=4" }, { tags: hero } ] }
+rules:
+  - { name: held, match: { path: "/legal/**", not: { ext: tmp } }, action: keep }
+  - { name: heroes, match: { set: good }, action: copy, destination: [nas, away], continue: true }
+  - { name: takes, match: { attr.take: ">=10", project: "film-*" }, action: copy, destination: nas }
+  - { name: named, match: { attr.take: last, type: [image/png, image/jpeg] }, action: copy, destination: nas }
+  - { name: rest, match: {}, action: copy, destination: nas }
+  - default: nas
+require:
+  - { name: two, match: { project: film-a }, copies: 2 }
+`);
+
+let catalog: Catalog;
+beforeAll(async () => {
+  catalog = await catalogOf(
+    config,
+    [
+      { location: "ssd", key: "film-a/12/x.jpg", content: "X", stars: 5, tags: "hero|night" },
+      { location: "ssd", key: "film-b/last/y.jpg", content: "Y" },
+      { location: "ssd", key: "film-b/7/z.jpg", content: "Z" },
+      { location: "ssd", key: "legal/1/u", stars: 4 },
+      { location: "away", key: "z", content: "Z" },
+    ],
+    { lost: { suspect: "its marker is missing" } },
+  );
+});
+afterAll(() => catalog.close());
+
+const about = (key: string, location = "ssd", other = config) =>
+  explain(other, catalog, { location, key }, { now: NOW });
+
+/** The verdict on a condition as a text: `+` it holds, `-` it does not, with what it saw. */
+const told = ({ text, matched, value, of }: ExplainedMatch): string =>
+  `${matched ? "+" : "-"}${text}${value === undefined ? "" : ` (${value})`}${of ? `[${of.map(told).join(" ")}]` : ""}`;
+const rules = (explained: Awaited<ReturnType<typeof about>>) =>
+  explained.rules.map(({ name, verdict }) => `${name}: ${verdict}`);
+
+describe("explain", () => {
+  it("says of every rule whether it decides, adds, came too late or does not match", async () => {
+    const explained = await about("film-a/12/x.jpg");
+    expect(rules(explained)).toEqual([
+      "held: no match",
+      "heroes: adds",
+      "takes: decides",
+      "named: no match",
+      "rest: matched but an earlier rule decides",
+      "two: holds for it",
+    ]);
+    expect(explained).toMatchObject({ decision: "takes", address: "ssd:film-a/12/x.jpg", size: 1000 });
+    expect(explained.values).toMatchObject({ project: "film-a", tags: "hero, night", stars: 5, copies: 1 });
+    expect(explained.actions.map(({ kind, to }) => `${kind} ${to?.location}`)).toEqual(["copy nas"]);
+  });
+
+  it("says of every condition whether it holds, and what it saw", async () => {
+    const { rules: all } = await about("film-a/12/x.jpg");
+    expect(all.map(({ match }) => told(match))).toEqual([
+      "-all[-path: /legal/** (film-a/12/x.jpg) +not[-ext: tmp (jpg)]]",
+      "+set good[+any[+stars: >=4 (5) +tags: hero (hero, night)]]",
+      "+all[+attr.take: >=10 (12) +project: film-* (film-a)]",
+      "-all[-attr.take: last (12) +any[-type: image/png (image/jpeg) +type: image/jpeg (image/jpeg)]]",
+      "+{} (every file)[]",
+      "+project: film-a (film-a)",
+    ]);
+  });
+
+  it("S11 shows what is not known as null, which matches nothing", async () => {
+    const { rules: all } = await about("film-b/last/y.jpg");
+    expect(told(all[2]!.match)).toBe("-all[-attr.take: >=10 (null) +project: film-* (film-b)]");
+    expect(all.at(-1)).toMatchObject({ name: "two", action: "require", matched: false, verdict: "no match" });
+  });
+
+  it("names what a file waits for, but not a location that is known to hold it", async () => {
+    expect((await about("film-a/12/x.jpg")).blocked).toMatchObject([
+      { rule: "heroes", code: "destination-offline", reason: expect.stringContaining("it waits for away") },
+    ]);
+    const all = { ...config, rules: config.rules.map((rule) => ({ ...rule, destination: ["away"] })) };
+    expect((await about("film-b/7/z.jpg", "ssd", all)).blocked).toEqual([]);
+  });
+
+  it("S1 explains a file of unknown content, which nothing is planned for", async () => {
+    const explained = await about("legal/1/u");
+    expect(explained).toMatchObject({ content: null, decision: "held", actions: [] });
+    expect(explained.values["copies"]).toBeNull();
+  });
+
+  it("names the default where no rule decides, and nothing where there is none", async () => {
+    expect(await about("film-b/7/z.jpg", "ssd", { ...config, rules: [] })).toMatchObject({ decision: "default" });
+    const { default: _, ...none } = { ...config, rules: [], require: [] };
+    expect(await about("film-b/7/z.jpg", "ssd", none)).toMatchObject({ decision: null, rules: [], actions: [] });
+  });
+
+  it.each([
+    { location: "ssd", key: "nope", code: "NOT_FOUND", says: "the catalog has no file ssd:nope" },
+    { location: "nowhere", key: "x", code: "NOT_FOUND", says: "there is no location nowhere" },
+    { location: "away", key: "z", code: "LOCATION_UNUSABLE", says: "its status is offline" },
+    { location: "lost", key: "x", code: "LOCATION_UNUSABLE", says: "its marker is missing" },
+  ])("$location:$key: $says", async ({ location, key, code, says }) => {
+    await expect(about(key, location)).rejects.toMatchObject({ code, message: expect.stringContaining(says) });
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, it } from "vitest";
+import { proveFloor } from "../src/plan/guard.js";
+import type { Content, Context } from "../src/plan/model.js";
+import type { Step } from "../src/plan/order.js";
+import { LOCATIONS, planned, run } from "./support/plan-cases.js";
+import type { Given } from "./support/world.js";
+
+const MOVE = `  - { name: m, match: { location: primary }, action: move, destination: archive }\n`;
+const DELETE = `  - { name: d, match: { path: "/tmp/**" }, action: delete }\n`;
+const many = (count: number, make: (index: number) => string[]): string[] =>
+  Array.from({ length: count }, (_, index) => make(index)).flat();
+const checks = async (world: Parameters<typeof planned>[0]) =>
+  Object.fromEntries(
+    (await planned(world)).footer.checks.map(({ name, status, problems }) => [name, { status, problems }]),
+  );
+
+describe("what a plan checks of itself", () => {
+  it("counts deletes in percent of a location from 25 on (max_delete)", async () => {
+    const files = many(25, (index) => [`primary:tmp/${index} ${index}`, `nas:${index} ${index}`]);
+    const { max_delete } = await checks({ rules: DELETE, files });
+    expect(max_delete).toEqual({
+      status: "fail",
+      problems: ["25 deletes in primary are 100.0 % of its 25 files, more than max_delete.percent: 10"],
+    });
+    const fine = await checks({
+      safety: "safety: { max_delete: { files: 500, percent: 100 } }\n",
+      rules: DELETE,
+      files,
+    });
+    expect(fine["max_delete"]).toMatchObject({ status: "pass" });
+  });
+
+  it("S12 names the first twenty actions of rules that fight, and says how many more there are", async () => {
+    const rules = `  - { name: up, match: { location: primary }, action: move, from: [primary], destination: old }
+  - { name: gone, match: { location: old }, action: delete, from: [old] }\n`;
+    const files = many(21, (index) => [`primary:${index} ${index}`, `nas:${index} ${index}`]);
+    const { converges } = await checks({ rules, files });
+    expect(converges).toMatchObject({ status: "fail" });
+    expect(converges?.problems[0]).toBe("after this plan gone would delete old:0: up and gone fight");
+    expect(converges?.problems.slice(20)).toEqual(["and 1 more"]);
+  });
+
+  it("S12 says how much the next plan can do, where this one sets names free", async () => {
+    const rules = `  - { name: m, match: { location: primary, path: "/d/**" }, action: move, destination: [archive, old] }
+  - { name: x, match: { location: archive, path: "/d" }, action: move, from: [archive], destination: nas }\n`;
+    const { converges } = await checks({ rules, files: ["primary:d/x A", "archive:d B"] });
+    expect(converges).toEqual({ status: "warn", problems: ["the next plan can do 2 actions that are blocked now"] });
+  });
+
+  it("says what does not fit and which location is over its limit already", async () => {
+    const yaml = LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], capacity: { max: 500 } }");
+    const { capacity } = await checks({
+      yaml: `${yaml}rules:\n${MOVE}`,
+      files: ["primary:a A", "primary:b B", "archive:c C"],
+    });
+    expect(capacity).toEqual({
+      status: "warn",
+      problems: ["2 files do not fit and stay where they are", "archive holds 1000 bytes, more than its limit of 500"],
+    });
+  });
+
+  it("names no limit where keep_free is written and nobody knows how much is free", async () => {
+    const yaml = LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], capacity: { keep_free: 10% } }");
+    const { footer } = await planned({ yaml: `${yaml}rules:\n${MOVE}`, files: ["primary:a A"] });
+    expect(footer.capacity.find(({ location }) => location === "archive")).toMatchObject({ after: 1000, limit: null });
+  });
+
+  it("I1 S6 finds the step that would leave too few copies, whoever planned it", () => {
+    const content = { copies: 2 } as Content;
+    const context = { config: { safety: { minCopies: 2 } } } as Context;
+    const step = (id: string, after: number, witnesses: number, required: number): Step =>
+      ({
+        content,
+        removes: {},
+        action: { id, from: { location: "nas", key: id }, copies: { after }, witnesses: Array(witnesses), required },
+      }) as unknown as Step;
+    const proven = (...steps: Step[]) => proveFloor(steps, context);
+    expect(proven(step("a1", 2, 2, 2))).toMatchObject({ check: { status: "pass" }, floor: 2 });
+    expect(proven(step("a1", 1, 2, 2)).check.problems).toEqual(["a1 would leave 1 of 2 copies of nas:a1"]);
+    expect(proven(step("a1", 2, 1, 2)).check.status).toBe("fail");
+    expect(proven(step("a1", 0, 0, 0))).toMatchObject({ check: { status: "pass" }, floor: 0 });
+  });
+});
+
+const sites = (count: number, each: (index: number) => string) =>
+  many(count, (index) => [`  - { name: s${index}, type: local, path: "/s${index}"${each(index)} }`]).join("\n");
+
+describe("many locations", () => {
+  const TWO = "\nrequire:\n  - { name: two, match: {}, copies: 2 }\n";
+  run([
+    {
+      name: "S5 a requirement tries one location after the other until one has room",
+      yaml: `version: 1\nlocations:\n${sites(16, (index) => (index % 15 === 0 ? "" : ", capacity: { max: 1 }"))}${TWO}`,
+      files: ["s0:a A"],
+      plan: ["+ s0:a -> s15:a [require]"],
+    },
+    {
+      name: "a plan holds for more than sixty of them",
+      yaml: `version: 1\nlocations:\n${sites(63, () => "")}\nrules:\n  - { name: c, match: { location: s62 }, action: copy, destination: s61 }\n  - { name: d, match: { location: s61 }, action: keep }\n`,
+      files: ["s62:a A", "s61:b B"],
+      plan: ["+ s62:a -> s61:a"],
+    },
+  ]);
+});
+
+const home = LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], domain: home }");
+const need = (text: string) => `require:\n  - { name: n, match: {}, ${text} }\n`;
+describe("S5 S6 which copy stays", () => {
+  const linked = (location: string, key: string): Given => ({ location, key, content: "A", physical: "1:1" });
+  run([
+    {
+      name: "of what may go, a requirement keeps the copy in the domain that is missing",
+      yaml: `${home}${need("domains: 2")}rules:\n  - { name: d, match: { path: "/tmp/**" }, action: delete, from: [archive, old] }\n`,
+      files: ["nas:x A", "archive:tmp/a A", "old:tmp/a A"],
+      plan: ["- archive:tmp/a", "= old:tmp/a require"],
+    },
+    {
+      name: "a requirement keeps no second name where it does not make a copy more",
+      extra: need("copies: 4"),
+      rules: `  - { name: d, match: { name: dup }, action: delete, from: [nas] }\n`,
+      files: ["primary:x A", "nas:x A", "nas:dup A", "archive:x A"],
+      plan: ["+ primary:x -> old:x [require]", "- nas:dup"],
+    },
+    {
+      name: "a hard link in another location vouches for nothing, and its copies are counted while the plan runs",
+      rules: `${DELETE}  - { name: c, match: { path: "/tmp/a" }, action: copy, destination: nas }\n`,
+      files: [
+        linked("primary", "tmp/a"),
+        linked("old", "a"),
+        { location: "archive", key: "a", content: "A", physical: "9:9" },
+      ],
+      plan: ["- primary:tmp/a"],
+    },
+  ]);
+});

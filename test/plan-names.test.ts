@@ -1,0 +1,146 @@
+import { describe } from "vitest";
+import { type Case, LOCATIONS, run } from "./support/plan-cases.js";
+
+const A8 = "559aead0";
+const A64 = "559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd";
+const into = (strategy: string, rest = "") =>
+  `  - { name: m, match: { location: [primary, old] }, action: move, from: [primary, old], destination: archive, on_conflict: ${strategy}${rest} }\n`;
+const LOOSE = `  - { name: c, match: { location: primary }, action: copy, destination: archive }\n`;
+
+describe("S9 names that on_conflict: rename finds", () => {
+  run([
+    {
+      name: "S2 what was renamed on arrival is there: nothing is transferred a second time",
+      rules: into("rename"),
+      files: ["primary:d/a.jpg A", "archive:d/a.jpg B", `archive:d/a~${A8}.jpg A`],
+      plan: [`> primary:d/a.jpg -> archive:d/a~${A8}.jpg (0)`],
+    },
+    {
+      name: "the name with the short hash is taken: it gets the full hash",
+      rules: into("rename"),
+      files: ["primary:a A", "archive:a B", `archive:a~${A8} C`],
+      plan: [`> primary:a -> archive:a~${A64}`],
+    },
+    {
+      name: "both names are taken: it is blocked and nothing is replaced",
+      rules: into("rename"),
+      files: ["primary:a A", "archive:a B", `archive:a~${A8} C`, `archive:a~${A64} D`],
+      plan: ["! primary:a conflict"],
+    },
+    {
+      name: "two names of one content may come to the name that a rename takes",
+      rules: into("rename"),
+      files: ["primary:a A", `primary:a~${A8} A`, "archive:a B"],
+      plan: [`> primary:a -> archive:a~${A8}`, `> primary:a~${A8} -> archive:a~${A8} (0)`],
+    },
+  ]);
+});
+
+describe("S9 what no strategy settles", () => {
+  run([
+    {
+      name: "rules with different strategies want one name: both are blocked",
+      rules: `  - { name: n, match: { location: primary }, action: move, destination: archive, on_conflict: newest }
+  - { name: l, match: { location: old }, action: move, destination: archive, on_conflict: largest }\n`,
+      files: ["primary:a A 9d 5", "old:a B 1d 9"],
+      plan: ["! old:a conflict", "! primary:a conflict"],
+    },
+    {
+      name: "S15 two files are in the way because their names are one name in NFC: neither is replaced",
+      rules: into("newest"),
+      files: ["primary:\u00e9 A 1d", "archive:\u00e9 B 9d", "archive:e\u0301 B 9d"],
+      plan: ["! primary:\u00e9 conflict"],
+    },
+    {
+      name: "in one plan a name can not be a file and a folder: both are blocked",
+      rules: into("rename"),
+      files: ["primary:f A", "old:f/x B"],
+      plan: ["! old:f/x conflict", "! primary:f conflict"],
+    },
+    {
+      name: "a swap is blocked, and with it the third that wants one of the names",
+      rules: `  - { name: b, match: { name: "{x,a}", path: "/s/**" }, action: move, from: [primary], destination: primary, key: "s/b", on_conflict: rename }
+  - { name: a, match: { path: "/s/b" }, action: move, from: [primary], destination: primary, key: "s/a", on_conflict: rename }\n`,
+      files: ["primary:s/x D", "primary:s/a A", "primary:s/b B"],
+      plan: ["! primary:s/b swap", "! primary:s/a swap", "! primary:s/x swap"],
+    },
+  ]);
+});
+
+const EXCLUDES = LOCATIONS.replace("purpose: [archive] }", 'purpose: [archive], exclude: ["*.tmp"] }');
+describe("S15 names that a destination can not or shall not hold", () => {
+  const copies = `rules:\n${LOOSE}`;
+  run([
+    {
+      name: "what the destination excludes would not be seen there again: blocked, under each of its names",
+      yaml: `${EXCLUDES}${copies}`,
+      files: ["primary:a.tmp A", "primary:b.tmp A", "primary:c.jpg C"],
+      plan: ["+ primary:c.jpg -> archive:c.jpg", "! primary:a.tmp excluded"],
+    },
+    {
+      name: "of two names the one that the destination can hold is taken",
+      yaml: `${EXCLUDES}${copies}`,
+      files: ["primary:a.tmp A", "primary:b.jpg A"],
+      plan: ["+ primary:b.jpg -> archive:b.jpg"],
+    },
+    {
+      name: "a key that is no path is blocked, and not made to fit",
+      rules: LOOSE,
+      files: ["primary:a//b A", "primary:c C"],
+      plan: ["+ primary:c -> archive:c", "! primary:a//b unsupported-name"],
+    },
+    {
+      name: "a template that would leave the location is blocked",
+      rules: `  - { name: c, match: {}, action: copy, destination: nas, key: "{dir}/{filename}" }\n`,
+      files: ["primary:a/../b A"],
+      plan: ["! primary:a/../b unresolved"],
+    },
+    {
+      name: "nothing is given a name that is stowage's own",
+      rules: `  - { name: c, match: {}, action: copy, destination: nas, key: "{filename}" }\n`,
+      files: ["primary:sub/.stowage-location A"],
+      plan: ["! primary:sub/.stowage-location unsupported-name"],
+    },
+    {
+      name: "two names that are one name there are one file there",
+      rules: into("manual"),
+      facts: { archive: { features: { foldsCase: true } } },
+      files: ["primary:A A", "primary:a A"],
+      plan: ["> primary:A -> archive:A", "> primary:a -> archive:A (0)"],
+    },
+  ]);
+});
+
+const NAMES = Array.from({ length: 18 }, (_, index) => `n${10 + index}`);
+describe("S7 many names and several rules", () => {
+  const cases: Case[] = [
+    {
+      name: "one copy under any name is enough, however many names there are",
+      rules: LOOSE,
+      files: [...NAMES, "\u00e9", "e\u0301"].map((name) => `primary:${name} A`).concat("archive:other A"),
+      plan: [],
+    },
+    {
+      name: "what an exact wish fails to bring arrives under another name that is free",
+      rules: `  - { name: any, match: { location: primary }, action: copy, destination: archive, continue: true }
+  - { name: exact, match: { path: "/a" }, action: move, from: [primary], destination: archive, on_conflict: skip }\n`,
+      files: ["primary:a A", "primary:b A", "primary:c A", "archive:a B"],
+      plan: ["+ primary:b -> archive:b", "= primary:a conflict"],
+    },
+    {
+      name: "two rules that want a file at one place transfer it once",
+      rules: `  - { name: c, match: {}, action: copy, destination: archive, place: key, continue: true }
+  - { name: m, match: { location: primary }, action: move, destination: archive }\n`,
+      files: ["primary:a A"],
+      plan: ["+ primary:a -> archive:a", "> primary:a -> archive:a (0)"],
+    },
+    {
+      name: "S3 a file that a rule wants at its very key stays, although another rule would take it away",
+      rules: `  - { name: c, match: { location: primary }, action: copy, destination: old, place: key }
+  - { name: m, match: { location: old }, action: move, from: [old], destination: archive }\n`,
+      files: ["primary:a A", "old:a A"],
+      plan: ["+ old:a -> archive:a", "= old:a wanted"],
+    },
+  ];
+  run(cases);
+});
