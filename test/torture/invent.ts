@@ -1,14 +1,12 @@
 import type { Action, Plan } from "../../src/plan/plan.js";
 import { SEEN } from "./bind.js";
+import { DAY, eventsOf, KEYS } from "./events.js";
 import { sha256Of } from "./ledger.js";
-import type { FaultKind } from "./model/computer.js";
 import { type Random, randomOf } from "./model/random.js";
-import type { Applier, Event, PlaceSpec, Script } from "./script.js";
+import type { Applier, PlaceSpec, Script } from "./script.js";
 
 const NAMES = ["a", "b", "c", "d"];
-const KEYS = ["x", "y", "d/x", "d/y"];
 const TEXTS = ["one", "two", "three three", "four"];
-const DAY = 86_400_000;
 
 /** A schedule that follows from its seed; its plans are made here, or are some that the real planner has made. */
 export function inventScript(seed: number, pool: readonly Planned[]): Script {
@@ -26,7 +24,7 @@ export function inventScript(seed: number, pool: readonly Planned[]): Script {
     ...{ seed, trash: random.pick([0, 0, 30 * DAY]), verify: random.chance(0.7) ? "content" : "checksum" },
     ...{ places, locations, files, plans: base.plans, appliers, events: [] },
     fine: random.chance(0.25),
-    ...(random.chance(0.3) && { gc: random.pick([0, 2 * DAY, 40 * DAY]) }),
+    ...(random.chance(0.4) && { gc: random.pick([0, 2 * DAY, 40 * DAY]) }),
   };
   if (!planned && random.chance(0.04)) merge(random, script);
   return { ...script, events: eventsOf(random, script) };
@@ -81,7 +79,7 @@ function applierOf(random: Random, index: number, plans: number): Applier {
   return {
     ...{ name: NAMES[index]!.toUpperCase(), plan, state: random.chance(0.85) ? index : 0 },
     ...{ after: random.chance(0.7) ? 0 : random.below(200), concurrency: random.pick([1, 2, 3]) },
-    skew: random.chance(0.1) ? random.pick([-50, -1, 1, 50]) * DAY : 0,
+    skew: random.chance(0.12) ? random.pick([-50, -50, -1, 1, 50]) * DAY : 0,
   };
 }
 
@@ -161,7 +159,7 @@ function actionOf(random: Random, file: File, known: readonly File[], frame: Fra
     case "delete":
       return enough(higher, needed) ? [action(file, kind, { witnesses: higher, required: needed })] : undefined;
     case "word":
-      return random.chance(0.2) ? [action(file, "delete", { required: 0 })] : undefined;
+      return random.chance(0.5) ? [action(file, "delete", { required: 0 })] : undefined;
     case "repair": {
       const from = higher[0];
       return from && [action(from, "copy", { to: { ...file }, known, reason: "repair" })];
@@ -225,67 +223,4 @@ export function planOf(locations: readonly string[], actions: Action[], minCopie
       ...{ proof: { min_copies: minCopies, floor: 1, converges: true }, digest: "" },
     },
   };
-}
-
-const FAULTS: readonly FaultKind[] = ["error", "lost answer", "full", "bad write", "bad read", "broken listing"];
-
-function eventsOf(random: Random, script: Script): Event[] {
-  const length = 30 + 70 * script.appliers.length;
-  return Array.from({ length: random.below(6) }, () => {
-    // Some of it happened before anybody starts: the plans are stale then.
-    const at = random.chance(0.2) ? 0 : random.below(length);
-    return { at, ...eventOf(random, script) } as Event;
-  });
-}
-
-/** Mostly something that a plan is about: elsewhere little can go wrong. */
-function aimOf(random: Random, script: Script): { place: string; key: string } {
-  const applier = random.pick(script.appliers);
-  const actions = script.plans[applier.plan]?.actions ?? [];
-  if (actions.length === 0 || random.chance(0.2))
-    return { place: random.pick(script.places).name, key: random.pick(KEYS) };
-  const { from, to, witnesses } = random.pick(actions);
-  const { location, key } = random.pick([from, ...(to ? [to, to] : []), ...witnesses]);
-  return { place: script.locations.find(({ name }) => name === location)?.place ?? location, key };
-}
-
-function callAt(random: Random, script: Script, place: string): string {
-  const bucket = script.places.some(({ name, kind }) => name === place && kind === "bucket");
-  return random.pick(
-    bucket ? ["put", "put", "remove", "remove", "head", "read"] : ["link", "rename", "unlink", "fsync", "read"],
-  );
-}
-
-function eventOf(random: Random, script: Script): Record<string, unknown> {
-  const { place, key } = aimOf(random, script);
-  const call = callAt(random, script, place);
-  const applier = random.pick(script.appliers).name;
-  const other = random.pick(script.places.filter((each) => each.with !== undefined || each.name === place)).name;
-  const times = random.pick([1, 1, 2, 8]);
-  const kinds: (() => Record<string, unknown>)[] = [
-    () => ({ kind: "write", place, key, text: `new ${random.below(100)}`, inPlace: random.chance(0.5) }),
-    () => ({
-      kind: "write",
-      place,
-      key,
-      text: script.files.length > 0 ? random.pick(script.files).text : "z",
-      inPlace: false,
-    }),
-    () => ({ kind: "delete", place, key }),
-    () => ({ kind: "delete", place, key }),
-    () => ({ kind: "link", place, key, to: other, as: random.pick(KEYS) }),
-    () => ({ kind: "rot", place, key }),
-    () => ({ kind: "crash", applier }),
-    () => ({ kind: "crash", applier }),
-    () => ({ kind: "pause", applier, steps: 20 + random.below(200) }),
-    () => ({ kind: "clock", applier, ms: random.pick([-40, -1, 1, 40]) * DAY }),
-    () => ({ kind: "power" }),
-    () => ({ kind: "power" }),
-    () => ({ kind: "unmount", place, steps: 1 + random.below(60) }),
-    () => ({ kind: "fault", place, fault: random.pick(FAULTS), times }),
-    () => ({ kind: "fault", place, fault: "error", times, call }),
-    () => ({ kind: "fault", place, fault: "lost answer", times: random.pick([1, 1, 2]), call }),
-    () => ({ kind: "list", place, broken: random.chance(0.5) }),
-  ];
-  return random.pick(kinds)();
 }

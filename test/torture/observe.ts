@@ -1,8 +1,8 @@
 import type { Backend } from "../../src/backend/backend.js";
 import type { ObjectStore } from "../../src/backend/store.js";
 import { addressOf, factsOf, type Ledger, type Removal, sha256Of, violate } from "./ledger.js";
-import { isDue } from "./model/computer.js";
-import { note, stage } from "./model/stage.js";
+import { HOLD, isDue } from "./model/computer.js";
+import { note, stage, turn } from "./model/stage.js";
 import { judgePurge, judgeRemoval } from "./oracle.js";
 import { type Bucket, copiesIn, isLive, objectReading, type Place, textOf } from "./place.js";
 import type { Trash } from "./watch.js";
@@ -72,6 +72,10 @@ export function reached(ledger: Ledger, bucket: Bucket, store: ObjectStore): Obj
     // Of a removal that is asked for again, nothing to be found is what was wanted.
     async remove(name, token) {
       let attempt = 0;
+      if (stage.current && isLive(name) && isDue(place, "hold", "remove")) {
+        stage.current.pausedUntil = stage.step + HOLD;
+        await turn("hold");
+      }
       await again("remove", async () => {
         attempt += 1;
         await store.remove(name, token).catch((error: unknown) => {

@@ -34,10 +34,8 @@ export function judgeRemoval(ledger: Ledger, doomed: Doomed, removal: Removal | 
   if (!action) return;
   const facts = factsOf(ledger);
   if (`sha256:${sha256Of(doomed.text)}` !== action.content) {
-    const excused = ledger.losses.some(
-      (loss) => loss.by === "rot" && loss.step >= facts.since && addressOf(loss.place, loss.key) === where,
-    );
-    if (!excused) violate(ledger, "I4", `${where} goes, but holds ${shown(doomed.text)}`);
+    if (!isUnseen(ledger, facts, doomed, removal))
+      violate(ledger, "I4", `${where} goes, but holds ${shown(doomed.text)}`);
     return;
   }
   if (action.kind === "delete" && action.required === 0) ledger.givenUp.add(doomed.text);
@@ -50,6 +48,16 @@ export function judgeRemoval(ledger: Ledger, doomed: Doomed, removal: Removal | 
     ledger.taken.push({ text: doomed.text, place: doomed.place, key: doomed.key, step: stage.step, by: stage.current });
   // What nobody has after that was the owner's word, or went too late to be seen.
   queueMicrotask(() => forgive(ledger, doomed.text));
+}
+
+/** Its bytes changed after the last look at them; where it has other names, under any of these. */
+function isUnseen(ledger: Ledger, facts: Facts, doomed: Doomed, { action, lastLook }: Removal): boolean {
+  return ledger.losses.some((loss) => {
+    const rot = loss.by === "rot";
+    if (loss.step < (rot ? facts.since : (lastLook ?? Number.POSITIVE_INFINITY))) return false;
+    if (loss.place === doomed.place && loss.key === doomed.key) return true;
+    return `sha256:${sha256Of(loss.text)}` === action?.content && (!rot || ledger.rotten.has(doomed.text));
+  });
 }
 
 function countOthers(ledger: Ledger, facts: Facts, doomed: Doomed, removal: Removal): void {

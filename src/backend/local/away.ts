@@ -67,7 +67,8 @@ export async function confirmed(disk: Disk, { folder }: Away): Promise<void> {
     // The answer may have been lost and the rename done all the same (I6).
     if (!(await look(folder.then))) throw error;
   });
-  await syncDirectory(dirname(folder.then));
+  // Where a loss of power undoes that, the file gets its name back.
+  await syncDirectory(dirname(folder.then)).catch(() => undefined);
 }
 
 /** What was confirmed and can not be unlinked lies in the trash like all else, under its key. */

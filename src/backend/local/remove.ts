@@ -19,7 +19,9 @@ import { changed, notRegular } from "./read.js";
 export async function removeFile(disk: Disk, key: string, options: RemoveOptions): Promise<void> {
   const path = pathOf(disk, key);
   const verified = await requireVersion(disk, key, path, options.version);
-  const away = await secure(disk, key, path, verified, options);
+  const away = await secure(disk, key, path, verified, options).catch((error: unknown) => {
+    throw failure(disk, key, error);
+  });
   try {
     await requireSame(disk, key, away.path, verified);
     await syncParents(disk, away.path);

@@ -18,7 +18,10 @@ export interface Fault {
   call?: string;
 }
 
-export type FaultKind = "error" | "lost answer" | "full" | "bad write" | "bad read" | "broken listing";
+export type FaultKind = "error" | "lost answer" | "full" | "bad write" | "bad read" | "broken listing" | "hold";
+
+/** For how many steps a process stands still right before the call that a "hold" is about. */
+export const HOLD = 150;
 
 export const computer: Computer = { mounts: new Map(), faults: [], proved: () => undefined };
 

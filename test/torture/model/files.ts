@@ -1,4 +1,4 @@
-import { garbled, isDue } from "./computer.js";
+import { garbled, HOLD, isDue } from "./computer.js";
 import { changed, find, type Inode, nameOf, newInode, parentOf } from "./disk.js";
 import { type Handle, openHandle } from "./handle.js";
 import { type Place, placed, problem, statsOf } from "./path.js";
@@ -13,6 +13,10 @@ interface Options {
 async function call<T>(what: string, path: string, effect: (place: Place) => T): Promise<T> {
   const { private: own } = placed(path).disk;
   await (own ? alive() : turn(what));
+  if (stage.current && isDue(placed(path).disk.name, "hold", what)) {
+    stage.current.pausedUntil = stage.step + HOLD;
+    await turn(what);
+  }
   const place = placed(path);
   const { name } = place.disk;
   if (isDue(name, "error", what)) throw problem("EIO", what, path);
