@@ -1,7 +1,8 @@
-import { existsSync, linkSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, linkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { gc } from "../src/apply/gc.js";
+import { journalFile } from "../src/apply/journal.js";
 import { acquireLock } from "../src/apply/lock.js";
 import { recallProofs } from "../src/apply/proofs.js";
 import { recordRun, unrecordedRemovals } from "../src/apply/record.js";
@@ -72,6 +73,46 @@ describe("recordRun", () => {
       { at: "a:y", proof: "claim", verified: null },
       { at: "b:x", proof: "content", verified: NOW },
       { at: "b:y", proof: "claim", verified: null },
+    ]);
+    await catalog.close();
+  });
+
+  it("knows again what a journal has proven before it was damaged, tells of the damage, and asks for nothing that is known", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    const copy = await planOf(world.backends, [{ kind: "copy", from: "a:x", to: "b:x", content: "1" }]);
+    const report = await run(world, copy);
+    const id = report.run;
+    const catalog = await catalogOf(world);
+    const damaged: string[] = [];
+    const recall = () => recallProofs(world.state, catalog, (each) => void damaged.push(each));
+    await recall();
+    expect(damaged).toEqual([]);
+    await catalog.run(sql`UPDATE file_locations SET proof = 'claim', last_verified = NULL`);
+    appendFileSync(journalFile(world.state, id), "garbage\nmore\n");
+    writeFileSync(journalFile(world.state, "20250601T000000Z-ffffffff"), "");
+    await recall();
+    expect(damaged).toEqual([id]);
+    expect(await catalog.rows(sql`SELECT DISTINCT proof FROM file_locations`)).toEqual([{ proof: "content" }]);
+    await recordRun(catalog, report);
+    await catalog.run(sql`UPDATE file_locations SET proof = 'claim'`);
+    await recall();
+    expect(await catalog.rows(sql`SELECT DISTINCT proof FROM file_locations`)).toEqual([{ proof: "claim" }]);
+    await catalog.close();
+  });
+
+  it("S1: what does not hold what it claims has an unknown content from then on", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1", "b:x": "1" });
+    const catalog = await catalogOf(world);
+    await catalog.run(sql`UPDATE file_locations SET proof = 'claim' WHERE location = 'b'`);
+    const report = await run(world, await planOf(world.backends, []));
+    const disproved = [{ location: "b", key: "x" }];
+    const outcome = { present: [], removed: [], rot: [], disproved } as unknown as (typeof report.outcomes)[number];
+    await recordRun(catalog, { ...report, outcomes: [outcome] });
+    expect(
+      await catalog.rows(sql`SELECT location, proof, sha256 IS NULL AS unknown FROM file_locations ORDER BY ALL`),
+    ).toEqual([
+      { location: "a", proof: "content", unknown: false },
+      { location: "b", proof: null, unknown: true },
     ]);
     await catalog.close();
   });

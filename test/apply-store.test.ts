@@ -113,6 +113,20 @@ describe("a copy in a store that does not read back counts only when it is prove
     expect(report.present).toEqual([]);
   });
 
+  it("I4: what the store itself finds damaged when it is read back is taken away again", async () => {
+    const { outcomes, after } = await applied({
+      before: { "a:x": "1" },
+      traits: { b: {} },
+      actions: [MOVE],
+      change: (backends) => {
+        const fault = { operation: "read", lasting: true, code: "CORRUPT" } as const;
+        backends.set("b", failing(backends.get("b")!, fault));
+      },
+    });
+    expect(outcomes).toEqual(["failed READ_BACK"]);
+    expect(after).toEqual({ "a:x": "1" });
+  });
+
   it("a copy that can not be read back now is left for the next run, and its source stays", async () => {
     const { outcomes, after } = await applied({
       before: { "a:x": "1" },
@@ -454,7 +468,8 @@ describe("memory", () => {
 
 describe("what is kept of a run", () => {
   it("holds no secrets: messages lose the user, the password and the query of URLs", async () => {
-    const secret = "https://user:pa55@host/b/x?X-Amz-Signature=5ec2e7 and AccountKey=5ec2e7==;x";
+    const secret =
+      "https://user:pa55@host/b/x?X-Amz-Signature=5ec2e7 and https://user:pa55@host/y and AccountKey=5ec2e7==;x";
     const { report, state } = await applied({
       before: { "a:x": "1" },
       traits: { b: {} },
@@ -468,7 +483,7 @@ describe("what is kept of a run", () => {
       },
     });
     const kept = JSON.stringify([report, (await readJournal(state, report.run)).lines]);
-    expect(kept).toContain("https://host/b/x?…");
+    expect(kept).toContain("https://host/b/x?… and https://host/y");
     expect(kept).not.toMatch(/pa55|5ec2e7/);
   });
 });

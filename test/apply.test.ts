@@ -60,6 +60,33 @@ const cases: Case[] = [
     exit: 4,
   },
   {
+    name: "nor when the target holds a file of another size",
+    before: { "b:x": "22" },
+    actions: [{ kind: "move", from: "a:x", to: "b:x", content: "1", expect: "absent" }],
+    after: { "b:x": "22" },
+    outcomes: ["skipped NOT_FOUND"],
+    exit: 4,
+  },
+  {
+    name: "I3: does nothing for a move that names no destination",
+    before: { "a:x": "1", "b:x": "1" },
+    actions: [{ kind: "move", from: "a:x", content: "1", witnesses: ["b:x"] }],
+    after: { "a:x": "1", "b:x": "1" },
+    outcomes: ["failed PLAN_INVALID"],
+    exit: 4,
+  },
+  {
+    name: "two moves of one content wait for the copy that both need",
+    before: { "a:x": "1", "a:y": "1" },
+    actions: [
+      { kind: "copy", from: "a:x", to: "b:x", content: "1" },
+      { kind: "move", from: "a:x", to: "c:x", content: "1", depends_on: ["a1"] },
+      { kind: "move", from: "a:y", to: "c:y", content: "1", depends_on: ["a1", "a2"] },
+    ],
+    after: { "b:x": "1", "c:x": "1", "c:y": "1" },
+    outcomes: ["copied", "moved", "moved"],
+  },
+  {
     name: "takes a copy that is there already under its hash as done",
     before: { "a:x": "1", "b:x": "1" },
     actions: [{ kind: "copy", from: "a:x", to: "b:x", content: "1", expect: "absent" }],

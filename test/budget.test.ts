@@ -92,6 +92,18 @@ describe("a budget", () => {
     expect(arrived).toEqual([2, 4, 6]);
   });
 
+  it("of time that is up while the last file is copied leaves nothing undone", async () => {
+    const world = await worldOf(copies.slice(0, 1));
+    let time = 0;
+    const report = await run(world, world.plan, {
+      budget: { duration: 20, elapsed: () => time },
+      onEvent: (event) => {
+        if (event.type === "action-start") time += 30;
+      },
+    });
+    expect(report).toMatchObject({ status: "complete", exit: 0, copied: 1, remaining: 0 });
+  });
+
   it("that the next file alone goes over says so, and does not ask to be run again", async () => {
     const world = await worldOf(copies);
     const report = await run(world, world.plan, { budget: { bytes: 9 } });

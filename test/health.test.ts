@@ -37,6 +37,25 @@ describe("the marker, looked at during a run (S14)", () => {
     expect(count() - before).toBe(3);
   });
 
+  it.each([
+    { location: "there", status: "suspect", why: "it was suspect when the plan was made" },
+    { location: "there", status: "never", why: "it was never when the plan was made" },
+    { location: "away", status: "complete", why: "it is not available" },
+    { location: "stranger", status: "complete", why: "the plan does not know it" },
+  ])("$location, $status: $why", async ({ location, status, why }) => {
+    const backends = new Map(["there", "stranger"].map((name) => [name, memoryBackend(name, UUID)]));
+    const scans = ["there", "away"].map((name) => ({
+      location: name,
+      uuid: name === "there" ? UUID : "other",
+      status,
+    }));
+    const health = await checkHealth(scans as never, backends);
+    await expect(health.requireNow(location)).rejects.toMatchObject({
+      code: "LOCATION_SUSPECT",
+      message: `${location} is not touched: ${why}`,
+    });
+  });
+
   it("stops all who wait when it is another one", async () => {
     const { health, backend } = await marked();
     await backend.writeMarker("6f1c2d3e-0000-4000-8000-000000000002", { replace: true });

@@ -335,7 +335,7 @@ describe("an apply with a shared lock", () => {
 
   it("I7: that lost it removes nothing more, still copies, and says to whom it was lost", async () => {
     const world = memoryWorld(["a", "b", "hub"], before);
-    const plan = await planOf(world.backends, [MOVE, COPY]);
+    const plan = await planOf(world.backends, [MOVE, COPY, { ...COPY, kind: "move" }]);
     const hub = world.backends.get("hub")!;
     let time = 0;
     const b = world.backends.get("b")!;
@@ -353,8 +353,9 @@ describe("an apply with a shared lock", () => {
       lock: { location: "hub", steady: () => time, wall: () => time },
       concurrency: 1,
     });
-    expect(report).toMatchObject({ status: "incomplete", skipped: 1, copied: 1, moved: 0 });
-    expect(report.outcomes[0]).toMatchObject({ code: "LOCK_LOST", message: expect.stringContaining("run other") });
+    expect(report).toMatchObject({ status: "incomplete", skipped: 2, copied: 1, moved: 0 });
+    for (const outcome of [report.outcomes[0], report.outcomes[2]])
+      expect(outcome).toMatchObject({ code: "LOCK_LOST", message: expect.stringContaining("run other") });
     expect(contentsOf(world.backends)).toEqual({ ...before, "b:x": "1", "b:y": "2" });
     expect(await sharedHolder(hub)).toMatchObject({ run: "other" });
   });

@@ -2,7 +2,7 @@ import type { Entry } from "../backend/backend.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Ref } from "../plan/plan.js";
 import { at, readHash, remember } from "./observe.js";
-import { redacted } from "./redact.js";
+import { whyOf } from "./redact.js";
 import { addressOf, backendOf, type Task } from "./run.js";
 
 /**
@@ -68,8 +68,7 @@ async function takeAway(task: Task, { location, key }: Ref, published: Entry, sh
     const confirm = () => run.health.requireNow(location);
     await backendOf(run, location).remove(key, { version, run: run.id, trash: false, confirm });
   } catch (error) {
-    const why = { code: codeOf(error) ?? "ERROR", message: redacted(messageOf(error)) };
-    await run.journal.commit({ type: "kept", at: run.now(), ...line, ...why });
+    await run.journal.commit({ type: "kept", at: run.now(), ...line, ...whyOf(error) });
     return error;
   }
   await run.journal.commit({ type: "removed", at: run.now(), ...line });

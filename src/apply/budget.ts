@@ -35,11 +35,7 @@ export interface Budget {
  * `done` are actions that earlier runs of the plan have done: they are only looked at again and take nothing of `actions`, so that
  * a plan that is applied in pieces comes to its end.
  */
-export function openBudget(
-  options: BudgetOptions,
-  done: ReadonlySet<string> = new Set(),
-  onOver: (limit: Limit) => void = () => undefined,
-): Budget {
+export function openBudget(options: BudgetOptions, done: ReadonlySet<string>, onOver: (limit: Limit) => void): Budget {
   const { bytes = Infinity, actions = Infinity, duration = Infinity } = options;
   const began = performance.now();
   const elapsed = options.elapsed ?? (() => performance.now() - began);
@@ -66,7 +62,7 @@ export function openBudget(
       return "go";
     },
     ended({ id }, transferred) {
-      reserved -= running.get(id) ?? 0;
+      reserved -= running.get(id)!;
       running.delete(id);
       used += transferred;
     },

@@ -1,9 +1,9 @@
-import { assertNever, codeOf, messageOf, StowageError } from "../lib/error.js";
+import { codeOf, StowageError } from "../lib/error.js";
 import type { Action, Target } from "../plan/plan.js";
 import type { Outcome, OutcomeKind } from "./events.js";
 import { assertInvariant } from "./invariant.js";
 import { at, expected, holdsContent, noteRot, source } from "./observe.js";
-import { redacted } from "./redact.js";
+import { whyOf } from "./redact.js";
 import { removeInstance } from "./removal.js";
 import { repair } from "./repair.js";
 import { backendOf, type Run, sha256Of, type Task } from "./run.js";
@@ -32,9 +32,9 @@ export async function execute(run: Run, action: Action): Promise<Outcome> {
     outcome.outcome = await perform(task);
   } catch (error) {
     if (codeOf(error) === "JOURNAL_FAILED") throw error;
-    outcome.code = codeOf(error) ?? "ERROR";
-    outcome.message = redacted(messageOf(error));
-    outcome.outcome = SKIPS.has(outcome.code) ? "skipped" : "failed";
+    const why = whyOf(error);
+    Object.assign(outcome, why);
+    outcome.outcome = SKIPS.has(why.code) ? "skipped" : "failed";
   }
   return outcome;
 }
@@ -69,8 +69,6 @@ async function perform(task: Task): Promise<OutcomeKind> {
       await run.health.require(action.from.location);
       await verify(task);
       return "verified";
-    default:
-      return assertNever(action.kind);
   }
 }
 

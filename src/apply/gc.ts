@@ -1,9 +1,9 @@
 import type { Backend, Leftover } from "../backend/backend.js";
-import { codeOf, messageOf, StowageError } from "../lib/error.js";
+import { codeOf, StowageError } from "../lib/error.js";
 import { printable } from "../lib/key.js";
 import { runIds } from "./journal-read.js";
 import { acquireLock } from "./lock.js";
-import { redacted } from "./redact.js";
+import { whyOf } from "./redact.js";
 
 export interface GcOptions {
   /** Absolute path of the state directory. */
@@ -60,8 +60,7 @@ async function sweep(
 ): Promise<void> {
   const kept = { location, files: 0, bytes: 0 };
   const problem = (error: unknown): void => {
-    const code = codeOf(error) ?? "ERROR";
-    report.problems.push({ location, code, message: redacted(messageOf(error, location)) });
+    report.problems.push({ location, ...whyOf(error, location) });
   };
   const back = restorer(backend, options);
   /** The store that does not let go of one thing in its trash does not let go of the next either. */

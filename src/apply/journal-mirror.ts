@@ -132,7 +132,7 @@ async function piecesOf(shelf: Shelf, run: string): Promise<{ name: string; offs
   return pieces.sort((a, b) => a.offset - b.offset);
 }
 
-const offsetOf = (name: string): number => Number(/\/(\d{15})\.ndjson$/.exec(name)?.[1] ?? Number.NaN);
+const offsetOf = (name: string): number => Number(/\/(\d{15})\.ndjson$/.exec(name)?.[1]);
 
 /** The journals whose copies lie in a location. @throws as `shelfOf` does */
 export async function mirroredJournals(backend: Backend): Promise<JournalSource> {

@@ -39,7 +39,7 @@ export async function verifyJournals(from: string | JournalSource, only?: string
   }
   const [oldest = ""] = all;
   const gone = [...known].filter(([run]) => !all.includes(run) && run > oldest && only === undefined);
-  return { runs, missing: gone.map(([run, [first]]) => ({ run, known_by: first?.by ?? "" })) };
+  return { runs, missing: gone.map(([run, [first]]) => ({ run, known_by: first!.by })) };
 }
 
 interface Known {

@@ -27,7 +27,7 @@ export function keepLease(
   location: string,
   register: Register,
   { note, token, taken }: { note: SharedNote; token: string; taken: Moment },
-  { steady = () => performance.now(), wall = Date.now }: Clocks = {},
+  { steady, wall }: Required<Clocks>,
 ): Lease {
   const { ttl, fence, nonce } = note;
   const moment = (): Moment => ({ steady: steady(), wall: wall() });

@@ -52,9 +52,8 @@ function parse(text: string): Standing["note"] {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
   if (typeof value !== "object" || value === null) return undefined;
   const note = value as Record<string, unknown>;

@@ -4,7 +4,7 @@ import type { Ref, Witness } from "../plan/plan.js";
 import type { ProofKind } from "./events.js";
 import { assertInvariant } from "./invariant.js";
 import { at, holdsContent, isProven, noteRot, relinkedKey, source } from "./observe.js";
-import { redacted } from "./redact.js";
+import { whyOf } from "./redact.js";
 import { addressOf, backendOf, type Task } from "./run.js";
 
 /** Another copy of the content, proven in this run as `safety.verify` asks. */
@@ -164,8 +164,7 @@ async function carryOut(task: Task, entry: Entry, vouchers: Vouchers, trash: boo
     const confirm = () => confirmVouchers(task, entry, vouchers);
     await backendOf(run, location).remove(key, { version, run: run.id, trash, confirm });
   } catch (error) {
-    const why = { code: codeOf(error) ?? "ERROR", message: redacted(messageOf(error)) };
-    await run.journal.commit({ type: "kept", at: run.now(), ...line, ...why });
+    await run.journal.commit({ type: "kept", at: run.now(), ...line, ...whyOf(error) });
     throw error;
   }
   run.proven.delete(addressOf(action.from));

@@ -98,12 +98,12 @@ function openOrder(actions: readonly Action[]) {
   }
   return {
     initial: actions.filter(({ id }) => waiting.get(id) === 0),
-    unmet: ({ id }: Action): string[] => unmet.get(id) ?? [],
+    unmet: ({ id }: Action): string[] => unmet.get(id)!,
     /** The actions that can be started now because this one has ended. */
     finish(action: Action, succeeded: boolean): Action[] {
       return (dependants.get(action.id) ?? []).filter((dependant) => {
-        if (!succeeded) unmet.get(dependant.id)?.push(action.id);
-        const count = (waiting.get(dependant.id) ?? 1) - 1;
+        if (!succeeded) unmet.get(dependant.id)!.push(action.id);
+        const count = waiting.get(dependant.id)! - 1;
         waiting.set(dependant.id, count);
         return count === 0;
       });

@@ -30,7 +30,7 @@ export async function shareLock(
       hint: "Set it to `status: active`, or name another location in `settings.lock`.",
     });
   }
-  const uuid = header.scans.find((scan) => scan.location === location)?.uuid ?? undefined;
+  const uuid = uuidOf(header, location);
   return await acquireSharedLock(backend, {
     ...clocks,
     ...{ run, uuid, signal },
@@ -47,7 +47,7 @@ export function shareJournal(
 ): Mirror | undefined {
   if (!mirror) return undefined;
   const { location, ...more } = mirror;
-  const uuid = header.scans.find((scan) => scan.location === location)?.uuid ?? undefined;
+  const uuid = uuidOf(header, location);
   const onProblem = (why: string) =>
     onEvent?.({
       type: "warning",
@@ -56,3 +56,6 @@ export function shareJournal(
     });
   return openMirror(backends.get(location), { ...more, state, run, uuid, onProblem });
 }
+
+const uuidOf = ({ scans }: Plan["header"], location: string): string | undefined =>
+  scans.find((scan) => scan.location === location)?.uuid ?? undefined;

@@ -36,7 +36,7 @@ export function sourcesOf({ run, action, closed }: Task, target: Ref): CopySourc
         ...(version !== null && { version }),
       }),
     )
-    .sort((a, b) => (priority.get(b.location) ?? 0) - (priority.get(a.location) ?? 0));
+    .sort((a, b) => priority.get(b.location)! - priority.get(a.location)!);
   const answers = ({ location }: CopySource): number => (run.gate.standing(location).is === "free" ? 0 : 1);
   return [{ ...action.from, planned: true }, ...others]
     .filter(({ location }) => !closed.has(location))

@@ -131,7 +131,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
     const published = await backendOf(run, target.location).write(target.key, {
       sha256,
       size: action.size,
-      mtime: task.mtime ?? from.mtime,
+      mtime: task.mtime!,
       run: run.id,
       isOver: (earlier) => run.over.has(earlier),
       signal: run.abort,
