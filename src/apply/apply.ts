@@ -22,7 +22,7 @@ import { perform } from "./perform.js";
 import { restoreNewest } from "./recover.js";
 import { redacted } from "./redact.js";
 import { addressOf, exclusively, type Relinked, type Run, sha256Of } from "./run.js";
-import { damagedJournal, shareJournal, shareLock } from "./share.js";
+import { damagedJournal, leftLock, shareJournal, shareLock } from "./share.js";
 import { summarize } from "./summary.js";
 
 export interface ApplyOptions {
@@ -80,7 +80,8 @@ export async function apply(
       await lease?.release();
     }
   } finally {
-    await lock.release();
+    // What was done is done: whoever comes next takes the lock over.
+    await lock.release().catch((error: unknown) => options.onEvent?.(leftLock(error)));
   }
 }
 

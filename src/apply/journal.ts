@@ -91,18 +91,20 @@ export function chained(line: JournalLine, prev: string | null): { text: string;
 
 /** Creates the journal of a run with its header, durably. @throws `JOURNAL_FAILED` when the state directory can not hold it */
 export async function openJournal(state: string, header: JournalHeader): Promise<Journal> {
-  let handle: FileHandle;
+  let handle: FileHandle | undefined;
   try {
     await mkdir(journalDirectory(state), { recursive: true });
     handle = await open(journalFile(state, header.run), "wx", 0o644);
     const directory = await open(journalDirectory(state), "r");
     await directory.sync().finally(() => directory.close());
+    const journal = writer(state, handle);
+    await journal.commit(header);
+    return journal;
   } catch (error) {
-    throw journalFailed(state, error);
+    // Why it can not be written is told; that it can not be closed either says no more.
+    await handle?.close().catch(() => undefined);
+    throw error instanceof StowageError ? error : journalFailed(state, error);
   }
-  const journal = writer(state, handle);
-  await journal.commit(header);
-  return journal;
 }
 
 function writer(state: string, handle: FileHandle): Journal {
@@ -155,7 +157,9 @@ function writer(state: string, handle: FileHandle): Journal {
       try {
         await flush();
       } finally {
-        await handle.close();
+        await handle.close().catch((error: unknown) => {
+          throw journalFailed(state, error);
+        });
       }
     },
   };

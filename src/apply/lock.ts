@@ -27,18 +27,24 @@ const takeoverFile = (state: string, nonce: string): string => join(state, `lock
  * @throws `LOCKED` (exit 7)
  */
 export async function acquireLock(state: string, now: number): Promise<Lock> {
-  await mkdir(state, { recursive: true }).catch((error: unknown) => {
-    throw stateUnusable(state, error);
-  });
   const own: Note = { ...myself(), since: now };
+  try {
+    await mkdir(state, { recursive: true });
+    await take(state, own);
+  } catch (error) {
+    throw stateUnusable(state, error);
+  }
+  return { release: () => releaseLock(state, own.nonce) };
+}
+
+async function take(state: string, own: Note): Promise<void> {
   if (!(await create(state, lockFile(state), own))) {
     const holder = await lockHolder(state);
     if (holder && holder.alive !== false) throw locked(holder);
     if (holder) await clearStale(state, lockFile(state), holder, own);
     if (!(await create(state, lockFile(state), own))) throw locked(await lockHolder(state));
   }
-  await sweepTakeovers(state);
-  return { release: () => releaseLock(state, own.nonce) };
+  await sweep(state);
 }
 
 /** Who holds the lock now, if anybody. */
@@ -65,7 +71,14 @@ export async function unlock(state: string, options: { force?: boolean } = {}): 
 }
 
 async function releaseLock(state: string, nonce: string): Promise<void> {
-  if ((await readNote(lockFile(state)))?.nonce === nonce) await unlinkIfThere(lockFile(state));
+  try {
+    if ((await readNote(lockFile(state)))?.nonce === nonce) await unlinkIfThere(lockFile(state));
+  } catch (error) {
+    throw new StowageError("LOCK_LEFT", `the lock in ${state} could not be given back: ${messageOf(error)}`, {
+      hint: "The next run takes it over when this process is gone.",
+      cause: error,
+    });
+  }
 }
 
 /**
@@ -85,30 +98,44 @@ async function clearStale(state: string, file: string, holder: Note, own: Note):
   await unlinkIfThere(takeover);
 }
 
-/** The takeovers of locks that are gone. */
-async function sweepTakeovers(state: string): Promise<void> {
-  for (const name of await readdir(state)) {
-    if (name.startsWith("lock.takeover.")) await unlinkIfThere(join(state, name));
+/** The takeovers of locks that are gone, and the drafts of processes that died: one that lives writes its draft again. */
+async function sweep(state: string): Promise<void> {
+  try {
+    for (const name of await readdir(state)) {
+      if (/^lock\.(takeover|draft)\./.test(name)) await unlinkIfThere(join(state, name));
+    }
+  } catch {
+    // The lock is ours all the same; the next one sweeps.
   }
 }
 
 /** False when the file exists. The note is complete from the first moment: it is written elsewhere and linked. */
 async function create(state: string, file: string, note: Note): Promise<boolean> {
   const draft = join(state, `lock.draft.${note.nonce}`);
-  try {
-    const handle = await open(draft, "w", 0o644);
+  for (let attempt = 1; ; attempt++) {
     try {
-      await handle.writeFile(`${JSON.stringify(note)}\n`);
-      // A note that a loss of power has cut could not be told from one that is in force.
-      await handle.sync();
+      await writeDraft(draft, note);
+      return await linkOrCreate(draft, file, note);
+    } catch (error) {
+      // Somebody took the lock meanwhile, and swept.
+      if (codeOf(error) !== "ENOENT" || attempt === STUBBORN) throw error;
     } finally {
-      await handle.close();
+      // One that stays is swept by the next.
+      await unlink(draft).catch(() => undefined);
     }
-    return await linkOrCreate(draft, file, note);
-  } catch (error) {
-    throw stateUnusable(state, error);
+  }
+}
+
+const STUBBORN = 5;
+
+async function writeDraft(draft: string, note: Note): Promise<void> {
+  const handle = await open(draft, "w", 0o644);
+  try {
+    await handle.writeFile(`${JSON.stringify(note)}\n`);
+    // A note that a loss of power has cut could not be told from one that is in force.
+    await handle.sync();
   } finally {
-    await unlinkIfThere(draft);
+    await handle.close();
   }
 }
 
@@ -117,7 +144,9 @@ async function linkOrCreate(draft: string, file: string, note: Note): Promise<bo
     await link(draft, file);
     return true;
   } catch (error) {
-    if (codeOf(error) === "EEXIST") return (await readNote(file))?.nonce === note.nonce;
+    // The answer may have been lost and the link made all the same (I6): what it says decides.
+    if ((await readNote(file))?.nonce === note.nonce) return true;
+    if (codeOf(error) === "EEXIST") return false;
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(codeOf(error) ?? "")) throw error;
   }
   try {
@@ -170,7 +199,7 @@ function locked(holder: LockHolder | undefined): StowageError {
 const stateUnusable = (state: string, cause: unknown): StowageError =>
   cause instanceof StowageError
     ? cause
-    : new StowageError("STATE_UNUSABLE", `the state directory ${state} can not be written: ${messageOf(cause)}`, {
+    : new StowageError("STATE_UNUSABLE", `the state directory ${state} can not be used: ${messageOf(cause)}`, {
         hint: "Make room or fix its permissions; nothing was done.",
         cause,
       });

@@ -1,5 +1,5 @@
 import type { Backend } from "../backend/backend.js";
-import { StowageError } from "../lib/error.js";
+import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Plan } from "../plan/plan.js";
 import type { ApplyOptions } from "./apply.js";
 import type { ApplyEvent } from "./events.js";
@@ -13,6 +13,12 @@ export const damagedJournal = (run: string, { line, reason }: Damage): ApplyEven
   type: "warning",
   code: "JOURNAL_DAMAGED",
   message: `${damageText(run, line, reason)}; the plan is applied all the same, because each file is looked at first`,
+});
+
+export const leftLock = (error: unknown): ApplyEvent => ({
+  type: "warning",
+  code: codeOf(error) ?? "LOCK_LEFT",
+  message: messageOf(error),
 });
 
 /** Undefined where no lock is shared. @throws as `acquireSharedLock` does */

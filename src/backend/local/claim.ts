@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import { open, readdir, readFile, unlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, open, readdir, readFile, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { TEMPORARY } from "../marker.js";
 import { isAlive, myself, type Process } from "../process.js";
-import { look, makeParents } from "./directories.js";
+import { look, makeParents, syncDirectory } from "./directories.js";
 import type { Disk } from "./disk.js";
 import { taken } from "./read.js";
 
@@ -31,27 +31,60 @@ const SUFFIX = ".claim";
 /** Without `reserved` the process died right after creating the file, or before. */
 const RIGHT_AFTER = 2_000_000_000n;
 
-/** @throws `PRECONDITION` when the name is taken by anything but the claim of a process that died */
-export async function reserve(disk: Disk, key: string, final: string): Promise<Claim> {
-  const note: Note = { key, process: myself() };
-  const file = join(disk.root, TEMPORARY, `${randomBytes(8).toString("hex")}${SUFFIX}`);
+/**
+ * `run` becomes part of the note's name, so that what is left of it is known to be over when the run is.
+ * @throws `PRECONDITION` when the name is taken by anything but the claim of a process that died
+ */
+export async function reserve(disk: Disk, key: string, final: string, run: string): Promise<Claim> {
+  const file = join(disk.root, TEMPORARY, `${run}.${randomBytes(8).toString("hex")}${SUFFIX}`);
   await makeParents(disk, file);
-  await create(file, JSON.stringify(note));
-  const others = async () => (await notesAbout(disk, key)).filter((other) => other.file !== file);
-  // What the dead noted is settled by this claim, whichever way it ends.
-  const notes = [file, ...(await others()).filter(({ dead }) => dead).map((other) => other.file)];
+  const handle = await open(file, CREATE, 0o666);
   try {
+    return await reserveNoting(disk, key, final, { file, handle });
+  } finally {
+    // What it says is durable by now.
+    await handle.close().catch(() => undefined);
+  }
+}
+
+const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+
+async function reserveNoting(
+  disk: Disk,
+  key: string,
+  final: string,
+  { file, handle }: { file: string; handle: FileHandle },
+): Promise<Claim> {
+  const others = async () => (await notesAbout(disk, key)).filter((other) => other.file !== file);
+  const note: Note = { key, process: myself() };
+  let tried = false;
+  let made: BigIntStats | undefined;
+  try {
+    await write(handle, note);
+    // The name must not outlast the note: after a loss of power nobody could tell whose empty file it is.
+    await syncDirectory(dirname(file));
+    // What the dead noted is settled by this claim, whichever way it ends.
+    const notes = [file, ...(await others()).filter(({ dead }) => dead).map((other) => other.file)];
     await disk.step("reserve");
-    const { ino, ctimeNs } = await create(final, "");
+    tried = true;
+    made = await createEmpty(final);
     await disk.step("created");
-    await writeFile(file, JSON.stringify({ ...note, reserved: { ino: String(ino), ctime: String(ctimeNs) } }));
-    return { notes, file: { ino, ctimeNs } };
+    await write(handle, { ...note, reserved: { ino: String(made.ino), ctime: String(made.ctimeNs) } });
+    return { notes, file: made };
   } catch (error) {
-    const left = codeOf(error) === "EEXIST" ? await leftReservation(disk, key, await look(final)) : undefined;
-    // Of those who write their note and then look for others, at most one finds nobody alive.
-    if (left && (await others()).every(({ dead }) => dead)) return { notes, file: left.file };
-    await unlink(file);
-    throw codeOf(error) === "EEXIST" ? taken(disk, key, error) : error;
+    const there = await look(final);
+    const occupied = codeOf(error) === "EEXIST";
+    if (occupied) {
+      const left = await leftReservation(disk, key, there);
+      const before = await others();
+      // Of those who write their note and then look for others, at most one finds nobody alive.
+      if (left && before.every(({ dead }) => dead))
+        return { notes: [file, ...before.map((b) => b.file)], file: left.file };
+    }
+    if (made && isHeld({ notes: [], file: made }, there)) await unlink(final);
+    // An empty file may be ours, the answer lost: then the note stays, and who comes after us takes the name over.
+    if (!tried || made || !there || occupied) await unlink(file);
+    throw occupied ? taken(disk, key, error) : error;
   }
 }
 
@@ -67,15 +100,20 @@ export async function release(claim: Claim): Promise<void> {
   }
 }
 
-/** The claim of a process that died, if `there` is the empty file that it left under `key`: no object, then. */
+/**
+ * The claim of a process that died, if `there` is the empty file that it left under `key`: no object, then. `over`: one that says
+ * exactly which file it is about needs not be of a dead process.
+ */
 export async function leftReservation(
   disk: Disk,
   key: string,
   there: BigIntStats | undefined,
+  { over = false } = {},
 ): Promise<Claim | undefined> {
   if (!there?.isFile() || there.size !== 0n) return undefined;
   for (const { file, note, written, dead } of await notesAbout(disk, key)) {
-    if (dead && isReservation(note, written, there)) return { notes: [file], file: there };
+    const left = dead || (over && note.reserved !== undefined);
+    if (left && isReservation(note, written, there)) return { notes: [file], file: there };
   }
   return undefined;
 }
@@ -107,28 +145,35 @@ function isReservation({ reserved }: Note, written: BigIntStats, there: BigIntSt
   return there.ctimeNs >= written.ctimeNs && there.ctimeNs - written.ctimeNs < RIGHT_AFTER;
 }
 
-/** The key that a leftover claim is about, and whether its process is gone for sure. */
-export async function readClaim(file: string): Promise<{ key: string; dead: boolean } | undefined> {
+/** The key that a claim is about, and whether its process lives; undefined where that can not be known from here. */
+export async function readClaim(file: string): Promise<{ key: string; alive: boolean | undefined } | undefined> {
   if (!file.endsWith(SUFFIX)) return undefined;
   const note = await readNote(file);
-  return note && { key: note.key, dead: isAlive(note.process) === false };
+  return note && { key: note.key, alive: isAlive(note.process) };
 }
 
+/** The last line that is whole: a crash can only have torn what was added. */
 async function readNote(file: string): Promise<Note | undefined> {
   try {
-    return JSON.parse(await readFile(file, "utf8")) as Note;
+    const lines = (await readFile(file, "utf8")).split("\n");
+    return JSON.parse(lines.at(-2) ?? lines[0] ?? "") as Note;
   } catch {
     // Torn by the crash, or gone by now: it proves nothing.
     return undefined;
   }
 }
 
-async function create(file: string, text: string): Promise<BigIntStats> {
-  const handle = await open(file, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o666);
+async function createEmpty(file: string): Promise<BigIntStats> {
+  const handle = await open(file, CREATE, 0o666);
   try {
-    if (text) await handle.writeFile(text);
     return await handle.stat({ bigint: true });
   } finally {
     await handle.close();
   }
+}
+
+/** Durable before the next step: an empty file of a user's must never be taken for a reservation, nor the other way round. */
+async function write(handle: FileHandle, note: Note): Promise<void> {
+  await handle.writeFile(`${JSON.stringify(note)}\n`);
+  await handle.sync();
 }

@@ -54,8 +54,10 @@ async function temporaryOf(disk: Disk, name: string): Promise<Leftover | undefin
   const facts = { run: name.split(".")[0] ?? "", size: Number(found.size), since, handle };
   const key = keyWithoutRoom(name);
   if (key !== undefined) return { ...facts, kind: "trash", key, unfinished: true };
-  const dead = (await readClaim(join(disk.root, handle)))?.dead;
-  return { ...facts, kind: "temporary", key: name, ...(dead && { dead }) };
+  const claim = await readClaim(join(disk.root, handle));
+  // Its process may still need it.
+  if (claim?.alive) return undefined;
+  return { ...facts, kind: "temporary", key: name, ...(claim?.alive === false && { dead: true }) };
 }
 
 const milliseconds = (ns: bigint): number => Number(ns / 1_000_000n);
@@ -136,12 +138,12 @@ export async function purgeLeftover(disk: Disk, leftover: Leftover): Promise<voi
   }
 }
 
-/** A dead process's claim takes with it the empty file that it had reserved. */
+/** A claim takes with it the empty file that it had reserved: without it nobody could tell that one from a user's. */
 async function releaseReservation(disk: Disk, path: string): Promise<void> {
   const claim = await readClaim(path);
-  if (!claim?.dead) return;
+  if (!claim) return;
   const final = join(disk.root, claim.key);
   await refuseLinks(disk, final);
-  const left = await leftReservation(disk, claim.key, await look(final));
+  const left = await leftReservation(disk, claim.key, await look(final), { over: true });
   if (left?.notes.includes(path)) await unlink(final);
 }

@@ -1,5 +1,7 @@
 import { link, rename, unlink } from "node:fs/promises";
+import { relative } from "node:path";
 import { codeOf } from "../../lib/error.js";
+import { TRASH } from "../marker.js";
 import { isHeld, release, reserve } from "./claim.js";
 import { look, makeParents, syncAbove, syncParents } from "./directories.js";
 import type { Disk } from "./disk.js";
@@ -49,7 +51,7 @@ async function linked(disk: Disk, path: string, key: string, final: string): Pro
 /** Without hard links: takes the name with an empty file of our own, then renames over exactly that one. */
 async function renamed(disk: Disk, path: string, key: string, final: string): Promise<void> {
   const own = await look(path);
-  const claim = await reserve(disk, key, final);
+  const claim = await reserve(disk, key, final, runOf(disk, path));
   try {
     await disk.step("reserved");
     const there = await look(final);
@@ -67,4 +69,10 @@ async function renamed(disk: Disk, path: string, key: string, final: string): Pr
     }
   }
   await release(claim);
+}
+
+/** The run that a temporary, or what lies in the trash, belongs to by its name. */
+function runOf(disk: Disk, path: string): string {
+  const [own, name = ""] = relative(disk.root, path).split("/");
+  return own === TRASH ? name : (name.split(".")[0] ?? "");
 }
