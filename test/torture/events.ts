@@ -84,6 +84,8 @@ function eventOf(random: Random, script: Script): Record<string, unknown> {
     () => ({ kind: "fault", place, fault: "lost answer", times: random.pick([1, 1, 2]), call }),
     () => ({ kind: "fault", place, fault: "hold", times: 1, call }),
     () => ({ kind: "fault", place, fault: "hold", times: 1, call: bucket ? "remove" : "unlink" }),
+    () => ({ kind: "fault", place, fault: "cut", times: 1, call: "fsync", skip: random.below(12) }),
+    () => ({ kind: "fault", place, fault: "cut", times: 1, call: "fsync", skip: random.below(12) }),
     () => ({ kind: "list", place, broken: random.chance(0.5) }),
   ];
   return random.pick(kinds)();

@@ -28,6 +28,7 @@ export function happen(world: World, event: Event, running: ReadonlyMap<string, 
       computer.faults.push({
         ...{ place: diskOf(world, event.place), kind: event.fault, left: event.times },
         ...(event.call !== undefined && { call: event.call }),
+        ...(event.skip !== undefined && { skip: event.skip }),
       });
       return true;
     case "list":
@@ -108,7 +109,7 @@ function befall(event: Extract<Event, { applier: string }>, actor: Actor | undef
 }
 
 /** Everybody dies, and what was not synced may be gone. Buckets have a battery. */
-function powerLoss({ ledger, disks }: World): boolean {
+export function powerLoss({ ledger, disks }: World): boolean {
   const before = new Map(
     ledger.places.flatMap((place) => [...copiesIn(place)].map((copy) => [addressOf(place, copy.key), copy])),
   );

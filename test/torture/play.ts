@@ -1,6 +1,6 @@
 import type { Plan } from "../../src/plan/plan.js";
 import { bound } from "./bind.js";
-import { happen, remount } from "./happen.js";
+import { happen, powerLoss, remount } from "./happen.js";
 import { factsOf, type Violation } from "./ledger.js";
 import { computer } from "./model/computer.js";
 import { now } from "./model/globals.js";
@@ -34,6 +34,7 @@ export async function playScript(script: Script, product: Product, traced = fals
       applier.name,
       start(world, applier, plans, () => ended.add(applier.name), result),
     );
+  computer.cut = () => powerLoss(world);
   const events = [...script.events].sort((a, b) => a.at - b.at);
   await play(() => {
     remount(world.disks);

@@ -53,7 +53,7 @@ export type Event = { at: number } & (
   | { kind: "clock"; applier: string; ms: number }
   | { kind: "power" }
   | { kind: "unmount"; place: string; steps: number }
-  | { kind: "fault"; place: string; fault: FaultKind; times: number; call?: string }
+  | { kind: "fault"; place: string; fault: FaultKind; times: number; call?: string; skip?: number }
   | { kind: "list"; place: string; broken: boolean }
 );
 

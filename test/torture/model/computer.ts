@@ -5,6 +5,8 @@ import { stage } from "./stage.js";
 export interface Computer {
   mounts: Map<string, Disk>;
   faults: Fault[];
+  /** The power goes. */
+  cut(): void;
   /** Told of each whole reading of a file or object by the actor that runs. */
   proved(what: string): void;
 }
@@ -16,14 +18,16 @@ export interface Fault {
   left: number;
   /** Only at this call. */
   call?: string;
+  /** After so many that it fits. */
+  skip?: number;
 }
 
-export type FaultKind = "error" | "lost answer" | "full" | "bad write" | "bad read" | "broken listing" | "hold";
+export type FaultKind = "error" | "lost answer" | "full" | "bad write" | "bad read" | "broken listing" | "hold" | "cut";
 
 /** For how many steps a process stands still right before the call that a "hold" is about. */
 export const HOLD = 150;
 
-export const computer: Computer = { mounts: new Map(), faults: [], proved: () => undefined };
+export const computer: Computer = { mounts: new Map(), faults: [], cut: () => undefined, proved: () => undefined };
 
 /** True when such a fault is due there; it is used up by that. */
 export function isDue(place: string, kind: FaultKind, call = ""): boolean {
@@ -33,6 +37,10 @@ export function isDue(place: string, kind: FaultKind, call = ""): boolean {
   );
   const fault = computer.faults[index];
   if (!fault) return false;
+  if (fault.skip) {
+    fault.skip -= 1;
+    return false;
+  }
   stage.trace?.push(`     ${" ".repeat(9)} ! ${kind} at ${place}`);
   fault.left -= 1;
   if (fault.left <= 0) computer.faults.splice(index, 1);

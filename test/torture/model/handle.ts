@@ -22,6 +22,10 @@ export function openHandle(place: Place, inode: Inode) {
     await (disk.private || UNSEEN.has(what) ? alive() : turn(what));
     if (isDue(disk.name, "error", what)) throw problem("EIO", what, path);
     const result = effect();
+    if (what === "fsync" && isDue(disk.name, "cut", what)) {
+      computer.cut();
+      await alive();
+    }
     if (what === "fsync" && isDue(disk.name, "lost answer", what)) throw problem("EIO", what, path);
     return result;
   }
