@@ -14,8 +14,6 @@ export interface Script {
   floor: number;
   /** What a user writes (null: deletes), one after the other, at any time. */
   user?: [address: string, text: string | null][];
-  /** The place whose lock they take, and how often a holder may renew it. */
-  lock?: { in: string; beats: number };
   /** All of the tree when all has been applied, and once more. */
   end?: Tree;
   /** A machine that was killed starts again. */
@@ -27,8 +25,6 @@ export type Kind = "directory" | "bucket" | "versioned bucket";
 
 export interface Place {
   kind: Kind;
-  /** What stands in its lock. */
-  lock?: string;
   memory?: MemoryBackend;
   store?: MemoryStore;
 }

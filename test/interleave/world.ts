@@ -1,8 +1,6 @@
 import { execute } from "../../src/apply/execute.js";
 import { openGate } from "../../src/apply/gate.js";
 import { checkHealth } from "../../src/apply/health.js";
-import type { Lease } from "../../src/apply/lock-lease.js";
-import { acquireSharedLock } from "../../src/apply/lock-shared.js";
 import { addressOf, exclusively, type Run, sha256Of } from "../../src/apply/run.js";
 import type { Backend, StoreFeatures } from "../../src/backend/backend.js";
 import { bucketBackend } from "../../src/backend/bucket.js";
@@ -12,7 +10,7 @@ import { straight } from "../../src/testing/memory-store.js";
 import { planOf } from "../setup/apply.js";
 import { type Product, planted } from "./defects.js";
 import type { Explored } from "./explore.js";
-import { gatedDirectory, gatedRegister, gatedStore, type OnRemoval } from "./gated.js";
+import { gatedDirectory, gatedStore, type OnRemoval } from "./gated.js";
 import {
   asideIn,
   changedIn,
@@ -25,12 +23,7 @@ import {
   sharedIn,
   treeOf,
 } from "./script.js";
-import { call, clock, enter, hash, learn, type Machine, pass, quiet, sleep, stage, timeless } from "./stage.js";
-
-/** In the unit of the stage. */
-export const TTL = 4;
-/** For so long a holder is watched, and looked at once. */
-const LOOKS = 1.25 * TTL;
+import { call, enter, hash, learn, type Machine, pass, quiet, stage } from "./stage.js";
 
 const HONEST: StoreFeatures = {
   ...{ createOnly: true, createOnlyParts: true, oneWinner: true, conditionalReplace: true, conditionalRemove: true },
@@ -83,12 +76,9 @@ function backendsOf(standing: Standing, machine: Machine): Map<string, Backend> 
     const gated = gatedStore(machine, name, standing.product.store(store!), shared, gone);
     return bucketBackend(name, "", gated, straight, { allowUnconditionalDelete: false, verdicts: HONEST });
   };
-  const locked = (place: Place, { register, ...backend }: Backend): Backend => {
-    const shown = (text: string): void => {
-      place.lock = text;
-    };
+  const noted = (backend: Backend): Backend => {
     return {
-      ...{ ...backend, ...(register && { register: gatedRegister(machine, register, shown) }) },
+      ...backend,
       async remove(key, options) {
         await pass(machine, `begin to remove ${backend.location}:${key}`);
         standing.begun.set(machine, othersOf(standing, backend.location));
@@ -97,7 +87,7 @@ function backendsOf(standing: Standing, machine: Machine): Map<string, Backend> 
     };
   };
   return new Map(
-    [...standing.places].map(([name, place]) => [name, standing.product.backend(locked(place, open(name, place)))]),
+    [...standing.places].map(([name, place]) => [name, standing.product.backend(noted(open(name, place)))]),
   );
 }
 
@@ -107,7 +97,7 @@ async function begin(standing: Standing, machine: Machine): Promise<void> {
     (outcomes) => learn(machine, outcomes.join(" ")),
     (error: unknown) => {
       learn(machine, codeOf(error) ?? "");
-      if (codeOf(error) !== "LOCKED") standing.problems.push(`${machine.name} ends with ${error}`);
+      standing.problems.push(`${machine.name} ends with ${error}`);
     },
   );
   await quiet();
@@ -116,59 +106,26 @@ async function begin(standing: Standing, machine: Machine): Promise<void> {
 
 /** What `apply` does, without its own files. */
 async function applied(standing: Standing, machine: Machine, backends: Map<string, Backend>): Promise<string[]> {
-  const { script, product } = standing;
   const plan = standing.plans.get(machine.name.replace(/'+$/, ""))!;
-  const hub = script.lock && backends.get(script.lock.in);
-  const time = () => clock(machine);
-  const lease =
-    hub &&
-    (await acquireSharedLock(hub, {
-      ...{ run: machine.name, ttl: TTL, steady: product.steady(time, machine), wall: time },
-      sleep: (ms) => sleep(machine, Math.max(ms, LOOKS)),
-    }));
-  const run = await openRun(machine, plan, backends, lease && watched(standing, product.lease(lease)));
+  const run = await openRun(machine, plan, backends);
   const outcomes: string[] = [];
   for (const action of plan.actions) {
     const { outcome, code = "", message = "" } = await execute(run, action);
     if (code === "INVARIANT" || code === "ERROR") standing.problems.push(`${machine.name}: ${code} ${message}`);
     outcomes.push(outcome + code);
   }
-  await lease?.release();
   return outcomes;
 }
-
-const FENCE = /"fence":(\d+)/;
-
-/** The number that stands in the lock, and whether its holder has given it back. */
-function standingFence({ script, places }: Standing): number {
-  const place = places.get(script.lock?.in ?? "");
-  return Number(FENCE.exec(place?.lock ?? "")?.[1] ?? 0);
-}
-
-/** What `require` promises: when it returns, nobody else was given the lock since. */
-const watched = (standing: Standing, lease: Lease): Lease => ({
-  ...lease,
-  async require() {
-    await lease.require();
-    const now = standingFence(standing);
-    if (now !== lease.fence) standing.problems.push(`holder ${lease.fence} goes on while ${now} has the lock`);
-  },
-});
 
 /** The only content of a script is x. */
 const othersOf = ({ places }: Standing, location: string): number =>
   [...places].filter(([name, place]) => name !== location && objectsOf(place).some(([, text]) => text === "x")).length;
 
-async function openRun(
-  machine: Machine,
-  plan: Plan,
-  backends: ReadonlyMap<string, Backend>,
-  lease: Lease | undefined,
-): Promise<Run> {
+async function openRun(machine: Machine, plan: Plan, backends: ReadonlyMap<string, Backend>): Promise<Run> {
   const now = () => 0;
   const options = { backends, windows: new Map(), timezone: "UTC", now, patience: 0 };
   return {
-    ...{ id: machine.name, over: new Set<string>(), plan, backends, lease, now },
+    ...{ id: machine.name, over: new Set<string>(), plan, backends, now },
     journal: { append: () => undefined, commit: async () => undefined, close: async () => undefined },
     health: await checkHealth(plan.header.scans, backends),
     gate: openGate(options),
@@ -191,7 +148,7 @@ function explored(standing: Standing): Explored {
   const { script, places, problems, begun } = standing;
   return {
     key: () => {
-      const stored = [...places].map(([name, place]) => [name, ...objectsOf(place), timeless(place.lock ?? "")]);
+      const stored = [...places].map(([name, place]) => [name, ...objectsOf(place)]);
       return hash(JSON.stringify([stored, [...begun].map(([{ name }, others]) => `${name} ${others}`).sort()]));
     },
     check() {
@@ -211,12 +168,11 @@ function explored(standing: Standing): Explored {
 
 /** Each machine plans again and applies that, alone. */
 async function applyAgain(standing: Standing): Promise<void> {
-  const { lock: _, ...unlocked } = standing.script;
-  for (const [name, specs] of Object.entries(unlocked.machines)) {
+  for (const [name, specs] of Object.entries(standing.script.machines)) {
     const machine = enter(name);
     const backends = backendsOf(standing, machine);
     const plans = new Map([[name, await planOf(backends, specs, { trash: 0 })]]);
-    await applied({ ...standing, plans, script: unlocked }, machine, backends);
+    await applied({ ...standing, plans }, machine, backends);
   }
 }
 
