@@ -66,7 +66,7 @@ describe("recordRun", () => {
     await catalog.run(sql`UPDATE file_locations SET proof = 'claim', last_verified = NULL`);
     await catalog.run(sql`UPDATE file_locations SET version = 'another' WHERE location = 'b' AND key = 'y'`);
     await catalog.run(sql`UPDATE file_locations SET sha256 = ${sha256Hex("other")} WHERE location = 'a' AND key = 'y'`);
-    await recallProofs(world.state, catalog);
+    await recallProofs(world.state, catalog, () => expect.unreachable());
     const proofs = sql`SELECT location || ':' || key AS at, proof, epoch_ms(last_verified) AS verified FROM file_locations ORDER BY ALL`;
     expect(await catalog.rows(proofs)).toEqual([
       { at: "a:x", proof: "content", verified: NOW },

@@ -88,7 +88,7 @@ describe("a journal that is none", () => {
     expect(await readHeader(state, RUN)).toBeUndefined();
   });
 
-  it("is no longer line than any of ours, even when it ends", async () => {
+  it("has no line where one is longer than any of ours", async () => {
     const state = scratch();
     mkdirSync(journalDirectory(state));
     const file = journalFile(state, RUN);

@@ -180,7 +180,11 @@ describe("unlock", () => {
   it("writes nothing over a lock that was given back while it was watched", async () => {
     const place = hub();
     const lease = await acquire(place);
-    expect(await unlockShared(place.backend, { ...clocks, sleep: () => lease.release() })).toBe(true);
+    const sleep = async () => {
+      await lease.release();
+      place.next = "refused";
+    };
+    expect(await unlockShared(place.backend, { ...clocks, sleep })).toBe(true);
     expect(place.note()).toMatchObject({ free: true, fence: 1 });
   });
 

@@ -10,11 +10,7 @@ import { sourceOf } from "./journal-source.js";
  * deleted: where an object is still the very version with the very hash, and only claimed by its metadata, it is known again how that was proven.
  * Planning goes by it; before anything is removed apply proves it anew (I7).
  */
-export async function recallProofs(
-  state: string,
-  catalog: Catalog,
-  onDamage: OnDamage = () => undefined,
-): Promise<void> {
+export async function recallProofs(state: string, catalog: Catalog, onDamage: OnDamage): Promise<void> {
   const claims = await catalog.row(sql`SELECT 1 FROM file_locations WHERE proof = 'claim' LIMIT 1`);
   if (!claims) return;
   const known = new Set((await catalog.rows(sql<{ run: string }>`SELECT run FROM runs`)).map(({ run }) => run));
