@@ -228,3 +228,15 @@ it("a catalog that was killed while it was written is read again or rebuilt", as
   expect(await catalog.row(sql`SELECT count(*) AS rows FROM meta`)).toEqual({ rows: 20_001 });
   await catalog.close();
 });
+
+it.each([
+  "\ufeff",
+  "\ufeffa",
+  "\ufeff/\ufeffa",
+  "a\ufeff",
+  "\ufeff\0a",
+])("%j comes back as it was: a name without its byte order mark is the name of another file", async (key) => {
+  const catalog = await openCatalog(join(dir, "catalog.duckdb"));
+  expect(await catalog.row(sql`SELECT ${key} AS key, ${key.repeat(9)} AS long`)).toEqual({ key, long: key.repeat(9) });
+  await catalog.close();
+});

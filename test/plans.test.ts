@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { parsePlan, planText } from "../src/plan/file.js";
 import { plan } from "../src/plan/planner.js";
 import { renderPlan } from "../src/report/text.js";
 import { catalogOf, configOf, type Given, NOW, type SiteFacts } from "./support/world.js";
@@ -37,6 +38,8 @@ describe("golden plans: a configuration and instances in, the exact text a user 
       const made = await plan(config, catalog, { now: NOW, version: "0" });
       const text = renderPlan(made, { width: 80, file: "storage.yaml" });
       await expect(text).toMatchFileSnapshot(join(HERE, name, "expected.plan"));
+      // What the planner writes is what the reader takes for a plan.
+      expect(parsePlan([...planText(made)].join(""), "plan.ndjson")).toEqual(made);
     } finally {
       await catalog.close();
     }

@@ -30,6 +30,8 @@ export interface ApplyOptions {
   state: string;
   /** Digest of the configuration as it is now. */
   configDigest: string;
+  /** `safety` of the configuration: a plan that says another is refused. Not looked at where unset. */
+  safety?: Plan["header"]["safety"];
   now: () => number;
   concurrency: number;
   /** Attempts after the first, for transient errors. */
@@ -60,7 +62,7 @@ export interface ApplyOptions {
 /**
  * Executes a plan. Decides nothing: what the world does not allow is skipped and said so. An error of one action is an
  * outcome, not an exception.
- * @throws `PLAN_BLOCKED` (exit 3), `PLAN_STALE`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5), `LOCKED` (7), `JOURNAL_FAILED`
+ * @throws `PLAN_BLOCKED` (exit 3), `PLAN_STALE`, `PLAN_EDITED`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5), `LOCKED` (7), `JOURNAL_FAILED`
  */
 export async function apply(
   plan: Plan,

@@ -1,5 +1,6 @@
 import { ExitCode, StowageError } from "../lib/error.js";
-import type { Plan } from "../plan/plan.js";
+import { canonicalJson } from "../lib/json.js";
+import type { Plan, PlanHeader } from "../plan/plan.js";
 import type { RunStatus } from "./events.js";
 import type { RemovalIntent } from "./journal.js";
 import { untouched } from "./journal-lines.js";
@@ -15,13 +16,24 @@ export interface Earlier {
 /** A run that ended so left its plan open. */
 const OPEN: ReadonlySet<RunStatus> = new Set<RunStatus>(["interrupted", "waiting", "budget"]);
 
-/** S17, but for the world itself. @throws `PLAN_BLOCKED` (3), `PLAN_STALE`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5) */
-export async function checkPlan(
-  plan: Plan,
-  options: { state: string; configDigest: string; now: number; onDamage?: OnDamage },
-): Promise<Earlier> {
+export interface CheckOptions {
+  state: string;
+  configDigest: string;
+  safety?: Plan["header"]["safety"];
+  now: number;
+  onDamage?: OnDamage;
+}
+
+/** S17, but for the world itself. @throws `PLAN_BLOCKED` (3), `PLAN_STALE`, `PLAN_EDITED`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5) */
+export async function checkPlan(plan: Plan, options: CheckOptions): Promise<Earlier> {
   const { header } = plan;
-  const again = "Run `stowage plan` again.";
+  requireCurrent(header, options);
+  return await requireOpen(header, options);
+}
+
+const again = "Run `stowage plan` again.";
+
+function requireCurrent(header: PlanHeader, options: CheckOptions): void {
   if (!header.applyable) {
     throw new StowageError("PLAN_BLOCKED", "this plan is not to be applied: it is blocked or a preview", {
       hint: "`stowage show` tells why.",
@@ -34,12 +46,22 @@ export async function checkPlan(
       exit: ExitCode.stale,
     });
   }
+  // The digest of the configuration covers it: a plan that differs was not made from that configuration.
+  if (options.safety && canonicalJson(options.safety) !== canonicalJson(header.safety)) {
+    throw new StowageError("PLAN_EDITED", "this plan has another idea of safety than storage.yaml", {
+      hint: "Somebody has changed it. Make it again with `stowage plan -o FILE`.",
+      exit: ExitCode.stale,
+    });
+  }
   if (options.now - Date.parse(header.created_at) > header.plan_ttl) {
     throw new StowageError("PLAN_EXPIRED", `this plan is of ${header.created_at} and too old to be applied`, {
       hint: again,
       exit: ExitCode.stale,
     });
   }
+}
+
+async function requireOpen(header: PlanHeader, options: CheckOptions): Promise<Earlier> {
   const removals: RemovalIntent[] = [];
   const done = new Set<string>();
   for (const run of await runIds(options.state)) {

@@ -1,6 +1,6 @@
 import { link, mkdir, open, readdir, readFile, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { isAlive, myself, type Process } from "../backend/process.js";
+import { isAlive, isProcess, myself, type Process } from "../backend/process.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../lib/error.js";
 
 /** Who holds the lock of a state directory. */
@@ -167,15 +167,23 @@ async function readNote(file: string): Promise<Note | undefined> {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
+  let note: unknown;
   try {
-    return JSON.parse(text) as Note;
+    note = JSON.parse(text);
   } catch (error) {
-    throw new StowageError("LOCKED", `the lock ${file} can not be read: ${messageOf(error)}`, {
-      hint: "If no stowage is running, remove it with `stowage unlock --force`.",
-      exit: ExitCode.locked,
-    });
+    throw unreadable(file, messageOf(error));
   }
+  if (isProcess(note) && "since" in note && isTime(note.since)) return note as Note;
+  throw unreadable(file, "it does not say who holds it");
 }
+
+const isTime = (value: unknown): boolean => typeof value === "number" && Math.abs(value) <= 8.64e15;
+
+const unreadable = (file: string, why: string): StowageError =>
+  new StowageError("LOCKED", `the lock ${file} can not be read: ${why}`, {
+    hint: "If no stowage is running, remove it with `stowage unlock --force`.",
+    exit: ExitCode.locked,
+  });
 
 async function unlinkIfThere(file: string): Promise<void> {
   try {

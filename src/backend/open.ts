@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import type { Config, Location, PluginStore, Settings, Store } from "../config/config.js";
 import { assertNever, codeOf, StowageError } from "../lib/error.js";
 import type { Backend, Features } from "./backend.js";
+import { type Discreet, discreet, discreetly } from "./discreet.js";
 import { localBackend } from "./local.js";
 import type { PluginBackend } from "./plugin.js";
 import type { Requests } from "./requests.js";
@@ -19,6 +20,8 @@ export interface OpenOptions {
   transfer?: Pick<Settings["transfer"], "concurrency" | "retries">;
   /** The directory of storage.yaml. */
   base?: string;
+  /** What keeps the secrets of all locations out of errors; unset: those of this one. */
+  discreet?: Discreet;
 }
 
 /** Opens a location, and loads the code for its kind only then. Never fails for a root or bucket that is not there: the methods do. */
@@ -29,8 +32,14 @@ export async function openBackend(location: Location, options: OpenOptions = {})
   const { openRequests } = await import("./requests.js");
   const { concurrency, retries } = options.transfer ?? TRANSFER;
   // A transfer reads and writes, and a large one sends several parts at once.
-  const requests = openRequests(name, { retries, concurrency: Math.max(16, 2 * concurrency) });
-  if (store.type === "plugin") return await openPlugin(location, store, requests, options);
+  const quiet = options.discreet ?? discreet([store]);
+  const requests = openRequests(name, { retries, concurrency: Math.max(16, 2 * concurrency), discreet: quiet });
+  if (store.type === "plugin") {
+    const opened = await openPlugin(location, store, requests, options).catch((error: unknown) => {
+      throw quiet(error);
+    });
+    return discreetly(opened, quiet);
+  }
   const { bucketBackend } = await import("./bucket.js");
   return bucketBackend(name, store.prefix, await openStore(store, requests), requests, known(location, options));
 }
@@ -85,16 +94,22 @@ export interface OpenAllOptions {
 export async function openBackends(config: Config, options: OpenAllOptions = {}): Promise<Map<string, Backend>> {
   const usable = config.locations.filter(({ status }) => status === "active" || status === "draining");
   const opened = new Map<string, Backend>();
-  for (const location of usable) opened.set(location.name, await openOne(location, config, options));
+  const quiet = discreet(usable.flatMap(({ store }) => (store ? [store] : [])));
+  for (const location of usable)
+    opened.set(location.name, await openOne(location, config, { ...options, discreet: quiet }));
   return opened;
 }
 
-async function openOne(location: Location, config: Config, { features, plugin }: OpenAllOptions): Promise<Backend> {
+type OpenOneOptions = OpenAllOptions & { discreet: Discreet };
+
+async function openOne(location: Location, config: Config, options: OpenOneOptions): Promise<Backend> {
+  const { features, plugin, discreet } = options;
   const seen = features?.get(location.name);
   try {
     return await openBackend(location, {
       transfer: config.settings.transfer,
       base: dirname(config.file),
+      discreet,
       ...(seen && { features: seen }),
       ...(plugin && { plugin }),
     });

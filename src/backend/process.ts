@@ -14,6 +14,14 @@ export interface Process {
   nonce: string;
 }
 
+/** Whether what was read from a file names a process: anybody can have written it. A nonce becomes part of a file's name. */
+export const isProcess = (value: unknown): value is Process =>
+  typeof value === "object" &&
+  value !== null &&
+  ["host", "boot", "start"].every((name) => typeof Reflect.get(value, name) === "string") &&
+  Number.isSafeInteger(Reflect.get(value, "pid")) &&
+  /^[\w+-]{1,200}$/.test(String(Reflect.get(value, "nonce")));
+
 export function myself(): Process {
   return {
     pid: process.pid,

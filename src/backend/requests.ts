@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { codeOf, messageOf } from "../lib/error.js";
+import type { Discreet } from "./discreet.js";
 import { type Attempt, attempt } from "./requests/attempt.js";
 import { openBudget } from "./requests/budget.js";
 import { openGate, type Place } from "./requests/gate.js";
@@ -53,6 +54,8 @@ export interface RequestsOptions {
   stall?: number;
   /** Milliseconds without an answer after which the location is given up. */
   patience?: number;
+  /** Told every error before anybody else is. */
+  discreet?: Discreet;
   /** 0 ≤ x < 1 */
   random?: () => number;
 }
@@ -76,6 +79,7 @@ export function openRequests(location: string, options: RequestsOptions): Reques
     stall = SILENCE,
     patience = PATIENCE,
     random = Math.random,
+    discreet,
   } = options;
   const gate = openGate(concurrency);
   const budget = openBudget();
@@ -87,7 +91,7 @@ export function openRequests(location: string, options: RequestsOptions): Reques
     const place = await gate.enter(signal, urgent);
     let outcome: Outcome<T> | undefined;
     try {
-      const call = () => attempt(location, number, body, { timeout: request.timeout ?? timeout, signal });
+      const call = () => attempt(location, number, body, { timeout: request.timeout ?? timeout, signal, discreet });
       outcome = await rest.run(call, signal, urgent);
       return outcome;
     } finally {

@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DuckDBAppender, DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
+import { keepMarks } from "./decoder.js";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
 import { type Sql, sql } from "./sql.js";
 
@@ -79,6 +80,7 @@ const notOurs = (file: string, error: unknown): StowageError =>
 
 async function open(file: string, readOnly: boolean, options: CatalogOptions): Promise<Catalog> {
   const { DuckDBInstance } = await import("@duckdb/node-api");
+  await keepMarks();
   const fresh = !existsSync(file);
   let instance: DuckDBInstance;
   try {
@@ -137,10 +139,24 @@ function lockedBy(error: unknown): StowageError | undefined {
   });
 }
 
+/** What the disk did to DuckDB, as the user's to read; a complaint about a statement is left as it is. */
+function broken(file: string, error: unknown): unknown {
+  const message = messageOf(error);
+  if (!/^(IO|FATAL|TransactionContext) Error|database has been invalidated/.test(message)) return error;
+  return new StowageError("CATALOG_FAILED", `the catalog ${file} can not be written or read: ${message}`, {
+    hint: "See that its disk is in order and has room, and run the command again. It is a cache: deleting it loses nothing.",
+    cause: error,
+  });
+}
+
 function wrap(file: string, readOnly: boolean, instance: DuckDBInstance, main: DuckDBConnection): Catalog {
   let tail: Promise<unknown> = Promise.resolve();
   /** One statement at a time on the main connection, in the order of the calls. */
-  const exclusive = <T>(body: () => Promise<T>): Promise<T> => {
+  const exclusive = <T>(statement: () => Promise<T>): Promise<T> => {
+    const body = () =>
+      statement().catch((error: unknown) => {
+        throw broken(file, error);
+      });
     const result = tail.then(body, body);
     tail = result.catch(() => undefined);
     return result;

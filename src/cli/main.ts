@@ -4,6 +4,7 @@ import { Config, Help } from "@oclif/core";
 import { suggest } from "../config/suggest.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../lib/error.js";
 import { coloured, plain } from "../report/format.js";
+import { jsonLine } from "../report/json.js";
 import { COMMANDS } from "./index.js";
 import { errorDocument, errorLines, exitOf, mayColour, outliveOutput } from "./output.js";
 import { rootHelp } from "./root-help.js";
@@ -115,7 +116,7 @@ function report(error: StowageError, original: unknown, argv: readonly string[])
   const end = argv.indexOf("--");
   const flags = end < 0 ? argv : argv.slice(0, end);
   if (flags.includes("--json") || /^(1|true|yes|y)$/i.test(process.env["STOWAGE_JSON"] ?? "")) {
-    process.stdout.write(`${JSON.stringify(errorDocument(error))}\n`);
+    process.stdout.write(`${jsonLine(errorDocument(error))}\n`);
   } else {
     const colour = !flags.includes("--no-color") && mayColour(process.stderr, process.env);
     process.stderr.write(`${errorLines(error, colour ? coloured : plain).join("\n")}\n`);

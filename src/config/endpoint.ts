@@ -2,10 +2,25 @@ import type { At, Findings } from "./findings.js";
 
 /** Addresses at which clouds tell a machine its own credentials: no storage is there. */
 const METADATA = new Set([
-  ...["169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::23]", "[fe80::a9fe:a9fe]"],
-  ...["[::ffff:a9fe:a9fe]", "[::a9fe:a9fe]", "100.100.100.200", "168.63.129.16"],
-  ...["metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"],
+  ...["169.254.169.254", "169.254.170.2", "169.254.170.23", "169.254.42.42", "169.254.0.23"],
+  ...["100.100.100.200", "168.63.129.16", "192.0.0.192"],
+  ...["fd00:ec2::254", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42", "fe80::a9fe:a9fe"],
+  ...["metadata", "metadata.google.internal", "metadata.goog", "metadata.tencentyun.com"],
+  ...["instance-data", "instance-data.ec2.internal"],
+  // With the name of a bucket before it, it may be one of those.
+  ...["google.internal", "goog", "ec2.internal"],
 ]);
+
+/** An IPv6 address that stands for one of IPv4: mapped, compatible, or behind a gateway. As a URL writes it, without brackets. */
+const IPV4_INSIDE = /^(?:::ffff:(?:0:)?|::|64:ff9b::)([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+
+function isMetadata(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, "");
+  const [, high, low] = IPV4_INSIDE.exec(bare) ?? [];
+  if (high === undefined || low === undefined) return METADATA.has(bare);
+  const [upper, lower] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
+  return METADATA.has([upper >> 8, upper & 255, lower >> 8, lower & 255].join("."));
+}
 
 /**
  * The address of a store without `/` at its end; undefined where it can not be used, which is reported. No message shows it:
@@ -21,7 +36,7 @@ export function endpointOf(text: string, at: At, found: Findings): string | unde
     return refuse("the address has a user name or password in it", "Remove it; secrets belong into variables.");
   if (/[?#]/.test(text)) return refuse("the address has a query in it", "Remove it; secrets belong into variables.");
   const host = hostOf(url);
-  if (METADATA.has(host))
+  if (isMetadata(host))
     return refuse(
       "this is the address of a cloud's metadata service, which is no storage",
       "It gives out credentials.",

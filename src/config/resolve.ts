@@ -1,12 +1,12 @@
-import type { Bandwidth, Config, Matcher, NamedSet, Safety, Settings } from "./config.js";
+import type { Bandwidth, Config, Safety, Settings } from "./config.js";
 import { digestOf } from "./digest.js";
 import type { Findings } from "./findings.js";
 import { resolveLocations } from "./locations.js";
-import { type MatchScope, matcherOf } from "./match.js";
 import { ownPlaces } from "./own-places.js";
 import { type Context, pathOf } from "./roots.js";
 import { type RuleContext, resolvePlacements, resolveRequire, resolveRules } from "./rules.js";
-import type { Match, StorageFile, Transfer } from "./schema.gen.js";
+import type { StorageFile, Transfer } from "./schema.gen.js";
+import { resolveSets } from "./sets.js";
 import { didYouMean } from "./suggest.js";
 import { parseDuration, parsePercent, parseRate, parseTime } from "./units.js";
 import type { Checked } from "./validate.js";
@@ -58,7 +58,8 @@ export function resolve(tree: StorageFile, { file, folder, home, names, found }:
     ...(fallback ? { default: fallback } : {}),
     require,
   };
-  return { file, digest: digestOf(meaning, found), ...meaning, sets };
+  // Nobody compares what can not be used.
+  return { file, digest: found.failed ? "" : digestOf(meaning, found), ...meaning, sets };
 }
 
 function resolveSettings(tree: StorageFile, paths: { folder: string; home: string }, found: Findings): Settings {
@@ -118,57 +119,4 @@ function resolveSafety(tree: StorageFile, found: Findings): Safety {
     maxDelete: { files: safety.max_delete?.files ?? 500, percent: safety.max_delete?.percent ?? 10 },
     maxShrink: found.attempt([safety, "max_shrink"], () => parsePercent(safety.max_shrink ?? "50%")) ?? 0,
   };
-}
-
-interface Sets {
-  scope: MatchScope;
-  sets: NamedSet[];
-  used: Set<string>;
-}
-
-/** Compiles every set once, in the order in which they need each other. */
-function resolveSets(
-  tree: StorageFile,
-  locations: readonly string[],
-  captures: ReadonlySet<string> | undefined,
-  found: Findings,
-): Sets {
-  const written = (tree.sets ?? {}) as Record<string, Match | undefined>;
-  const done = new Map<string, Matcher | undefined>();
-  const path: string[] = [];
-  const used = new Set<string>();
-  const scope: MatchScope = {
-    locations,
-    captures,
-    error: found.error,
-    warning: found.warning,
-    set(name, at) {
-      used.add(name);
-      const entry = Object.hasOwn(written, name) ? written[name] : undefined;
-      if (!entry) {
-        if (!Object.hasOwn(written, name))
-          found.error("UNKNOWN_SET", at, `there is no set "${name}"`, didYouMean(name, Object.keys(written)));
-        return undefined;
-      }
-      if (path.includes(name)) {
-        const cycle = [...path.slice(path.indexOf(name)), name].join(" -> ");
-        found.error("SET_CYCLE", at, `the set "${name}" contains itself: ${cycle}`);
-        return undefined;
-      }
-      return compile(name, entry);
-    },
-  };
-  const compile = (name: string, entry: Match): Matcher | undefined => {
-    if (done.has(name)) return done.get(name);
-    path.push(name);
-    const matcher = matcherOf(entry, [written, name], scope);
-    path.pop();
-    done.set(name, matcher);
-    return matcher;
-  };
-  const sets = Object.entries(written).flatMap(([name, entry]) => {
-    const match = entry && compile(name, entry);
-    return match ? [{ name, line: found.line([written, name, "key"]), match }] : [];
-  });
-  return { scope, sets, used };
 }

@@ -23,13 +23,15 @@ const MAX_ERRORS = 200;
 
 /** Parses YAML 1.2 (core schema), reporting every syntax error. `checkShape` must have passed. */
 export function parseYaml(text: string, found: Findings): Document.Parsed | undefined {
-  const document = parseDocument(text, {
-    version: "1.2",
-    schema: "core",
-    uniqueKeys: false,
-    prettyErrors: false,
-    logLevel: "error",
-  });
+  const document = withoutStacks(() =>
+    parseDocument(text, {
+      version: "1.2",
+      schema: "core",
+      uniqueKeys: false,
+      prettyErrors: false,
+      logLevel: "error",
+    }),
+  );
   for (const error of document.errors.slice(0, MAX_ERRORS))
     found.error("YAML", error.pos[0], syntaxMessage(error), syntaxHint(error.pos[0], text));
   for (const warning of document.warnings.slice(0, MAX_ERRORS))
@@ -38,6 +40,17 @@ export function parseYaml(text: string, found: Findings): Document.Parsed | unde
     found.error("YAML", 0, "storage.yaml is YAML 1.2", "Remove the %YAML line.");
   }
   return document.errors.length > 0 ? undefined : document;
+}
+
+/** The library makes an error of each syntax error, and there may be 100,000: nobody looks at their stacks, which cost the most. */
+function withoutStacks<T>(body: () => T): T {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return body();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 const firstLine = (message: string): string => message.split("\n", 1)[0]!;

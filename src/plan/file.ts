@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
 import { sha256Hex } from "../lib/json.js";
 import type { Action, Plan, PlanFooter, PlanHeader } from "./plan.js";
+import { requireSound } from "./sound.js";
 
 const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
@@ -33,8 +34,9 @@ export function* planText(plan: Plan): Generator<string> {
 }
 
 /**
- * Reads a plan file and proves that nobody changed it.
- * @throws `PLAN_EDITED` (exit 5) when a byte differs from what was written, `PLAN_UNREADABLE` when it is no plan file
+ * Reads a plan file and proves that nobody changed it, and that it says only what a planner can have written.
+ * @throws `PLAN_EDITED` (exit 5) when a byte differs from what was written, `PLAN_INVALID` (5) when a digest was forged, `PLAN_UNREADABLE`
+ * when it is no plan file
  */
 export async function readPlan(file: string): Promise<Plan> {
   let text: string;
@@ -67,10 +69,21 @@ export function parsePlan(text: string, file: string): Plan {
   const before = `${lines.slice(0, -1).join("\n")}\n`;
   if (footer.digest !== `sha256:${sha256Hex(before)}`) throw edited(file);
   const plan: Plan = { header, actions: records.slice(1, -1) as Action[], footer };
+  requireSound(plan, file);
   const { digest: _digest, ...rest } = footer;
   const { plan_id, ...head } = header;
-  if (seal(head, plan.actions, rest).header.plan_id !== plan_id) throw edited(file);
+  if (idOf(head, plan.actions, rest, file) !== plan_id) throw edited(file);
   return plan;
+}
+
+/** @throws `PLAN_EDITED` for what nests so deeply that it can not be written again */
+function idOf(...[head, actions, rest, file]: [...Parameters<typeof seal>, file: string]): string {
+  try {
+    return seal(head, actions, rest).header.plan_id;
+  } catch (error) {
+    if (error instanceof RangeError) throw edited(file);
+    throw error;
+  }
 }
 
 function parseLine(text: string, index: number, file: string): unknown {

@@ -1,10 +1,20 @@
 import type { Plan } from "../plan/plan.js";
 
 /** A value as an indented JSON document. */
-export const jsonDocument = (value: unknown): string => JSON.stringify(value, null, 2);
+export const jsonDocument = (value: unknown): string => plainly(JSON.stringify(value, null, 2));
 
 /** One event on one line. */
-export const jsonLine = (value: unknown): string => JSON.stringify(value);
+export const jsonLine = (value: unknown): string => plainly(JSON.stringify(value));
+
+/**
+ * The same JSON: what a terminal would obey and what reorders a line (`printable` names them) is written as an escape. JSON itself escapes
+ * only the first 32 characters.
+ */
+const plainly = (json: string): string => (ASCII.test(json) ? json : json.replace(UNSAFE, escaped));
+
+const ASCII = /^[\x00-\x7e]*$/;
+const UNSAFE = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc]/g;
+const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /**
  * A plan as one JSON document: the fields of its header and footer at the top, and `actions`, one a line. Yields pieces,
@@ -12,11 +22,11 @@ export const jsonLine = (value: unknown): string => JSON.stringify(value);
  */
 export function* planDocument(plan: Plan): Generator<string> {
   const { type: _end, ...footer } = plan.footer;
-  const top = JSON.stringify({ ...plan.header, ...footer }, null, 2);
+  const top = jsonDocument({ ...plan.header, ...footer });
   yield `${top.slice(0, -2)},\n  "actions": [`;
   let separator = "\n    ";
   for (const action of plan.actions) {
-    yield separator + JSON.stringify(action);
+    yield separator + jsonLine(action);
     separator = ",\n    ";
   }
   yield plan.actions.length > 0 ? "\n  ]\n}\n" : "]\n}\n";

@@ -6,7 +6,8 @@ import type { Backend, Features } from "../backend/backend.js";
 import { failure } from "../backend/local/disk.js";
 import { setMtime } from "../backend/local/mtime.js";
 import { TEMPORARY } from "../backend/marker.js";
-import { codeOf } from "../lib/error.js";
+import { codeOf, StowageError } from "../lib/error.js";
+import { printable } from "../lib/key.js";
 
 /** A throw-away corner of a location. */
 interface Corner {
@@ -91,6 +92,11 @@ const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 async function openCorner(directory: string): Promise<Corner> {
   // Not with the parents: the root is never made here.
   await mkdir(directory).catch(unless("EEXIST"));
+  if (!(await lstat(directory)).isDirectory()) {
+    throw new StowageError("PRECONDITION", `${printable(directory)} is not a directory`, {
+      hint: "The name is stowage's own, and a symbolic link there would lead out of the location: rename or remove it.",
+    });
+  }
   const prefix = `${PREFIX}${HOST}.${process.pid}.${randomBytes(6).toString("hex")}.`;
   const made = new Set<string>();
   const path = (name: string) => join(directory, prefix + name);

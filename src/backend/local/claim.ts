@@ -3,8 +3,9 @@ import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, open, readdir, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codeOf } from "../../lib/error.js";
+import { invalidKey } from "../../lib/key.js";
 import { TEMPORARY } from "../marker.js";
-import { isAlive, myself, type Process } from "../process.js";
+import { isAlive, isProcess, myself, type Process } from "../process.js";
 import { look, makeParents, syncDirectory } from "./directories.js";
 import type { Disk } from "./disk.js";
 import { taken } from "./read.js";
@@ -129,7 +130,7 @@ interface FoundNote {
 async function notesAbout(disk: Disk, key: string): Promise<FoundNote[]> {
   const directory = join(disk.root, TEMPORARY);
   const found: FoundNote[] = [];
-  if (!(await look(directory))) return found;
+  if (!(await look(directory))?.isDirectory()) return found;
   for (const name of await readdir(directory)) {
     if (!name.endsWith(SUFFIX)) continue;
     const file = join(directory, name);
@@ -152,16 +153,31 @@ export async function readClaim(file: string): Promise<{ key: string; alive: boo
   return note && { key: note.key, alive: isAlive(note.process) };
 }
 
+/** No note is longer: a key has 4,096 bytes at most. */
+const LIMIT = 64 << 10;
+
 /** The last line that is whole: a crash can only have torn what was added. */
 async function readNote(file: string): Promise<Note | undefined> {
+  const found = await look(file);
+  if (!found?.isFile() || found.size > LIMIT) return undefined;
   try {
     const lines = (await readFile(file, "utf8")).split("\n");
-    return JSON.parse(lines.at(-2) ?? lines[0] ?? "") as Note;
+    const note: unknown = JSON.parse(lines.at(-2) ?? lines[0] ?? "");
+    return isNote(note) ? note : undefined;
   } catch {
     // Torn by the crash, or gone by now: it proves nothing.
     return undefined;
   }
 }
+
+/** Anybody who may write to the location can have put it there: what is no key of a file in it is no note. */
+const isNote = (note: unknown): note is Note =>
+  typeof note === "object" &&
+  note !== null &&
+  "key" in note &&
+  typeof note.key === "string" &&
+  invalidKey(note.key) === undefined &&
+  isProcess((note as Note).process);
 
 async function createEmpty(file: string): Promise<BigIntStats> {
   const handle = await open(file, CREATE, 0o666);

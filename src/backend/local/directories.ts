@@ -97,6 +97,7 @@ export async function pruneParents(disk: Disk, path: string, stop?: string): Pro
   for (const directory of parentsOf(disk, path).reverse()) {
     if (directory === stop) return;
     try {
+      await refuseLinks(disk, directory);
       await rmdir(directory);
     } catch {
       // Not empty, or not ours to remove: it stays, and so does all above it.

@@ -1,3 +1,4 @@
+import type { Discreet } from "../discreet.js";
 import { isTransient } from "../retry.js";
 import type { Outcome } from "./rest.js";
 import { aborted, unavailable } from "./unavailable.js";
@@ -19,9 +20,9 @@ export async function attempt<T>(
   location: string,
   number: number,
   body: (attempt: Attempt) => Promise<T>,
-  options: { timeout: number; signal: AbortSignal | undefined },
+  options: { timeout: number; signal: AbortSignal | undefined; discreet: Discreet | undefined },
 ): Promise<Outcome<T>> {
-  const { timeout, signal } = options;
+  const { timeout, signal, discreet } = options;
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let stop = (): void => undefined;
@@ -37,7 +38,8 @@ export async function attempt<T>(
   const alive = () => timer?.refresh();
   try {
     if (signal?.aborted) return { stopped: aborted() };
-    return await Promise.race([outcomeOf(() => body({ signal: controller.signal, number, alive })), interrupted]);
+    const call = () => body({ signal: controller.signal, number, alive });
+    return await Promise.race([outcomeOf(call, discreet), interrupted]);
   } finally {
     clearTimeout(timer);
     timer = undefined;
@@ -45,10 +47,11 @@ export async function attempt<T>(
   }
 }
 
-async function outcomeOf<T>(body: () => Promise<T>): Promise<Outcome<T>> {
+async function outcomeOf<T>(body: () => Promise<T>, discreet: Discreet = (error) => error): Promise<Outcome<T>> {
   try {
     return { value: await body() };
-  } catch (error) {
+  } catch (thrown) {
+    const error = discreet(thrown);
     return isTransient(error) ? { failed: error } : { answer: error };
   }
 }

@@ -4,6 +4,7 @@ import { batch } from "../../lib/iter.js";
 import { printable } from "../../lib/key.js";
 import type { Found } from "../../plan/find.js";
 import { bytes, count, plural, table } from "../../report/format.js";
+import { jsonLine } from "../../report/json.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
 import type { Output } from "../output.js";
@@ -134,7 +135,7 @@ async function printJson(found: AsyncIterable<Found>, output: Output): Promise<v
   for await (const { sha256, modified, ...file } of found) {
     if (output.closed) return;
     const content = sha256 === null ? null : `sha256:${sha256}`;
-    output.write(separator + JSON.stringify({ ...file, content, modified: new Date(modified).toISOString() }));
+    output.write(separator + jsonLine({ ...file, content, modified: new Date(modified).toISOString() }));
     separator = ",\n    ";
   }
   output.write(separator.startsWith(",") ? "\n  ]\n}\n" : "]\n}\n");

@@ -3,6 +3,7 @@ import type { Catalog } from "../../catalog/catalog.js";
 import { messageOf, StowageError } from "../../lib/error.js";
 import { batch } from "../../lib/iter.js";
 import { table } from "../../report/format.js";
+import { jsonLine } from "../../report/json.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
 import type { Output } from "../output.js";
@@ -87,7 +88,7 @@ async function printJson(rows: AsyncIterable<Row>, output: Output): Promise<void
   let separator = "[";
   for await (const row of rows) {
     if (output.closed) return;
-    output.write(`${separator}\n  ${JSON.stringify(row)}`);
+    output.write(`${separator}\n  ${jsonLine(row)}`);
     separator = ",";
   }
   output.write(separator === "[" ? "[]\n" : "\n]\n");

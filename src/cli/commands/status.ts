@@ -2,6 +2,7 @@ import { Flags } from "@oclif/core";
 import { printable } from "../../lib/key.js";
 import type { FileStatus, Status as StatusReport, SyncState } from "../../plan/status.js";
 import { bytes, count, plural, table } from "../../report/format.js";
+import { jsonDocument, jsonLine } from "../../report/json.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
 import type { Output } from "../output.js";
@@ -42,11 +43,11 @@ ${exits([7, "another process is using the catalog"])}`;
 }
 
 async function printJson(report: StatusReport, files: AsyncIterable<FileStatus>, output: Output): Promise<void> {
-  output.write(`${JSON.stringify(report, null, 2).slice(0, -2)},\n  "files": [`);
+  output.write(`${jsonDocument(report).slice(0, -2)},\n  "files": [`);
   let separator = "\n    ";
   for await (const file of files) {
     if (output.closed) return;
-    output.write(separator + JSON.stringify(file));
+    output.write(separator + jsonLine(file));
     separator = ",\n    ";
   }
   output.write(separator.startsWith(",") ? "\n  ]\n}\n" : "]\n}\n");

@@ -1,0 +1,30 @@
+/** Keys that a bucket may hold and a directory can not: they lead out, or nowhere. */
+export const LEADING_OUT: readonly string[] = [
+  ...[
+    "../x",
+    "../../etc/passwd",
+    "a/../../x",
+    "a/..",
+    "..",
+    ".",
+    "./x",
+    "/etc/passwd",
+    "//x",
+    "a//b",
+    "a/",
+    "/",
+    "a/./b",
+    "x/../.stowage-trash/y",
+  ],
+  ...[
+    "a\0b",
+    "\0",
+    "a/\ud800",
+    ".stowage-trash/../../x",
+    ".stowage-tmp/x",
+    ".stowage-trash/run/1/x",
+    `${"k".repeat(300)}/x`,
+    "k".repeat(300),
+    `${"e/".repeat(300)}x`,
+  ],
+];
