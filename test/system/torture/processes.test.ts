@@ -151,7 +151,7 @@ async function attemptByCli({ name, number, fault }: Trial): Promise<string[]> {
 const CLEAR = [0, 1, 3, 4, 6];
 
 function unclearEnd({ code, stderr }: Ended): string[] {
-  const clear = code === null || (CLEAR.includes(code) && !/\n {4}at |DeprecationWarning/.test(stderr));
+  const clear = code === null || (CLEAR.includes(code) && !/\n {4}at |DeprecationWarning|Code: INTERNAL/.test(stderr));
   return clear ? [] : [`exit ${code}: ${stderr}`];
 }
 
