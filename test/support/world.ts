@@ -1,10 +1,10 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Catalog, openCatalog } from "../../src/catalog/catalog.js";
 import { layoutColumns } from "../../src/catalog/entries.js";
-import { instant, sql } from "../../src/catalog/sql.js";
-import type { Config } from "../../src/config/config.js";
+import { instant, join as list, type Sql, sql } from "../../src/catalog/sql.js";
+import type { Config, Location } from "../../src/config/config.js";
 import { checkText } from "../../src/config/load.js";
 import { sha256Hex } from "../../src/lib/json.js";
 import type { Action, Plan } from "../../src/plan/plan.js";
@@ -68,42 +68,58 @@ export async function catalogOf(
   entries: readonly Given[],
   facts: Record<string, SiteFacts> = {},
 ): Promise<Catalog> {
-  const catalog = await openCatalog(join(mkdtempSync(join(tmpdir(), "stowage-plan-")), "catalog.duckdb"));
-  for (const [index, location] of config.locations.entries()) {
-    const fact = facts[location.name] ?? {};
-    const scanned = location.status === "active" || location.status === "draining";
-    await catalog.run(sql`INSERT INTO storage_locations (name, type, root, uuid, status, priority, purpose, domain, read_only, features, total_bytes, free_bytes, suspect, last_scan, last_complete_scan)
-      VALUES (${location.name}, ${location.type}, ${location.root}, ${`uuid-${location.name}`}, ${location.status}, ${location.priority}, [], ${location.domain}, ${location.readOnly},
-        ${JSON.stringify(fact.features ?? {})}, ${fact.total ?? null}, ${fact.free ?? null}, ${fact.suspect ?? null}, ${scanned ? index + 1 : null}, ${scanned ? index + 1 : null})`);
-    if (scanned) {
-      await catalog.run(
-        sql`INSERT INTO scans VALUES (${index + 1}, ${location.name}, ${instant(NOW)}, ${instant(NOW)}, 'complete', 0, 0, 0, 0, 0, 0, 0, 0, 0)`,
-      );
+  const directory = mkdtempSync(join(tmpdir(), "stowage-plan-"));
+  const catalog = await openCatalog(join(directory, "catalog.duckdb"));
+  await catalog.transaction(async () => {
+    await addLocations(catalog, config, facts);
+    for (let start = 0; start < entries.length; start += 100) await insert(catalog, entries.slice(start, start + 100));
+    for (const { name, layout } of config.locations) {
+      if (!layout) continue;
+      const { project, attrs } = layoutColumns(layout);
+      await catalog.run(sql`UPDATE file_locations SET project = ${project}, attrs = ${attrs} WHERE location = ${name}`);
     }
-  }
-  for (const entry of entries) await insert(catalog, entry);
-  for (const location of config.locations) {
-    if (!location.layout) continue;
-    const named = layoutColumns(location.layout);
-    await catalog.run(
-      sql`UPDATE file_locations SET project = ${named.project}, attrs = ${named.attrs} WHERE location = ${location.name}`,
-    );
-  }
-  return catalog;
+  });
+  const close = async (): Promise<void> => {
+    await catalog.close();
+    rmSync(directory, { recursive: true });
+  };
+  return { ...catalog, close };
 }
 
-async function insert(catalog: Catalog, entry: Given): Promise<void> {
+async function addLocations(catalog: Catalog, config: Config, facts: Record<string, SiteFacts>): Promise<void> {
+  const scanned = ({ status }: Location): boolean => status === "active" || status === "draining";
+  const rows = config.locations.map((location, index) => {
+    const { features = {}, total = null, free = null, suspect = null } = facts[location.name] ?? {};
+    const scan = scanned(location) ? index + 1 : null;
+    return sql`(${location.name}, ${location.type}, ${location.root}, ${`uuid-${location.name}`}, ${location.status}, ${location.priority}, [], ${location.domain},
+      ${location.readOnly}, ${JSON.stringify(features)}, ${total}, ${free}, ${suspect}, ${scan}, ${scan})`;
+  });
+  await catalog.run(sql`INSERT INTO storage_locations (name, type, root, uuid, status, priority, purpose, domain, read_only, features, total_bytes, free_bytes, suspect, last_scan, last_complete_scan)
+    VALUES ${list(rows)}`);
+  const scans = config.locations.flatMap((location, index) =>
+    scanned(location)
+      ? [sql`(${index + 1}, ${location.name}, ${instant(NOW)}, ${instant(NOW)}, 'complete', 0, 0, 0, 0, 0, 0, 0, 0, 0)`]
+      : [],
+  );
+  if (scans.length > 0) await catalog.run(sql`INSERT INTO scans VALUES ${list(scans)}`);
+}
+
+async function insert(catalog: Catalog, entries: readonly Given[]): Promise<void> {
+  await catalog.run(sql`INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state, first_seen, last_seen, last_verified, media_type, mime, proof, archived, tags, stars)
+    VALUES ${list(entries.map(rowOf))}`);
+}
+
+function rowOf(entry: Given): Sql {
   const age = entry.age ?? 100;
   const mtime = BigInt(NOW - age * DAY) * 1_000_000n;
   const first = instant(NOW - (entry.seen ?? age) * DAY);
   const sha256 = entry.content === undefined ? null : sha256Hex(entry.content);
   const read = entry.content !== undefined && entry.proof !== "claim";
   const verified = !read ? null : NOW - (entry.verified ?? 0) * DAY;
-  await catalog.run(sql`INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state, first_seen, last_seen, last_verified, media_type, mime, proof, archived, tags, stars)
-    VALUES (${entry.location}, ${entry.key}, nfc_normalize(${entry.key}), ${sha256}, ${entry.size ?? 1000}, make_timestamp_ns(${mtime}::BIGINT), ${first},
-      ${`v-${entry.location}-${entry.key}`}, ${entry.physical ?? null}, ${entry.state ?? "present"}, ${first}, ${instant(NOW)},
-      ${verified === null ? sql`NULL` : instant(verified)}, ${entry.type ?? "image"}, ${entry.mime ?? "image/jpeg"},
-      ${sha256 === null ? null : (entry.proof ?? "content")}, ${entry.archived ?? null}, string_split(${entry.tags ?? null}, '|'), ${entry.stars ?? null})`);
+  return sql`(${entry.location}, ${entry.key}, nfc_normalize(${entry.key}), ${sha256}, ${entry.size ?? 1000}, make_timestamp_ns(${mtime}::BIGINT), ${first},
+    ${`v-${entry.location}-${entry.key}`}, ${entry.physical ?? null}, ${entry.state ?? "present"}, ${first}, ${instant(NOW)},
+    ${verified === null ? sql`NULL` : instant(verified)}, ${entry.type ?? "image"}, ${entry.mime ?? "image/jpeg"},
+    ${sha256 === null ? null : (entry.proof ?? "content")}, ${entry.archived ?? null}, string_split(${entry.tags ?? null}, '|'), ${entry.stars ?? null})`;
 }
 
 /** An action as one line: `+ primary:a -> nas:a`. A move that transfers nothing ends with `(0)`. */
