@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-import { main } from "../dist/cli/main.js";
+// The linter follows imports that it can read, and would follow this one through all that is bundled.
+const { main } = await import(new URL("../dist/bin/main.js", import.meta.url).href);
 
 await main(process.argv.slice(2), import.meta.url);

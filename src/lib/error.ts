@@ -22,9 +22,15 @@ export const ExitCode = {
   interrupted: 130,
 } as const;
 
-/** The only class of error that stowage throws on purpose: a fact, a stable code, a next step. */
+const BRAND = Symbol.for("stowage.error");
+
+/**
+ * The only class of error that stowage throws on purpose: a fact, a stable code, a next step. `instanceof` knows those of other copies of
+ * stowage in the same process too, as a plug-in may have one.
+ */
 export class StowageError extends Error {
   override readonly name = "StowageError";
+  readonly [BRAND] = true;
   readonly code: string;
   readonly hint: string | undefined;
   readonly exit: number;
@@ -34,6 +40,10 @@ export class StowageError extends Error {
     this.code = code;
     this.hint = details.hint;
     this.exit = details.exit ?? ExitCode.error;
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && BRAND in value;
   }
 }
 

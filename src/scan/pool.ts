@@ -51,7 +51,10 @@ export interface Pool {
 const THREADS = Math.min(8, Math.max(4, availableParallelism()));
 
 /** Worker threads run JavaScript only: from the sources, take the built one. */
-const WORKER = new URL(import.meta.url.endsWith(".ts") ? "../../dist/scan/worker.js" : "./worker.js", import.meta.url);
+const WORKER = new URL(
+  import.meta.url.endsWith(".ts") ? "../../dist/scan/worker.js" : "../scan/worker.js",
+  import.meta.url,
+);
 
 export function openPool(size = THREADS): Pool {
   const flags = new Int32Array(new SharedArrayBuffer(8));
