@@ -176,7 +176,8 @@ function go(action: Action, content: string, floor: number, world: World): void 
   const { config, tree, read, word } = world;
   const from = address(action.from.location, action.from.key);
   expect(config.locations.find((each) => each.name === action.from.location)?.readOnly).toBe(false);
-  const bidden = action.kind === "delete" && action.required === 0 && action.reason !== "conflict";
+  const rule = config.rules.find(({ name }) => name === action.rule.name);
+  const bidden = action.kind === "delete" && action.reason !== "conflict" && rule?.allowLastCopy === true;
   expect(bidden || read.has(from) || vouches(world, from), `${action.id} removes what is known (S1)`).toBe(true);
   tree.delete(from);
   if (action.required === 0) word.add(content);
