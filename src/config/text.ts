@@ -6,7 +6,7 @@ import type { Findings } from "./findings.js";
 /** A storage.yaml is read by people: what is larger or deeper is no storage.yaml. */
 export const MAX_BYTES = 1024 * 1024;
 export const MAX_DEPTH = 64;
-const MAX_TOKENS = 100_000;
+const MAX_TOKENS = 50_000;
 
 /**
  * The file's bytes, at most one more than `MAX_BYTES`.

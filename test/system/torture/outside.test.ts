@@ -1,11 +1,13 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { sha256Hex } from "../../../src/lib/json.js";
 import { PLANTS, paths } from "../../hostile/plants.js";
 import { unwatchable, type Watched, watched } from "../../hostile/syscalls.js";
-import { FULL, figure } from "../../support/figures.js";
+import { FULL, figure, sized } from "../../support/figures.js";
 import { type Sandbox, sandbox } from "../cli-run.js";
+
+vi.setConfig({ testTimeout: sized(300_000, 4 * 3_600_000) });
 
 const CONFIG = `version: 1
 settings: { settle: 0s }
@@ -19,6 +21,7 @@ rules:
 
 /** What comes after the plan was made and something was done to the locations. */
 const COMMANDS: readonly (readonly string[])[] = [
+  ["apply", "plan.ndjson", "-q"],
   ["unlock", "--force", "-q"],
   ["apply", "plan.ndjson", "-q"],
   ["gc", "-q"],
@@ -35,19 +38,36 @@ const COMMANDS: readonly (readonly string[])[] = [
 /** What is written outside of roots, state and outputs on purpose. */
 const KNOWN: readonly RegExp[] = [/^\/dev\/(null|tty|pts\/\d+)$/, /^\/proc\/self\//];
 
+/** Node alone opens more files than this before it does anything. */
+const LEAST = 100;
+
 function requireInside({ touched, calls }: Watched, box: Sandbox, what: string): void {
   figure("system calls watched", calls);
-  const inside = ["a", "b", ".stowage"].map((name) => join(box.dir, name) + sep);
-  const files = ["storage.yaml", ".gitignore", "plan.ndjson", ".stowage"].map((name) => join(box.dir, name));
+  expect(calls, what).toBeGreaterThan(LEAST);
+  const dir = realpathSync(box.dir);
+  const inside = ["a", "b", ".stowage"].map((name) => join(dir, name) + sep);
+  const files = ["storage.yaml", ".gitignore", "plan.ndjson", ".stowage"].map((name) => join(dir, name));
   const strange = touched.filter(
     ({ path }) =>
       !inside.some((folder) => path.startsWith(folder)) &&
       !files.includes(path) &&
       // The plan and the configuration are written beside themselves and renamed.
-      !/^(\.plan\.ndjson\.[0-9a-f]+\.tmp|storage\.yaml\.fmt-[0-9a-f]+)$/.test(path.slice(box.dir.length + 1)) &&
+      !/^(\.plan\.ndjson\.[0-9a-f]+\.tmp|storage\.yaml\.fmt-[0-9a-f]+)$/.test(path.slice(dir.length + 1)) &&
       !KNOWN.some((known) => known.test(path)),
   );
   expect(strange, what).toEqual([]);
+}
+
+/** Of those places at least one. */
+function requireTouched(
+  { touched }: Pick<Watched, "touched">,
+  box: Sandbox,
+  names: readonly string[],
+  what: string,
+): void {
+  const wanted = names.map((name) => join(realpathSync(box.dir), name));
+  const found = touched.some(({ path }) => wanted.some((place) => path === place || path.startsWith(place + sep)));
+  expect(found, `${what} writes to one of ${names}`).toBe(true);
 }
 
 describe.skipIf(unwatchable() !== undefined)(`nothing is written outside of the roots${note()}`, () => {
@@ -60,18 +80,25 @@ describe.skipIf(unwatchable() !== undefined)(`nothing is written outside of the 
       writeFileSync(join(outside, file), file === "empty" ? "" : "of somebody else");
     plant(box, outside);
     const before = sha256Hex(JSON.stringify([...paths(outside)].sort()));
-    for (const args of [
-      ["init", "-q"],
-      ["plan", "-o", "plan.ndjson", "-q"],
-    ])
-      requireInside(await watched(box.dir, args), box, `${name}: ${args.join(" ")}`);
+    for (const [places, ...args] of [
+      [["a", "b"], "init", "-q"],
+      [["plan.ndjson"], "plan", "-o", "plan.ndjson", "-q"],
+    ] as [string[], ...string[]][]) {
+      const ended = await watched(box.dir, args);
+      expect({ code: ended.code, stderr: ended.stderr }, `${name}: ${args.join(" ")}`).toEqual({ code: 0, stderr: "" });
+      requireInside(ended, box, `${name}: ${args.join(" ")}`);
+      requireTouched(ended, box, places, args.join(" "));
+    }
     later?.(box, outside);
     const after = later ? sha256Hex(JSON.stringify([...paths(outside)].sort())) : before;
+    const all: Watched["touched"] = [];
     for (const args of COMMANDS) {
       const ended = await watched(box.dir, args, { STOWAGE_NOW: "2026-03-01T13:00:00Z" });
       requireInside(ended, box, `${name}: ${args.join(" ")}`);
+      all.push(...ended.touched);
       expect(ended.stderr, args.join(" ")).not.toMatch(/\n {4}at |TypeError|RangeError/);
     }
+    requireTouched({ touched: all }, box, ["b"], "what comes after the plan");
     expect(sha256Hex(JSON.stringify([...paths(outside)].sort()))).toBe(after);
   });
 });
