@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gc } from "../src/apply/gc.js";
@@ -54,6 +54,13 @@ describe("a removal that was cut short before it was confirmed", () => {
     expect(existsSync(join(root, ".stowage-trash"))).toBe(false);
   });
 
+  it("tells every file that it gives back, of one run and of several", async () => {
+    for (const key of ["x", "y", "d/z"]) await killedAt("confirmed", key);
+    const { restored } = await sweep();
+    expect(restored.map(({ key }) => key).sort()).toEqual(["d/z", "x", "y"]);
+    expect(await keysOf(open())).toEqual(["d/z", "x", "y"]);
+  });
+
   it.each([true, false])("I3: stays where it is while another file has its name (trash: %s)", async (trash) => {
     await killedAt("secured", "x", { trash });
     writeFileSync(join(root, "x"), "new");
@@ -95,6 +102,22 @@ describe("a removal that was cut short before it was confirmed", () => {
     expect(await open().restore?.(RUN)).toEqual([]);
     expect((await sweep()).purged.length).toBe(1);
     expect([await keysOf(open()), await leftoversOf(open())]).toEqual([[], []]);
+  });
+
+  it.each([
+    ".stowage-trash",
+    ".stowage-tmp",
+    `.stowage-trash/${RUN}`,
+  ])("S16: nothing is given back through %s that is a symbolic link", async (own) => {
+    const outside = scratch();
+    const names = [`${RUN}/0123456789ab.x.removing`, `${RUN}.0123456789ab.x.removing`, "0123456789ab.x.removing"];
+    mkdirSync(join(outside, RUN));
+    for (const name of names) writeFileSync(join(outside, name), "1");
+    if (own.includes("/")) mkdirSync(join(root, ".stowage-trash"));
+    symlinkSync(outside, join(root, own));
+    await expect(open().restore?.(RUN)).rejects.toMatchObject({ code: "PRECONDITION" });
+    expect((await sweep()).purged).toEqual([]);
+    expect([await keysOf(open()), names.filter((name) => !existsSync(join(outside, name)))]).toEqual([[], []]);
   });
 
   it("leaves alone what other runs left, and what was confirmed", async () => {

@@ -74,6 +74,7 @@ function runTime(run: string): number {
 async function names(disk: Disk, own: string): Promise<string[]> {
   const found: string[] = [];
   const directory = join(disk.root, own);
+  await refuseLinks(disk, directory);
   const there = await look(directory);
   if (there && !there.isDirectory()) throw notDirectory(disk, directory);
   try {
