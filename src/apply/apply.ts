@@ -19,7 +19,7 @@ import type { SharedLockOptions } from "./lock-shared.js";
 import { relinkedKey } from "./observe.js";
 import { movingClock } from "./pace.js";
 import { perform } from "./perform.js";
-import { restoreNewest } from "./recover.js";
+import { restoreRecent } from "./recover.js";
 import { redacted } from "./redact.js";
 import { addressOf, exclusively, type Relinked, type Run, sha256Of } from "./run.js";
 import { damagedJournal, leftLock, shareJournal, shareLock } from "./share.js";
@@ -71,12 +71,12 @@ export async function apply(
 ): Promise<RunReport> {
   const lock = await acquireLock(options.state, options.now());
   try {
-    await restoreNewest(options.state, backends);
     const onDamage = (run: string, damage: Damage) => options.onEvent?.(damagedJournal(run, damage));
     const earlier = await checkPlan(plan, { ...options, now: options.now(), onDamage });
     const id = newRunId(options.now());
     const lease = await shareLock(id, plan, backends, options);
     try {
+      await restoreRecent(options.state, backends, (event) => options.onEvent?.(event));
       return await runPlan(id, plan, backends, options, { earlier, lease });
     } finally {
       await lease?.release();

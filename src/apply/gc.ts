@@ -1,8 +1,9 @@
 import type { Backend, Leftover } from "../backend/backend.js";
 import { codeOf, StowageError } from "../lib/error.js";
-import { printable } from "../lib/key.js";
+import { groupBy } from "../lib/iter.js";
 import { runIds } from "./journal-read.js";
 import { acquireLock } from "./lock.js";
+import { staysAway } from "./recover.js";
 import { whyOf } from "./redact.js";
 
 export interface GcOptions {
@@ -27,6 +28,7 @@ export interface GcReport {
   restored: Purged[];
   /** Trash and temporaries that stay: not yet due, or perhaps in use. */
   kept: { location: string; files: number; bytes: number }[];
+  /** Those without a location are of the state directory. */
   problems: { location: string; code: string; message: string }[];
 }
 
@@ -41,14 +43,15 @@ const STALE_UPLOAD = 7 * STALE;
  */
 export async function gc(backends: ReadonlyMap<string, Backend>, options: GcOptions): Promise<GcReport> {
   const lock = options.dry ? undefined : await acquireLock(options.state, options.now);
+  const report: GcReport = { purged: [], bytes: 0, restored: [], kept: [], problems: [] };
   try {
     const ours = new Set(await runIds(options.state));
-    const report: GcReport = { purged: [], bytes: 0, restored: [], kept: [], problems: [] };
     for (const [location, backend] of backends) await sweep(location, backend, options, ours, report);
-    return report;
   } finally {
-    await lock?.release();
+    // What was done is done: whoever comes next takes the lock over.
+    await lock?.release().catch((error: unknown) => report.problems.push({ location: "", ...whyOf(error) }));
   }
+  return report;
 }
 
 async function sweep(
@@ -62,18 +65,12 @@ async function sweep(
   const problem = (error: unknown): void => {
     report.problems.push({ location, ...whyOf(error, location) });
   };
-  const back = restorer(backend, options);
   /** The store that does not let go of one thing in its trash does not let go of the next either. */
   let keepsTrash = false;
   let refusals = 0;
   try {
+    if (!options.dry) await giveBack(location, backend, (leftover) => isOver(leftover, backend, options, ours), report);
     for await (const leftover of backend.leftovers()) {
-      const restored = leftover.unfinished && isOver(leftover, backend, options, ours) && (await back(leftover));
-      if (restored === "taken") problem(stays(leftover, location));
-      if (restored === "restored") {
-        report.restored.push({ ...leftover, location });
-        continue;
-      }
       let gone = isDue(leftover, backend, options, ours) && !(keepsTrash && leftover.kind === "trash");
       if (gone && !options.dry) {
         const refused = await purged(backend, leftover);
@@ -97,23 +94,27 @@ async function sweep(
   if (kept.files > 0) report.kept.push(kept);
 }
 
-/** Runs are restored as a whole, when the first of their leftovers is met. */
-function restorer(backend: Backend, { dry }: GcOptions): (leftover: Leftover) => Promise<"restored" | "taken" | false> {
-  const runs = new Map<string, Set<string>>();
-  return async ({ run, handle }) => {
-    if (dry || !backend.restore) return false;
-    const taken = runs.get(run) ?? new Set((await backend.restore(run)).map((each) => each.handle));
-    runs.set(run, taken);
-    return taken.has(handle) ? "taken" : "restored";
-  };
+/** What runs that are over had not confirmed; each is restored as a whole. */
+async function giveBack(
+  location: string,
+  backend: Backend,
+  isOver: (leftover: Leftover) => boolean,
+  report: GcReport,
+): Promise<void> {
+  if (!backend.restore) return;
+  const unfinished: Leftover[] = [];
+  for await (const leftover of backend.leftovers()) {
+    if (leftover.unfinished && isOver(leftover)) unfinished.push(leftover);
+  }
+  for (const [run, leftovers] of groupBy(unfinished, (leftover) => leftover.run)) {
+    const taken = new Set((await backend.restore(run)).map(({ handle }) => handle));
+    for (const leftover of leftovers) {
+      if (taken.has(leftover.handle))
+        report.problems.push({ location, ...whyOf(staysAway(leftover, location), location) });
+      else report.restored.push({ ...leftover, location });
+    }
+  }
 }
-
-const stays = ({ key, handle }: Leftover, location: string): StowageError =>
-  new StowageError(
-    "PRECONDITION",
-    `${location}:${printable(key)} was being removed when its run was killed, and another file has its name now; its bytes are in ${printable(handle)}`,
-    { hint: "Move the file from there to where it belongs by hand, or delete it." },
-  );
 
 /** Refusals of one location that are told one by one; all that was not let go of is counted. */
 const TOLD = 100;

@@ -192,10 +192,14 @@ export const MUTANTS: readonly Mutant[] = [
       edit("apply/gc.ts", "if (leftover.unfinished || !isOver(", "if (!isOver("),
       edit(
         "apply/gc.ts",
-        "const restored = leftover.unfinished &&",
-        "const restored = leftover.dead && leftover.unfinished &&",
+        "if (leftover.unfinished && isOver(leftover)) unfinished",
+        "if (leftover.dead && leftover.unfinished && isOver(leftover)) unfinished",
       ),
-      edit("apply/apply.ts", "    await restoreNewest(options.state, backends);\n", ""),
+      edit(
+        "apply/apply.ts",
+        "      await restoreRecent(options.state, backends, (event) => options.onEvent?.(event));\n",
+        "",
+      ),
     ],
   },
   {

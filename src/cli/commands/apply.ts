@@ -90,7 +90,9 @@ ${exits(
 
   private async makePlan(workspace: Workspace, output: Output): Promise<Plan> {
     const { recover } = await import("../../apply/recover.js");
-    await recover(workspace.config.settings.state, await workspace.backends(), workspace.clock());
+    await recover(workspace.config.settings.state, await workspace.backends(), workspace.clock(), (event) => {
+      if (event.type === "warning") output.warn(event.message);
+    });
     const plan = await planNow(workspace, output, this.config.version, { refresh: true }, output.json);
     if (output.json) {
       const { header, footer } = plan;

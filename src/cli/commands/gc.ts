@@ -66,7 +66,7 @@ function listFiles(due: GcReport, now: number, output: Output): void {
 }
 
 function printReport(report: GcReport, output: Output): void {
-  for (const { location, message } of report.problems) output.warn(`${location}: ${message}`);
+  for (const { location, message } of report.problems) output.warn(location ? `${location}: ${message}` : message);
   if (report.restored.length > 0)
     output.line(`Gave ${plural(report.restored.length, "file")} back that a killed run was removing.`);
   for (const { location, files, bytes: size } of report.kept) {
