@@ -15,8 +15,16 @@ export function eventsOf(random: Random, script: Script): Event[] {
     const at = random.chance(0.2) ? 0 : random.below(length);
     return { at, ...eventOf(random, script) } as Event;
   });
+  if (script.appliers.length > 1 && random.chance(0.3)) events.push(duel(random, script));
   if (random.chance(0.1)) events.push(...betrayal(random, script, random.below(length)));
   return events;
+}
+
+/** Who is about to remove something stands still, while others do what their plans say of the same contents. */
+function duel(random: Random, script: Script): Event {
+  const place = random.pick(script.places).name;
+  const call = isBucket(script, place) ? "remove" : "unlink";
+  return { at: 0, kind: "fault", place, fault: "hold", times: 1, call };
 }
 
 /** A copy that vouches is deleted, and the process that relies on it dies soon after that. */

@@ -103,7 +103,8 @@ function madeUp(random: Random): Planned {
 /** Some carry a note of their hash, where it is a bucket; and some notes are wrong. */
 function fileOf(random: Random, at: { place: string; key: string; texts: string[] }): File {
   const { place, key, texts } = at;
-  const text = random.pick(texts);
+  // Some have no copy anywhere.
+  const text = random.chance(0.15) ? `only ${place} ${key}` : random.pick(texts);
   const claim = random.chance(0.3) ? text : random.chance(0.1) ? random.pick(TEXTS) : undefined;
   return { place, key, text, ...(claim && { claim }) };
 }

@@ -19,7 +19,7 @@ export interface Ledger {
   rotten: Set<string>;
   /** Copies that users and rot took away. */
   losses: Loss[];
-  /** Copies that removals took away which were judged well. */
+  /** Copies that removals took away which were judged well, or are about to. */
   taken: Taken[];
   violations: Violation[];
   /** Destructive calls that were judged. */

@@ -125,7 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
       edit(
         "plan/veto.ts",
         "[...content.unwanted.keys()].sort(byConfigOrder)",
-        "[...content.unwanted.keys()].sort((a, b) => a.site.scan.files - b.site.scan.files || byConfigOrder(a, b))",
+        "[...content.unwanted.keys()].sort((a, b) => (content.unwanted.size % 2 ? byConfigOrder(b, a) : byConfigOrder(a, b)))",
       ),
       edit("plan/presence.ts", "if (at < own || survives)", "if (at !== own || survives)"),
     ],

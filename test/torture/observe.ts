@@ -19,7 +19,14 @@ export function watchStore(ledger: Ledger, trash: Trash, bucket: Bucket): void {
       bucket.makers.set(version, stage.current);
       if (name.startsWith(".stowage-trash/")) {
         const by = stage.current;
-        trash.objects.set(version, { removal: undefined, by, key: name, since: stage.clock, settled: false });
+        trash.objects.set(version, {
+          removal: undefined,
+          by,
+          key: name,
+          since: stage.clock,
+          step: stage.step,
+          settled: false,
+        });
       }
     }
     return Map.prototype.set.call(this, name, version) as typeof objects;

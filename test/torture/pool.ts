@@ -41,7 +41,8 @@ async function planWorld({ plan, catalogOf, configOf }: Planner, random: Random)
   const planned: Planned = { locations: names, files: [], plans: [] };
   planned.files = files.map(({ location, key, content }) => ({ place: location, key, text: content ?? "" }));
   for (let machine = 0; machine < random.pick([1, 2, 2, 3]); machine++) {
-    const known = machine === 0 && random.chance(0.5) ? files : files.filter(() => random.chance(0.85));
+    const share = random.pick([0.85, 0.6]);
+    const known = machine === 0 && random.chance(0.5) ? files : files.filter(() => random.chance(share));
     const catalog = await catalogOf(config, known);
     try {
       const made = await plan(config, catalog, { now: AT, version: "0" });
@@ -60,7 +61,7 @@ function settingsOf(random: Random, names: readonly string[]) {
     purpose: [random.pick(["inbox", "organized", "archive", "backup"])],
   }));
   // All of a content is to go, and every machine must keep the same copy.
-  const rules = random.chance(0.3)
+  const rules = random.chance(0.4)
     ? [{ match: {}, action: "delete" }]
     : Array.from({ length: random.pick([1, 2, 3]) }, () => ruleOf(random, names));
   const safety = { min_copies: random.pick([1, 1, 2]), max_delete: { files: 1000, percent: 100 } };

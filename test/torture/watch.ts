@@ -11,6 +11,7 @@ export interface Trashed {
   by: object | undefined;
   key: string;
   since: bigint;
+  step: number;
   settled: boolean;
 }
 
@@ -33,6 +34,12 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
     ...{ place, key, text: textOf(inode.bytes), own: inode.maker !== undefined && inode.maker === stage.current },
   });
 
+  /** It had its name back, and a user deleted it under that: what goes is only the other name. */
+  const isDeletedAgain = ({ place, key, text }: Doomed, { step }: Trashed): boolean =>
+    ledger.losses.some(
+      (loss) =>
+        loss.by === "user" && loss.place === place && loss.key === key && loss.text === text && loss.step > step,
+    );
   /** What a removal had put away is in the trash for its time from now on, or has its name back. */
   const settle = (from: { place: Directory; key: string }, to: string, moved: Inode): void => {
     for (const inode of moved.entries ? [...filesIn(moved)].map(([, file]) => file) : [moved]) {
@@ -61,6 +68,7 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
       if (!trashed || !(key.startsWith(".stowage-trash/") || key.endsWith(".removing"))) return;
       if (hasOtherName(place, key, inode)) return;
       const doomed = { ...doomedAt(place, key, inode), key: trashed.key };
+      if (isDeletedAgain(doomed, trashed)) return void queueMicrotask(() => forgive(ledger, doomed.text));
       if (trashed.by === stage.current) judgeRemoval(ledger, doomed, trashed.removal, false);
       else judgePurge(ledger, { ...doomed, key }, { ...trashed, keep: trash.keep });
     },
@@ -86,7 +94,23 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
         const removal = factsOf(ledger).removals.get(addressOf(before.place, before.key));
         const { key } = before;
         if (!removal) violate(ledger, "I2", `${addressOf(before.place, key)} is taken away without a removal`);
-        trash.inodes.set(inode, { removal, by: stage.current, key, since: stage.clock, settled: false });
+        // Whoever looked last before that relies on what this process has proven itself.
+        if (stage.current)
+          ledger.taken.push({
+            text: textOf(inode.bytes),
+            place: before.place,
+            key,
+            step: stage.step,
+            by: stage.current,
+          });
+        trash.inodes.set(inode, {
+          removal,
+          by: stage.current,
+          key,
+          since: stage.clock,
+          step: stage.step,
+          settled: false,
+        });
       }
     },
     writing(disk, path, inode) {
