@@ -1,5 +1,5 @@
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gc } from "../src/apply/gc.js";
 import { unlock } from "../src/apply/lock.js";
@@ -74,6 +74,20 @@ describe("a removal that was cut short before it was confirmed", () => {
     rmSync(join(root, "x"));
     await sweep();
     expect(await textOf(open(), "x")).toBe("1");
+  });
+
+  it("I1: does not lose the only name of the file where a symbolic link makes the key lead to it", async () => {
+    await killedAt("secured", "d/x", { trash: true });
+    const [left] = await leftoversOf(open());
+    rmSync(join(root, "d"), { recursive: true });
+    symlinkSync(dirname(left!.handle), join(root, "d"));
+    const { restored, purged, problems } = await sweep();
+    expect([restored, purged]).toEqual([[], []]);
+    expect(problems).toMatchObject([{ code: "PRECONDITION", message: expect.stringContaining("its bytes are in") }]);
+    expect(readFileSync(join(root, left!.handle), "utf8")).toBe("1");
+    rmSync(join(root, "d"));
+    await sweep();
+    expect([await textOf(open(), "d/x"), await leftoversOf(open())]).toEqual(["1", []]);
   });
 
   it("I6: that has its name back already only loses the other one", async () => {

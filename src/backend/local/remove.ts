@@ -10,7 +10,7 @@ import { type Away, awayByName, awayInFolder, awayWithoutRoom, confirmed, intoTr
 import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncDirectory, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
-import { changed, notRegular } from "./read.js";
+import { changed, notRegular, taken } from "./read.js";
 
 /**
  * See `Backend.remove`. The file is first renamed into the trash, where nobody writes by name; what arrived there must be
@@ -129,11 +129,16 @@ async function putBack(disk: Disk, key: string, path: string, away: Away, why: u
 
 /**
  * A second name for the file, and the first one goes. Where the key leads to the very same file, somebody has done that before.
- * @throws `PRECONDITION` when the name is taken
+ * @throws `PRECONDITION` when the name is taken, or leads through a symbolic link
  */
 export async function giveBack(disk: Disk, key: string, path: string, away: string): Promise<void> {
+  // Through a link both can be one name, the last one of the file.
+  await refuseLinks(disk, path);
+  await refuseLinks(disk, away);
   const [own, there] = [await look(away), await look(path)];
   const same = own && own.ino === there?.ino && own.dev === there.dev;
+  // So they can where one folder is mounted at two places.
+  if (same && own.nlink < 2n) throw taken(disk, key);
   if (same) await syncParents(disk, path);
   else await publish(disk, away, key, path);
   await disk.step("unlink");
