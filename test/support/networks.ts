@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { connect, createServer, type Server } from "node:net";
 import { promisify } from "node:util";
+import { isAlive } from "./alive.js";
 
 const run = promisify(execFile);
 
@@ -8,15 +9,19 @@ const run = promisify(execFile);
 export interface Networks {
   /** For people: what tells the machines apart. */
   what: string;
+  /** Each machine has one of its own; else they share the one that is here. */
+  own: boolean;
   /** The network namespace of a machine. */
   name(machine: number): string | undefined;
   /** Where a machine finds the server. */
   endpoint(machine: number): string | undefined;
+  /** @throws when one can not be removed */
   remove(): Promise<void>;
 }
 
 const alone = (why: string): Networks => ({
   what: `SEPARATE STATE DIRECTORIES ONLY, no network namespaces: ${why}`,
+  own: false,
   name: () => undefined,
   endpoint: () => undefined,
   remove: async () => undefined,
@@ -33,9 +38,12 @@ export async function makeNetworks(endpoint: string | undefined, count: number):
   const relays: Server[] = [];
   const remove = async () => {
     for (const relay of relays) relay.close();
-    for (const name of made) await run("ip", ["netns", "del", name]).catch(() => undefined);
+    const ends = await Promise.allSettled(made.splice(0).map((name) => run("ip", ["netns", "del", name])));
+    const problems = ends.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
+    if (problems.length > 0) throw new AggregateError(problems, "network namespaces are left behind");
   };
   try {
+    await sweep();
     const endpoints: string[] = [];
     for (let n = 0; n < count; n++) {
       const name = `stow-${id}-${n}`;
@@ -47,10 +55,19 @@ export async function makeNetworks(endpoint: string | undefined, count: number):
       endpoints.push(`http://${host}:${relay.port}`);
     }
     const what = `${count} network namespaces`;
-    return { what, name: (n) => made[n % count], endpoint: (n) => endpoints[n % count], remove };
+    return { what, own: true, name: (n) => made[n % count], endpoint: (n) => endpoints[n % count], remove };
   } catch (error) {
     await remove();
     return alone(error instanceof Error ? (error.message.split("\n").at(-2) ?? error.message) : String(error));
+  }
+}
+
+/** Removes the namespaces of processes that did not live to do it, and the cables with them. */
+async function sweep(): Promise<void> {
+  const { stdout } = await run("ip", ["netns", "list"]);
+  for (const line of stdout.split("\n")) {
+    const [name, pid] = /^stow-([0-9a-z]+)-\d+(?= |$)/.exec(line) ?? [];
+    if (name !== undefined && !isAlive(Number.parseInt(pid ?? "", 36))) await run("ip", ["netns", "del", name]);
   }
 }
 
