@@ -511,6 +511,32 @@ describe("storage that fails", () => {
   });
 });
 
+describe("I1: a plan that ends a content", () => {
+  const ends = async (reason: "rule" | "conflict", trash: number) => {
+    const world = await localWorld(["a"], { "a:x": "1" });
+    const plan = await planOf(world.backends, [{ kind: "delete", from: "a:x", content: "1", reason, required: 0 }], {
+      trash,
+    });
+    const apply = (...rules: string[]) =>
+      run(world, plan, { safety: plan.header.safety, mayEndContents: new Set(rules) });
+    return { world, rule: plan.actions[0]?.rule.name ?? "", apply };
+  };
+
+  it("is refused, and nothing is touched, unless storage.yaml gives its rule allow_last_copy", async () => {
+    const { world, rule, apply } = await ends("rule", 1000);
+    await expect(apply("another")).rejects.toMatchObject({ code: "PLAN_EDITED", exit: 5 });
+    expect(harvest(world.root)).toEqual({ "a:x": "1" });
+    expect(told(await apply(rule))).toEqual(["deleted"]);
+  });
+
+  it("as the loser of a conflict is refused where there is no trash for it", async () => {
+    const { world, apply } = await ends("conflict", 0);
+    await expect(apply()).rejects.toMatchObject({ code: "PLAN_EDITED", exit: 5 });
+    expect(harvest(world.root)).toEqual({ "a:x": "1" });
+    expect(told(await (await ends("conflict", 1000)).apply())).toEqual(["deleted"]);
+  });
+});
+
 describe("S17: a plan that is not to be applied", () => {
   it.each([
     {

@@ -32,6 +32,8 @@ export interface ApplyOptions {
   configDigest: string;
   /** `safety` of the configuration: a plan that says another is refused. Not looked at where unset. */
   safety?: Plan["header"]["safety"];
+  /** The rules with `allow_last_copy`: a plan in which another deletes a last copy is refused. Not looked at where unset. */
+  mayEndContents?: ReadonlySet<string>;
   now: () => number;
   concurrency: number;
   /** Attempts after the first, for transient errors. */

@@ -1,6 +1,6 @@
 import { ExitCode, StowageError } from "../lib/error.js";
 import { canonicalJson } from "../lib/json.js";
-import type { Plan, PlanHeader } from "../plan/plan.js";
+import type { Action, Plan } from "../plan/plan.js";
 import type { RunStatus } from "./events.js";
 import type { RemovalIntent } from "./journal.js";
 import { untouched } from "./journal-lines.js";
@@ -20,20 +20,20 @@ export interface CheckOptions {
   state: string;
   configDigest: string;
   safety?: Plan["header"]["safety"];
+  mayEndContents?: ReadonlySet<string>;
   now: number;
   onDamage?: OnDamage;
 }
 
 /** S17, but for the world itself. @throws `PLAN_BLOCKED` (3), `PLAN_STALE`, `PLAN_EDITED`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5) */
 export async function checkPlan(plan: Plan, options: CheckOptions): Promise<Earlier> {
-  const { header } = plan;
-  requireCurrent(header, options);
-  return await requireOpen(header, options);
+  requireCurrent(plan, options);
+  return await requireOpen(plan.header, options);
 }
 
 const again = "Run `stowage plan` again.";
 
-function requireCurrent(header: PlanHeader, options: CheckOptions): void {
+function requireCurrent({ header, actions }: Plan, options: CheckOptions): void {
   if (!header.applyable) {
     throw new StowageError("PLAN_BLOCKED", "this plan is not to be applied: it is blocked or a preview", {
       hint: "`stowage show` tells why.",
@@ -48,11 +48,10 @@ function requireCurrent(header: PlanHeader, options: CheckOptions): void {
   }
   // The digest of the configuration covers it: a plan that differs was not made from that configuration.
   if (options.safety && canonicalJson(options.safety) !== canonicalJson(header.safety)) {
-    throw new StowageError("PLAN_EDITED", "this plan has another idea of safety than storage.yaml", {
-      hint: "Somebody has changed it. Make it again with `stowage plan -o FILE`.",
-      exit: ExitCode.stale,
-    });
+    throw edited("this plan has another idea of safety than storage.yaml");
   }
+  const wrong = actions.find((action) => !isOwnersWord(action, options));
+  if (wrong) throw edited(`${wrong.id} removes without a witness, and nothing in storage.yaml allows that`);
   if (options.now - Date.parse(header.created_at) > header.plan_ttl) {
     throw new StowageError("PLAN_EXPIRED", `this plan is of ${header.created_at} and too old to be applied`, {
       hint: again,
@@ -61,7 +60,20 @@ function requireCurrent(header: PlanHeader, options: CheckOptions): void {
   }
 }
 
-async function requireOpen(header: PlanHeader, options: CheckOptions): Promise<Earlier> {
+const edited = (fact: string): StowageError =>
+  new StowageError("PLAN_EDITED", fact, {
+    hint: "Somebody has changed the plan. Make it again with `stowage plan -o FILE`.",
+    exit: ExitCode.stale,
+  });
+
+/** The two exceptions to I1 are the owner's word: `allow_last_copy` on the rule, and a conflict loser, which needs a trash to lie in. */
+function isOwnersWord({ kind, reason, rule, required }: Action, { safety, mayEndContents }: CheckOptions): boolean {
+  if (kind !== "delete" || required > 0) return true;
+  if (reason === "conflict") return safety === undefined || safety.trash > 0;
+  return mayEndContents === undefined || mayEndContents.has(rule.name);
+}
+
+async function requireOpen(header: Plan["header"], options: CheckOptions): Promise<Earlier> {
   const removals: RemovalIntent[] = [];
   const done = new Set<string>();
   for (const run of await runIds(options.state)) {

@@ -179,6 +179,8 @@ function wrap(file: string, readOnly: boolean, instance: DuckDBInstance, main: D
       try {
         const result = await connection.stream(query.text, [...query.values]);
         for await (const rows of result.yieldRowObjects()) for (const row of rows) yield plainRow(row) as Row;
+      } catch (error) {
+        throw broken(file, error);
       } finally {
         connection.closeSync();
       }
@@ -231,7 +233,6 @@ function plainRow(row: Record<string, unknown>): unknown {
 function plain(value: unknown): unknown {
   if (typeof value === "bigint") return safeNumber(value);
   if (typeof value !== "object" || value === null) return value;
-
   if ("micros" in value && typeof value.micros === "bigint" && !("days" in value)) return Number(value.micros) / 1000;
   if ("items" in value && Array.isArray(value.items)) return value.items.map(plain);
   if ("entries" in value && typeof value.entries === "object" && value.entries !== null) return plain(value.entries);

@@ -4,5 +4,6 @@
  */
 export async function keepMarks(): Promise<void> {
   const { default: accessors }: { default?: object } = await import("@duckdb/node-api/lib/vectors/dataAccessors.js");
-  if (accessors) Object.assign(accessors, { textDecoder: new TextDecoder("utf-8", { ignoreBOM: true }) });
+  if (!accessors || !("textDecoder" in accessors)) throw new Error("DuckDB's binding reads texts in another way now");
+  Object.assign(accessors, { textDecoder: new TextDecoder("utf-8", { ignoreBOM: true }) });
 }

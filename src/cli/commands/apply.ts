@@ -141,7 +141,7 @@ function positive(flag: string, text: string, parse: (text: string) => number): 
 
 async function applyPlan(plan: Plan, workspace: Workspace, output: Output, limits: Limits): Promise<RunReport> {
   const { apply } = await import("../../apply/apply.js");
-  const { settings, digest, locations, safety } = workspace.config;
+  const { settings, digest, locations, safety, rules } = workspace.config;
   const backends = await workspace.backends();
   const view = viewApply(output.progress, plan);
   try {
@@ -150,6 +150,7 @@ async function applyPlan(plan: Plan, workspace: Workspace, output: Output, limit
         state: settings.state,
         configDigest: digest,
         safety: { min_copies: safety.minCopies, verify: safety.verify, trash: safety.trash },
+        mayEndContents: new Set(rules.flatMap(({ name, allowLastCopy }) => (allowLastCopy ? [name] : []))),
         now: workspace.clock,
         concurrency: settings.transfer.concurrency,
         ...limits,
