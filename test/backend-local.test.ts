@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -31,6 +32,12 @@ afterEach(cleanup);
 const open = (options: LocalOptions = {}) => localBackend("here", root, options);
 const remove = ({ key, version }: Entry, trash = false, backend = open()) =>
   backend.remove(key, { version, run: RUN, trash, confirm: agree });
+
+function folderInPlaceOfFile(): void {
+  rmSync(join(root, "x"));
+  mkdirSync(join(root, "x/d"), { recursive: true });
+  writeFileSync(join(root, "x/d/new"), "new");
+}
 
 /** An error as the system gives it, at the nth time that the step comes. */
 function errno(step: string, code: string, nth = 1): LocalOptions {
@@ -314,6 +321,45 @@ describe("removing", () => {
     await expect(remove(entry, false, open({ step }))).rejects.toMatchObject({ code: "PRECONDITION" });
     expect(readFileSync(join(root, "x"), "utf8")).toBe("new");
     expect(await leftoversOf(open())).toEqual([]);
+  });
+
+  it.each([true, false])("puts back a folder that took the name, with all that is in it (trash: %s)", async (trash) => {
+    const entry = await put(open(), "x", "1");
+    const step = (name: string) => {
+      if (name === "secure") folderInPlaceOfFile();
+    };
+    await expect(remove(entry, trash, open({ step }))).rejects.toMatchObject({ code: "PRECONDITION" });
+    expect(readFileSync(join(root, "x/d/new"), "utf8")).toBe("new");
+    expect([await keysOf(open()), await leftoversOf(open())]).toEqual([["x/d/new"], []]);
+  });
+
+  it("I3: a folder is not put back over what has the name by now", async () => {
+    const entry = await put(open(), "x", "1");
+    const step = (name: string) => {
+      if (name === "secure") folderInPlaceOfFile();
+      if (name === "renamed to trash") mkdirSync(join(root, "x"));
+    };
+    await expect(remove(entry, false, open({ step }))).rejects.toThrow(/its bytes are in .*\.stowage-trash/);
+    expect([await keysOf(open()), readdirSync(join(root, "x"))]).toEqual([[], []]);
+    expect((await leftoversOf(open())).map(({ key, unfinished }) => [key, unfinished])).toEqual([["x/d/new", true]]);
+  });
+
+  it("that no link is made of a symbolic link does not mean that none is made of files", async () => {
+    const entry = await put(open(), "x", "1");
+    let links = 0;
+    const step = (name: string) => {
+      if (name === "secure") {
+        rmSync(join(root, "x"));
+        symlinkSync("target", join(root, "x"));
+      }
+      if (name === "link" && ++links === 1)
+        throw Object.assign(new Error("EPERM: planted"), { code: "EPERM", syscall: "link" });
+    };
+    const backend = open({ step });
+    await expect(remove(entry, false, backend)).rejects.toMatchObject({ code: "PRECONDITION" });
+    expect(readlinkSync(join(root, "x"))).toBe("target");
+    await put(backend, "y", "1");
+    expect(links).toBe(2);
   });
 
   it("a file that is written while it waits for the last word is put back", async () => {

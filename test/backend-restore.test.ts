@@ -110,12 +110,28 @@ describe("a removal that was cut short before it was confirmed", () => {
     ".stowage-location",
     "%2Fetc%2Fx",
     "a%2F%2Fb",
-  ])("S15: %s is no key, so it is only trash", async (name) => {
+  ])("S15: %s is no key, so it stays where it is, and that is told", async (name) => {
+    const own = join(".stowage-trash", RUN, `0123456789ab.${name}.removing`);
     mkdirSync(join(root, ".stowage-trash", RUN), { recursive: true });
-    writeFileSync(join(root, ".stowage-trash", RUN, `0123456789ab.${name}.removing`), "1");
-    expect(await open().restore?.(RUN)).toEqual([]);
-    expect((await sweep()).purged.length).toBe(1);
-    expect([await keysOf(open()), await leftoversOf(open())]).toEqual([[], []]);
+    writeFileSync(join(root, own), "1");
+    expect(await open().restore?.(RUN)).toMatchObject([{ handle: own, unfinished: true, unnamed: true }]);
+    const { restored, purged, problems } = await sweep();
+    expect([restored, purged, problems.map(({ code }) => code)]).toEqual([[], [], ["PRECONDITION"]]);
+    expect([await keysOf(open()), readFileSync(join(root, own), "utf8")]).toEqual([[], "1"]);
+  });
+
+  it.each([
+    { at: `.stowage-trash/${RUN}/0123456789ab.d%2Fx.removing/users-new`, key: "d/x/users-new" },
+    { at: `.stowage-trash/${RUN}/0123456789ab.removing/d/x/users.removing/new`, key: "d/x/users.removing/new" },
+    { at: `.stowage-tmp/${RUN}.0123456789ab.d%2Fx.removing/users.removing/new`, key: "d/x/users.removing/new" },
+  ])("I1: what is in a folder that took the name of the file in the last moment is no trash: $at", async (each) => {
+    mkdirSync(join(root, dirname(each.at)), { recursive: true });
+    writeFileSync(join(root, each.at), "1");
+    expect(await leftoversOf(open())).toMatchObject([{ kind: "trash", key: each.key, run: RUN, unfinished: true }]);
+    const { restored, purged, problems } = await sweep();
+    expect([restored.map(({ key }) => key), purged, problems]).toEqual([[each.key], [], []]);
+    expect([await keysOf(open()), await textOf(open(), each.key)]).toEqual([[each.key], "1"]);
+    expect(await leftoversOf(open())).toEqual([]);
   });
 
   it.each([

@@ -96,7 +96,7 @@ export interface Backend {
   purge(leftover: Leftover): Promise<void>;
   /**
    * Where a removal takes the name away before it is confirmed: what a run that is over left so, `unfinished`, gets its name back, never over
-   * another. Returns what stays because its name is taken.
+   * another. Returns what stays because its name is taken, or not known (`unnamed`).
    */
   restore?(run: string): Promise<Leftover[]>;
   close(): Promise<void>;

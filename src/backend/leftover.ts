@@ -11,6 +11,8 @@ export interface Leftover {
   dead?: boolean;
   /** True when its removal was never confirmed: it may be the only copy, and is not to be purged. */
   unfinished?: boolean;
+  /** True when nothing tells the key of what is unfinished: it stays where it is, and `key` is only how it is called there. */
+  unnamed?: boolean;
   /** How the backend finds it again. */
   handle: string;
 }

@@ -39,20 +39,25 @@ export const awayWithoutRoom = (disk: Disk, run: string, key: string): Away => (
   path: join(disk.root, TEMPORARY, `${run}.${unique()}.${escaped(key)}${REMOVING}`),
 });
 
-const BY_NAME = /^[0-9a-f]{12}\.(.+)\.removing$/s;
-const WITHOUT_ROOM = /^[^.]+\.[0-9a-f]{12}\.(.+)\.removing$/s;
+const BY_NAME = /^[0-9a-f]{12}\.([^/]+)\.removing(\/.+)?$/s;
+const WITHOUT_ROOM = /^[^.]+\.[0-9a-f]{12}\.([^/]+)\.removing(\/.+)?$/s;
 const IN_FOLDER = /^[0-9a-f]{12}\.removing\/(.+)$/s;
 
-/** The key of a file whose removal was not confirmed, by its path below the run's trash; undefined for all else. */
-export function keyAway(path: string): string | undefined {
-  const name = path.includes("/") ? undefined : BY_NAME.exec(path)?.[1];
-  return keyOf(name === undefined ? IN_FOLDER.exec(path)?.[1] : unescaped(name));
-}
+/**
+ * True for all whose removal was not confirmed, by its path below the run's trash or among the temporaries: also for what can be given no
+ * name back. A folder that took the name of the file just before is there with all that is in it.
+ */
+export const isAway = (path: string): boolean => path.split("/")[0]?.endsWith(REMOVING) === true;
 
-/** The same of a temporary. */
-export function keyWithoutRoom(name: string): string | undefined {
-  const key = WITHOUT_ROOM.exec(name)?.[1];
-  return keyOf(key === undefined ? undefined : unescaped(key));
+/** The key of a file whose removal was not confirmed, by its path below the run's trash; undefined for all else. */
+export const keyAway = (path: string): string | undefined => keyOf(IN_FOLDER.exec(path)?.[1] ?? named(BY_NAME, path));
+
+/** The same of a path among the temporaries. */
+export const keyWithoutRoom = (path: string): string | undefined => keyOf(named(WITHOUT_ROOM, path));
+
+function named(pattern: RegExp, path: string): string | undefined {
+  const match = pattern.exec(path);
+  return match ? unescaped(match[1] ?? "") + (match[2] ?? "") : undefined;
 }
 
 /** Whatever else is there was put there by somebody else. */

@@ -3,7 +3,7 @@ import { join, sep } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import type { Leftover } from "../backend.js";
 import { TEMPORARY, TRASH } from "../marker.js";
-import { keyAway, keyWithoutRoom } from "./away.js";
+import { isAway, keyAway, keyWithoutRoom } from "./away.js";
 import { leftReservation, readClaim } from "./claim.js";
 import { look, notDirectory, pruneParents, refuseLinks } from "./directories.js";
 import { type Disk, failure, pathOf, requireRoot } from "./disk.js";
@@ -20,8 +20,8 @@ export async function* listLeftovers(disk: Disk): AsyncGenerator<Leftover> {
       for (const unique of await names(disk, `${TRASH}/${run}`)) yield* trashOf(disk, run, unique);
     }
     for (const name of (await names(disk, TEMPORARY)).sort()) {
-      const leftover = await temporaryOf(disk, name);
-      if (leftover) yield leftover;
+      if (isAway(name)) yield* awayWithoutRoomOf(disk, name);
+      else yield* temporaryOf(disk, name);
     }
   } catch (error) {
     throw failure(disk, "", error);
@@ -30,35 +30,53 @@ export async function* listLeftovers(disk: Disk): AsyncGenerator<Leftover> {
 
 /** What lies under one name in the trash of a run: mostly one file, below directories that tell its key. */
 async function* trashOf(disk: Disk, run: string, unique: string): AsyncGenerator<Leftover> {
-  const base = `${TRASH}/${run}/${unique}`;
-  const found = await look(join(disk.root, base));
-  if (!found?.isDirectory() && !found?.isFile()) return;
-  const files = found.isDirectory() ? walk(disk, `${base}/`, {}) : [{ key: base, stat: found }];
-  for await (const { key: handle, stat } of files) {
+  for await (const { handle, stat, found } of filesAt(disk, `${TRASH}/${run}/${unique}`)) {
     const inside = handle.slice(`${TRASH}/${run}/`.length);
-    const key = keyAway(inside);
     // Trash is as young as any clock says: that of the run, or that of the file system, which notes when the file and its directory were moved.
     const since = Math.max(runTime(run), milliseconds(found.ctimeNs), milliseconds(stat.ctimeNs));
     const facts = { kind: "trash" as const, run, size: Number(stat.size), since, handle };
-    if (key === undefined) yield { ...facts, key: inside.replace(/^[^/]*\//, "") };
-    else yield { ...facts, key, unfinished: true };
+    if (isAway(inside)) yield { ...facts, ...unfinished(keyAway(inside), inside) };
+    else yield { ...facts, key: inside.replace(/^[^/]*\//, "") };
   }
 }
 
-async function temporaryOf(disk: Disk, name: string): Promise<Leftover | undefined> {
+/** What was being removed when the disk was full. */
+async function* awayWithoutRoomOf(disk: Disk, name: string): AsyncGenerator<Leftover> {
+  for await (const { handle, stat, found } of filesAt(disk, `${TEMPORARY}/${name}`)) {
+    const inside = handle.slice(`${TEMPORARY}/`.length);
+    const since = Math.max(milliseconds(found.ctimeNs), milliseconds(stat.ctimeNs));
+    const facts = { kind: "trash" as const, run: runOf(name), size: Number(stat.size), since, handle };
+    yield { ...facts, ...unfinished(keyWithoutRoom(inside), inside) };
+  }
+}
+
+const unfinished = (key: string | undefined, inside: string) =>
+  key === undefined
+    ? { key: inside, unfinished: true as const, unnamed: true as const }
+    : { key, unfinished: true as const };
+
+/** The file at a path among stowage's own, or all files below it. */
+async function* filesAt(disk: Disk, base: string) {
+  const found = await look(join(disk.root, base));
+  if (found?.isFile()) yield { handle: base, stat: found, found };
+  if (!found?.isDirectory()) return;
+  for await (const { key, stat } of walk(disk, `${base}/`, {})) yield { handle: key, stat, found };
+}
+
+async function* temporaryOf(disk: Disk, name: string): AsyncGenerator<Leftover> {
   const handle = join(TEMPORARY, name);
   const found = await look(join(disk.root, handle));
-  if (!found?.isFile()) return undefined;
-  // Not the time of modification: that is the source's already.
-  const since = milliseconds(found.ctimeNs);
-  const facts = { run: name.split(".")[0] ?? "", size: Number(found.size), since, handle };
-  const key = keyWithoutRoom(name);
-  if (key !== undefined) return { ...facts, kind: "trash", key, unfinished: true };
+  if (!found?.isFile()) return;
   const claim = await readClaim(join(disk.root, handle));
   // Its process may still need it.
-  if (claim?.alive) return undefined;
-  return { ...facts, kind: "temporary", key: name, ...(claim?.alive === false && { dead: true }) };
+  if (claim?.alive) return;
+  // Not the time of modification: that is the source's already.
+  const since = milliseconds(found.ctimeNs);
+  const facts = { kind: "temporary" as const, run: runOf(name), size: Number(found.size), since, handle };
+  yield { ...facts, key: name, ...(claim?.alive === false && { dead: true }) };
 }
+
+const runOf = (temporary: string): string => temporary.split(".")[0] ?? "";
 
 const milliseconds = (ns: bigint): number => Number(ns / 1_000_000n);
 
@@ -90,13 +108,12 @@ export async function restoreRun(disk: Disk, run: string): Promise<Leftover[]> {
   const taken: Leftover[] = [];
   try {
     for (const unique of await names(disk, `${TRASH}/${run}`)) {
-      if (!unique.endsWith(".removing")) continue;
+      if (!isAway(unique)) continue;
       for await (const leftover of trashOf(disk, run, unique)) await restore(disk, leftover, taken);
     }
     for (const name of await names(disk, TEMPORARY)) {
-      if (!name.startsWith(`${run}.`) || keyWithoutRoom(name) === undefined) continue;
-      const leftover = await temporaryOf(disk, name);
-      if (leftover) await restore(disk, leftover, taken);
+      if (!name.startsWith(`${run}.`) || !isAway(name)) continue;
+      for await (const leftover of awayWithoutRoomOf(disk, name)) await restore(disk, leftover, taken);
     }
     return taken;
   } catch (error) {
@@ -105,8 +122,11 @@ export async function restoreRun(disk: Disk, run: string): Promise<Leftover[]> {
 }
 
 async function restore(disk: Disk, leftover: Leftover, taken: Leftover[]): Promise<void> {
-  if (!leftover.unfinished) return;
-  const { key, handle } = leftover;
+  const { key, handle, unnamed } = leftover;
+  if (unnamed) {
+    taken.push(leftover);
+    return;
+  }
   const away = join(disk.root, handle);
   try {
     await giveBack(disk, key, pathOf(disk, key), away);

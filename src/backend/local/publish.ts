@@ -43,7 +43,8 @@ async function linked(disk: Disk, path: string, key: string, final: string): Pro
     if (own && there && own.ino === there.ino && own.dev === there.dev) return true;
     if (there) throw taken(disk, key, error);
     if (!NO_HARD_LINKS.has(codeOf(error) ?? "")) throw error;
-    disk.hardLinks = false;
+    // Links of anything else may be refused where those of files are not.
+    if (own?.isFile()) disk.hardLinks = false;
     return false;
   }
 }

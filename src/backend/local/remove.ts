@@ -10,7 +10,7 @@ import { type Away, awayByName, awayInFolder, awayWithoutRoom, confirmed, intoTr
 import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncDirectory, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
-import { changed, notRegular, taken } from "./read.js";
+import { changed, notRegular, refuseTaken, taken } from "./read.js";
 
 /**
  * See `Backend.remove`. The file is first renamed into the trash, where nobody writes by name; what arrived there must be
@@ -136,6 +136,7 @@ export async function giveBack(disk: Disk, key: string, path: string, away: stri
   await refuseLinks(disk, path);
   await refuseLinks(disk, away);
   const [own, there] = [await look(away), await look(path)];
+  if (own?.isDirectory()) return await giveFolderBack(disk, key, path, away);
   const same = own && own.ino === there?.ino && own.dev === there.dev;
   // So they can where one folder is mounted at two places.
   if (same && own.nlink < 2n) throw taken(disk, key);
@@ -143,6 +144,17 @@ export async function giveBack(disk: Disk, key: string, path: string, away: stri
   else await publish(disk, away, key, path);
   await disk.step("unlink");
   await unlink(away).catch(() => undefined);
+  await pruneParents(disk, away);
+}
+
+/** A folder that took the name of the file in the last moment gets it back whole, and replaces nothing but an empty folder. */
+async function giveFolderBack(disk: Disk, key: string, path: string, away: string): Promise<void> {
+  await refuseTaken(disk, key, path);
+  await makeParents(disk, path);
+  await syncAbove(disk, path);
+  await disk.step("rename");
+  await rename(away, path);
+  await syncParents(disk, path);
   await pruneParents(disk, away);
 }
 
