@@ -7,6 +7,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -15,6 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isAlive } from "../support/alive.js";
 
 /** Each location, and the state directory, has a disk of its own: what one disk keeps, another may lose. */
 export const DISKS = { a: 8, b: 8, c: 4, state: 4 } as const;
@@ -30,6 +32,7 @@ export interface Bench {
   fresh(options: string): { base: string; images: () => Images };
   /** The disks as they come up after the power was lost, journals replayed, until `body` has ended. */
   after<T>(images: Images, body: (base: string, beside: string) => Promise<T>): Promise<T>;
+  /** @throws when something is still mounted */
   clear(): void;
   /** Why no disks can be made here. */
   problem?: string;
@@ -38,7 +41,8 @@ export interface Bench {
 export function openBench(): Bench {
   // In memory where that is possible: the disks below flush often.
   const root = existsSync("/dev/shm") ? "/dev/shm" : realpathSync(tmpdir());
-  const scratch = mkdtempSync(join(root, "stowage-power-"));
+  for (const left of leftOf(root)) dismantle(left);
+  const scratch = mkdtempSync(join(root, `${PREFIX}${process.pid}-`));
   const mounts = new Set<string>();
   let made = 0;
   const attach = (files: Record<DiskName, string>, options: string): string => {
@@ -76,10 +80,7 @@ export function openBench(): Bench {
         rmSync(folder, { recursive: true, force: true });
       }
     },
-    clear() {
-      for (const at of mounts) execFileSync("umount", ["-l", at], { stdio: "ignore" });
-      rmSync(scratch, { recursive: true, force: true });
-    },
+    clear: () => dismantle(scratch),
   };
   try {
     const { base } = bench.fresh("commit=300");
@@ -89,6 +90,42 @@ export function openBench(): Bench {
     return { ...bench, problem: `no ext4 can be made and mounted here: ${String(error).split("\n")[0]}` };
   }
 }
+
+const PREFIX = "stowage-power-";
+
+/** Folders of benches whose processes did not live to clear them. */
+function leftOf(root: string): string[] {
+  const names = readdirSync(root).filter((name) => {
+    const [, pid] = new RegExp(`^${PREFIX}(\\d+)-`).exec(name) ?? [];
+    return pid !== undefined && !isAlive(Number(pid));
+  });
+  return names.map((name) => join(root, name));
+}
+
+/** Unmounts what is mounted below the folder, each on its own, and removes it. @throws when something is still mounted */
+function dismantle(folder: string): void {
+  const problems: unknown[] = [];
+  for (const at of mountsBelow(folder)) {
+    try {
+      try {
+        quietly("umount", [at]);
+      } catch {
+        // It is in use still: it goes when that has ended.
+        quietly("umount", ["-l", at]);
+      }
+    } catch (error) {
+      problems.push(error);
+    }
+  }
+  rmSync(folder, { recursive: true, force: true });
+  if (problems.length > 0) throw new AggregateError(problems, `${folder} can not be taken down`);
+}
+
+const mountsBelow = (folder: string): string[] =>
+  readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((at) => at.startsWith(`${folder}/`));
 
 const each = <T>(body: (name: DiskName) => T): Record<DiskName, T> =>
   Object.fromEntries(NAMES.map((name) => [name, body(name)])) as Record<DiskName, T>;

@@ -46,15 +46,33 @@ export async function runStopping(
   }
 }
 
-/** All threads stand still. */
+/** All threads stand still. @throws when the process has ended instead */
 async function stopped(pid: number): Promise<void> {
-  const stands = (thread: string): boolean => {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) === "T";
-  };
   for (let attempt = 0; attempt < 10_000; attempt++) {
-    if (readdirSync(`/proc/${pid}/task`).every(stands)) return;
+    const threads = inProc(() => readdirSync(`/proc/${pid}/task`)) ?? [];
+    const main = stateOf(pid, String(pid));
+    if (main === undefined || /[ZX]/.test(main)) throw new Error(`process ${pid} has ended where it was to stop`);
+    if (main === "T" && threads.every((thread) => STANDS.test(stateOf(pid, thread) ?? "X"))) return;
     await sleep(1);
   }
   throw new Error(`process ${pid} does not stop`);
+}
+
+/** Stopped, or over. */
+const STANDS = /^[TZX]$/;
+
+/** undefined for a thread that has ended meanwhile. */
+const stateOf = (pid: number, thread: string): string | undefined => {
+  const stat = inProc(() => readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8"));
+  return stat?.charAt(stat.lastIndexOf(")") + 2);
+};
+
+/** undefined where what is read about has ended. */
+function inProc<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
 }

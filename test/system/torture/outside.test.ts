@@ -39,7 +39,7 @@ const COMMANDS: readonly (readonly string[])[] = [
 const KNOWN: readonly RegExp[] = [/^\/dev\/(null|tty|pts\/\d+)$/, /^\/proc\/self\//];
 
 /** Node alone opens more files than this before it does anything. */
-const LEAST = 100;
+const LEAST = 40;
 
 function requireInside({ touched, calls }: Watched, box: Sandbox, what: string): void {
   figure("system calls watched", calls);

@@ -1,18 +1,23 @@
-import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { commit, DISKS, type DiskName, type Images, openBench, syncAll } from "../../faults/disks.js";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { type Bench, commit, DISKS, type DiskName, type Images, openBench, syncAll } from "../../faults/disks.js";
 import { applyAll, inScratch } from "../../faults/kit.js";
 import { damageIn, differencesIn, leftoversIn, makeWorld } from "../../faults/look.js";
-import { buildShim } from "../../faults/shim.js";
+import { buildShim, type Shim } from "../../faults/shim.js";
 import { runStopping } from "../../faults/stops.js";
 import { plansFor, WORLD } from "../../faults/world.js";
 import { figure, sized } from "../../support/figures.js";
 
-const shim = buildShim();
-const bench = openBench();
-const problem = shim.problem ?? bench.problem;
+vi.setConfig({ testTimeout: sized(300_000, 4 * 3_600_000) });
+
+let shim: Shim;
+let bench: Bench;
+beforeAll(() => {
+  shim = buildShim();
+  bench = openBench();
+});
 afterAll(() => {
-  shim.remove();
-  bench.clear();
+  shim?.remove();
+  bench?.clear();
 });
 
 const ALL = Object.keys(DISKS) as DiskName[];
@@ -95,6 +100,7 @@ async function resume(
 
 describe("the power goes", () => {
   beforeEach(({ skip }) => {
+    const problem = shim.problem ?? bench.problem;
     if (problem) skip(problem);
   });
 
