@@ -5,8 +5,8 @@ import { StowageError } from "../lib/error.js";
 /** The same error, or one with the same code that says none of the secrets. */
 export type Discreet = (error: unknown) => unknown;
 
-/** What is shorter would be found in every other word. */
-const SHORTEST = 4;
+/** What is shorter would be found in other words, and in the names of files that an error is about. */
+const SHORTEST = 8;
 
 /** What opens a location, as far as it is known here, in all the ways in which a store may quote it. */
 function secretsOf(store: Store): string[] {
@@ -57,16 +57,17 @@ function spellings(secret: string): string[] {
   const base64 = bytes.toString("base64");
   const quoted = JSON.stringify(secret).slice(1, -1);
   const lower = encoded.replace(/%[0-9A-F]{2}/g, (each) => each.toLowerCase());
-  const all = [secret, encoded, lower, base64, encodeURIComponent(base64), bytes.toString("base64url"), quoted];
+  const [unpadded, url, hex] = [base64.replace(/=+$/, ""), bytes.toString("base64url"), bytes.toString("hex")];
+  const all = [secret, encoded, lower, base64, encodeURIComponent(base64), unpadded, url, hex, quoted];
   return all.filter((each) => each.length >= SHORTEST);
 }
 
-/** What proves who asks, and is made anew for each request: nobody can list it. */
+/** What proves who asks, and is made anew for each request: nobody can list it. What is short is a word, or the name of a file. */
 const SIGNED: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\b(AWS4-[\w-]+|GOOG4-[\w-]+)\s+Credential=[^"'<>\n]*/g, "$1 …"],
-  [/\b(Bearer|Basic|SharedKey)\s+[\w.~+/:=-]{8,}/gi, "$1 …"],
+  [/\b(Bearer|Basic|SharedKey)\s+[\w.~+/:=-]{16,}/gi, "$1 …"],
   [
-    /\b((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|sig|token|api_?key|AccountKey|SharedAccessSignature)(?:=|%3D))[^&\s"'<>;,]+/gi,
+    /\b((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|sig|token|api_?key|AccountKey|SharedAccessSignature)(?:=|%3D))[^&\s"'<>;,]{16,}/gi,
     "$1…",
   ],
 ];
