@@ -403,6 +403,27 @@ describe("removing", () => {
     ]);
   });
 
+  it("I6: what another machine has given back meanwhile is not told to be in the trash", async () => {
+    const entry = await put(open(), "x", "1");
+    const confirm = async () => void (await open().restore?.(RUN));
+    const removal = open().remove("x", { version: entry.version, run: RUN, trash: false, confirm });
+    await expect(removal).rejects.toThrow(/x changed while it was being removed$/);
+    expect([await textOf(open(), "x"), await leftoversOf(open())]).toEqual(["1", []]);
+  });
+
+  it("does not say that bytes are where they are not", async () => {
+    const entry = await put(open(), "x", "1");
+    const confirm = async () => rmSync(join(root, ".stowage-trash"), { recursive: true });
+    const removal = open().remove("x", { version: entry.version, run: RUN, trash: false, confirm });
+    await expect(removal).rejects.toThrow(/its bytes are not in .* any more$/);
+  });
+
+  it("I6: a removal that fails although its file has come into the trash already is undone from there", async () => {
+    const entry = await put(open(), "d/x", "1");
+    await expect(remove(entry, true, open(errno("in trash", "EIO")))).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    expect([await textOf(open(), "d/x"), await leftoversOf(open())]).toEqual(["1", []]);
+  });
+
   it("where not even a directory can be made for lack of space, what makes room still works", async () => {
     const entry = await put(open(), "x", "1");
     await remove(entry, false, open(errno("mkdir", "ENOSPC")));

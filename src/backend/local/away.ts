@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { rename } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { invalidKey } from "../../lib/key.js";
 import { isOwn, TEMPORARY, TRASH } from "../marker.js";
 import { look, makeParents, syncAbove, syncDirectory, syncParents } from "./directories.js";
@@ -72,8 +72,16 @@ export async function confirmed(disk: Disk, { folder }: Away): Promise<void> {
     // The answer may have been lost and the rename done all the same (I6).
     if (!(await look(folder.then))) throw error;
   });
+  await disk.step("in trash");
   // Where a loss of power undoes that, the file gets its name back.
   await syncDirectory(dirname(folder.then)).catch(() => undefined);
+}
+
+/** Where it is by now, which is the trash when only the answer of `confirmed` is missing; undefined when it is in neither place. */
+export async function liesIn({ path, folder }: Away): Promise<string | undefined> {
+  if (await look(path)) return path;
+  const kept = folder && join(folder.then, relative(folder.now, path));
+  return kept !== undefined && (await look(kept)) ? kept : undefined;
 }
 
 /** What was confirmed and can not be unlinked lies in the trash like all else, under its key. */

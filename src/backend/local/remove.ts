@@ -6,7 +6,7 @@ import { printable } from "../../lib/key.js";
 import type { RemoveOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
 import { TRASH } from "../marker.js";
-import { type Away, awayByName, awayInFolder, awayWithoutRoom, confirmed, intoTrash } from "./away.js";
+import { type Away, awayByName, awayInFolder, awayWithoutRoom, confirmed, intoTrash, liesIn } from "./away.js";
 import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncDirectory, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
@@ -32,7 +32,7 @@ export async function removeFile(disk: Disk, key: string, options: RemoveOptions
     await requireSame(disk, key, away.path, verified);
     if (options.trash) await confirmed(disk, away);
   } catch (error) {
-    await putBack(disk, key, path, away, error);
+    await putBack(disk, key, path, verified, away, error);
     throw failure(disk, key, error);
   }
   if (!options.trash) await letGo(disk, away, key, options);
@@ -115,17 +115,38 @@ async function requireSame(disk: Disk, key: string, secured: string, verified: B
 }
 
 /** Gives the file its name back, never over another; if the name is taken by now, the bytes stay where they are. */
-async function putBack(disk: Disk, key: string, path: string, away: Away, why: unknown): Promise<void> {
+async function putBack(
+  disk: Disk,
+  key: string,
+  path: string,
+  verified: BigIntStats,
+  away: Away,
+  why: unknown,
+): Promise<void> {
+  let problem = "it is gone from there";
   try {
-    await giveBack(disk, key, path, away.path);
+    const lies = await liesIn(away);
+    if (lies !== undefined) return await giveBack(disk, key, path, lies);
   } catch (error) {
-    throw new StowageError(
-      "PRECONDITION",
-      `${at(disk, key)} was not removed (${messageOf(why)}) but could not be put back (${messageOf(error)}); its bytes are in ${printable(away.path)}`,
-      { hint: "Move the file from there to where it belongs by hand.", cause: why },
-    );
+    problem = messageOf(error);
   }
+  const lies = await liesIn(away).catch(() => away.path);
+  const there = await look(path).catch(() => undefined);
+  // Who took the run for over has done it.
+  if (lies === undefined && there?.ino === verified.ino && there.dev === verified.dev) return;
+  const fact = `${at(disk, key)} was not removed (${messageOf(why)}) but could not be put back (${problem})`;
+  if (lies === undefined) throw lost(fact, away, why);
+  throw new StowageError("PRECONDITION", `${fact}; its bytes are in ${printable(lies)}`, {
+    hint: "Move the file from there to where it belongs by hand.",
+    cause: why,
+  });
 }
+
+const lost = (fact: string, { path }: Away, cause: unknown): StowageError =>
+  new StowageError("PRECONDITION", `${fact}; its bytes are not in ${printable(path)} any more`, {
+    hint: "Somebody else has moved or removed them: another machine may have given the file its name back. Run `stowage scan`.",
+    cause,
+  });
 
 /**
  * A second name for the file, and the first one goes. Where the key leads to the very same file, somebody has done that before.
