@@ -39,6 +39,13 @@ function folderInPlaceOfFile(): void {
   writeFileSync(join(root, "x/d/new"), "new");
 }
 
+/** The longest key that a file can be written under: the path of its file has 4,095 bytes. */
+function deepest(): string {
+  const room = 4095 - Buffer.byteLength(root) - 1;
+  const folders = Array.from({ length: Math.floor(room / 201) }, () => `${"d".repeat(200)}/`).join("");
+  return `${folders.slice(0, room - 1)}x`;
+}
+
 /** An error as the system gives it, at the nth time that the step comes. */
 function errno(step: string, code: string, nth = 1): LocalOptions {
   let count = 0;
@@ -431,6 +438,25 @@ describe("removing", () => {
     const other = await put(open(), "y", "1");
     await expect(remove(other, true, open(errno("mkdir", "ENOSPC")))).rejects.toMatchObject({ code: "OUT_OF_SPACE" });
     expect(await keysOf(open())).toEqual(["y"]);
+  });
+
+  it.each([
+    { name: "a long name", key: "l".repeat(250), full: true, room: true },
+    { name: "a name that is only too long among the temporaries", key: "l".repeat(215), full: true, room: true },
+    { name: "a long name, and not even a note can be made", key: "l".repeat(250), full: true, room: false },
+    { name: "a key of nearly the length of a path", key: deepest, full: false, room: true },
+    { name: "such a key, and no room", key: deepest, full: true, room: false },
+  ])("what makes room works with $name too", async ({ key: keyOf, full, room }) => {
+    const key = typeof keyOf === "string" ? keyOf : keyOf();
+    const entry = await put(open(), key, "1");
+    const step = (name: string) => {
+      const fails = (full && name === "mkdir") || (!room && name === "note");
+      if (fails) throw Object.assign(new Error("ENOSPC: planted"), { code: "ENOSPC", syscall: name });
+    };
+    await remove(entry, false, open({ step }));
+    await open().tidy?.(RUN);
+    expect([await keysOf(open()), await leftoversOf(open())]).toEqual([[], []]);
+    expect([readdirSync(root), readdirSync(join(root, ".stowage-tmp"))]).toEqual([[".stowage-tmp"], []]);
   });
 
   it("a hard link elsewhere keeps its bytes", async () => {

@@ -1,4 +1,13 @@
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gc } from "../src/apply/gc.js";
@@ -18,10 +27,15 @@ const open = (options: LocalOptions = {}) => localBackend("here", root, options)
 const frozen: Promise<unknown>[] = [];
 
 /** Removes a file up to a step and then freezes, as after kill -9. */
-async function killedAt(step: string, key: string, { trash = false, hardLinks = true } = {}): Promise<void> {
+async function killedAt(
+  step: string,
+  key: string,
+  { trash = false, hardLinks = true, full = false } = {},
+): Promise<void> {
   const { version } = await put(open(), key, "1");
   await new Promise<void>((reached) => {
     const freeze = (name: string) => {
+      if (full && name === "mkdir") throw Object.assign(new Error("planted"), { code: "ENOSPC", syscall: "mkdir" });
       if (name !== step) return undefined;
       reached();
       const never = new Promise<void>(() => undefined);
@@ -103,6 +117,39 @@ describe("a removal that was cut short before it was confirmed", () => {
     expect(await leftoversOf(open())).toMatchObject([{ kind: "trash", key: "d/x", run: RUN, unfinished: true }]);
     await sweep();
     expect([await textOf(open(), "d/x"), await leftoversOf(open())]).toEqual(["1", []]);
+  });
+
+  it.each([
+    { note: '"d/x"', key: "d/x" },
+    { note: '"d/x', key: undefined },
+    { note: '"../x"', key: undefined },
+    { note: "7", key: undefined },
+    { note: undefined, key: undefined },
+  ])("I1: and where its name did not fit, by the note $note; without one it is kept, and told", async ({
+    note,
+    key,
+  }) => {
+    const own = `.stowage-tmp/${RUN}.0123456789ab`;
+    mkdirSync(join(root, ".stowage-tmp"));
+    writeFileSync(join(root, `${own}.removing`), "1");
+    if (note !== undefined) writeFileSync(join(root, `${own}.key`), note);
+    expect(await leftoversOf(open())).toMatchObject([{ kind: "trash", run: RUN, unfinished: true }]);
+    const { restored, purged, problems } = await sweep();
+    expect([restored.map((each) => each.key), purged]).toEqual([key === undefined ? [] : [key], []]);
+    expect(problems.length).toBe(key === undefined ? 1 : 0);
+    expect(await keysOf(open())).toEqual(key === undefined ? [] : [key]);
+    expect(existsSync(join(root, `${own}.removing`))).toBe(key === undefined);
+    expect(readFileSync(join(root, key ?? `${own}.removing`), "utf8")).toBe("1");
+    const notes = existsSync(join(root, `${own}.key`));
+    expect(notes).toBe(key === undefined && note !== undefined);
+  });
+
+  it("I1: the note is there before the file has lost its name", async () => {
+    const key = "l".repeat(250);
+    await killedAt("renamed to trash", key, { full: true });
+    expect(await leftoversOf(open())).toMatchObject([{ kind: "trash", key, run: RUN, unfinished: true }]);
+    expect((await sweep()).restored.map((each) => each.key)).toEqual([key]);
+    expect([await textOf(open(), key), await leftoversOf(open()), readdirSync(root)]).toEqual(["1", [], [key]]);
   });
 
   it.each([

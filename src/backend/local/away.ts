@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { rename } from "node:fs/promises";
+import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { codeOf } from "../../lib/error.js";
 import { invalidKey } from "../../lib/key.js";
 import { isOwn, TEMPORARY, TRASH } from "../marker.js";
 import { look, makeParents, syncAbove, syncDirectory, syncParents } from "./directories.js";
@@ -14,9 +15,12 @@ export interface Away {
   path: string;
   /** The directory of its own in which it lies, and the one that it is in once the removal is confirmed. */
   folder?: { now: string; then: string };
+  /** The note that tells the key where the name does not. */
+  note?: string;
 }
 
 const REMOVING = ".removing";
+const NOTE = ".key";
 
 const unique = (): string => randomBytes(6).toString("hex");
 const escaped = (key: string): string => key.replaceAll("%", "%25").replaceAll("/", "%2F");
@@ -35,10 +39,61 @@ export const awayByName = (disk: Disk, run: string, key: string): Away => ({
 });
 
 /** The same where not even the directory of the run can be made. */
-export const awayWithoutRoom = (disk: Disk, run: string, key: string): Away => ({
+const awayWithoutRoom = (disk: Disk, run: string, key: string): Away => ({
   path: join(disk.root, TEMPORARY, `${run}.${unique()}.${escaped(key)}${REMOVING}`),
 });
 
+/** The same under a name that has the same length for every key. */
+function awayUnnamed(disk: Disk, run: string): Away {
+  const base = join(disk.root, TEMPORARY, `${run}.${unique()}`);
+  return { path: base + REMOVING, note: base + NOTE };
+}
+
+/** Where else it can go when the disk is full or the name too long; undefined when there is no place left. */
+export function elsewhere(
+  disk: Disk,
+  run: string,
+  key: string,
+  away: Away,
+  code: string | undefined,
+): Away | undefined {
+  if (away.note !== undefined || !(code === "ENOSPC" || code === "ENAMETOOLONG")) return undefined;
+  if (away.folder || dirname(away.path) === join(disk.root, TEMPORARY)) return awayUnnamed(disk, run);
+  return code === "ENOSPC" ? awayWithoutRoom(disk, run, key) : awayInFolder(disk, run, key);
+}
+
+/**
+ * Notes the key, durably, where the name does not tell it. A full disk may have no room for that; then a killed run leaves a file that
+ * nobody knows the name of, which is kept.
+ */
+export async function noteKey(disk: Disk, { note }: Away, key: string): Promise<void> {
+  if (note === undefined) return;
+  try {
+    await disk.step("note");
+    await writeFile(note, JSON.stringify(key), { flag: "wx", flush: true });
+    await syncDirectory(dirname(note));
+  } catch (error) {
+    await unlink(note).catch(() => undefined);
+    if (codeOf(error) !== "ENOSPC" && codeOf(error) !== "EDQUOT") throw error;
+  }
+}
+
+const noteOf = (path: string): string => path.slice(0, -REMOVING.length) + NOTE;
+
+/** The note has served when the file is not there any more. */
+export async function forgetNote(disk: Disk, path: string): Promise<void> {
+  if (!UNNAMED.test(relative(join(disk.root, TEMPORARY), path)) || (await look(path))) return;
+  // One that stays is a temporary like all else.
+  await unlink(noteOf(path)).catch(() => undefined);
+}
+
+/** True for the note of a file that is still being removed, by its name among the temporaries. */
+export async function isNeeded(disk: Disk, name: string): Promise<boolean> {
+  if (!name.endsWith(NOTE)) return false;
+  return (await look(join(disk.root, TEMPORARY, name.slice(0, -NOTE.length) + REMOVING))) !== undefined;
+}
+
+const UNNAMED = /^[^./]+\.[0-9a-f]{12}\.removing$/;
 const BY_NAME = /^[0-9a-f]{12}\.([^/]+)\.removing(\/.+)?$/s;
 const WITHOUT_ROOM = /^[^.]+\.[0-9a-f]{12}\.([^/]+)\.removing(\/.+)?$/s;
 const IN_FOLDER = /^[0-9a-f]{12}\.removing\/(.+)$/s;
@@ -53,7 +108,28 @@ export const isAway = (path: string): boolean => path.split("/")[0]?.endsWith(RE
 export const keyAway = (path: string): string | undefined => keyOf(IN_FOLDER.exec(path)?.[1] ?? named(BY_NAME, path));
 
 /** The same of a path among the temporaries. */
-export const keyWithoutRoom = (path: string): string | undefined => keyOf(named(WITHOUT_ROOM, path));
+export async function keyWithoutRoom(disk: Disk, path: string): Promise<string | undefined> {
+  const [name = ""] = path.split("/");
+  if (!UNNAMED.test(name)) return keyOf(named(WITHOUT_ROOM, path));
+  const noted = await readKey(join(disk.root, TEMPORARY, noteOf(name)));
+  return keyOf(noted && noted + path.slice(name.length));
+}
+
+/** No note is longer: a key has 4,096 bytes at most. */
+const LIMIT = 64 << 10;
+
+async function readKey(note: string): Promise<string | undefined> {
+  const found = await look(note);
+  if (!found?.isFile() || found.size > LIMIT) return undefined;
+  const text = await readFile(note, "utf8");
+  try {
+    const key: unknown = JSON.parse(text);
+    return typeof key === "string" ? key : undefined;
+  } catch {
+    // Torn by a crash: it tells nothing.
+    return undefined;
+  }
+}
 
 function named(pattern: RegExp, path: string): string | undefined {
   const match = pattern.exec(path);

@@ -99,9 +99,9 @@ export async function pruneParents(disk: Disk, path: string, stop?: string): Pro
     try {
       await refuseLinks(disk, directory);
       await rmdir(directory);
-    } catch {
-      // Not empty, or not ours to remove: it stays, and so does all above it.
-      return;
+    } catch (error) {
+      // Not empty, or not ours to remove: it stays, and so does all above it. One that is not there keeps nothing.
+      if (codeOf(error) !== "ENOENT" && codeOf(error) !== "ENAMETOOLONG") return;
     }
   }
 }

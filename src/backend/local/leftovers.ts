@@ -3,7 +3,7 @@ import { join, sep } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import type { Leftover } from "../backend.js";
 import { TEMPORARY, TRASH } from "../marker.js";
-import { isAway, keyAway, keyWithoutRoom } from "./away.js";
+import { isAway, isNeeded, keyAway, keyWithoutRoom } from "./away.js";
 import { leftReservation, readClaim } from "./claim.js";
 import { look, notDirectory, pruneParents, refuseLinks } from "./directories.js";
 import { type Disk, failure, pathOf, requireRoot } from "./disk.js";
@@ -46,7 +46,7 @@ async function* awayWithoutRoomOf(disk: Disk, name: string): AsyncGenerator<Left
     const inside = handle.slice(`${TEMPORARY}/`.length);
     const since = Math.max(milliseconds(found.ctimeNs), milliseconds(stat.ctimeNs));
     const facts = { kind: "trash" as const, run: runOf(name), size: Number(stat.size), since, handle };
-    yield { ...facts, ...unfinished(keyWithoutRoom(inside), inside) };
+    yield { ...facts, ...unfinished(await keyWithoutRoom(disk, inside), inside) };
   }
 }
 
@@ -66,7 +66,7 @@ async function* filesAt(disk: Disk, base: string) {
 async function* temporaryOf(disk: Disk, name: string): AsyncGenerator<Leftover> {
   const handle = join(TEMPORARY, name);
   const found = await look(join(disk.root, handle));
-  if (!found?.isFile()) return;
+  if (!found?.isFile() || (await isNeeded(disk, name))) return;
   const claim = await readClaim(join(disk.root, handle));
   // Its process may still need it.
   if (claim?.alive) return;

@@ -6,7 +6,17 @@ import { printable } from "../../lib/key.js";
 import type { RemoveOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
 import { TRASH } from "../marker.js";
-import { type Away, awayByName, awayInFolder, awayWithoutRoom, confirmed, intoTrash, liesIn } from "./away.js";
+import {
+  type Away,
+  awayByName,
+  awayInFolder,
+  confirmed,
+  elsewhere,
+  forgetNote,
+  intoTrash,
+  liesIn,
+  noteKey,
+} from "./away.js";
 import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncDirectory, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
@@ -71,22 +81,32 @@ async function secure(
       await makeParents(disk, away.path);
       await syncAbove(disk, away.path);
       await disk.step("secure");
+      await noteKey(disk, away, key);
       await rename(path, away.path);
       await disk.step("renamed to trash");
       return away;
     } catch (error) {
-      const tooLong = codeOf(error) === "ENAMETOOLONG" && !away.folder;
       // The answer may have been lost and the rename done all the same (I6): where the file is decides.
-      if (!tooLong && (await look(away.path))?.ino === verified.ino) return away;
+      if (await arrived(away, verified)) return away;
       if (away.folder) await pruneParents(disk, away.path, join(disk.root, TRASH, run));
+      await forgetNote(disk, away.path);
       // Another run is over and took away the part of the trash that was empty a moment ago.
       const vanished = codeOf(error) === "ENOENT" && (await look(path));
       // A full disk has no room for a directory, but what makes room must not fail for that.
-      const full = codeOf(error) === "ENOSPC" && !trash;
-      if (attempt === 5 || !(vanished || full || tooLong)) throw await absence(disk, key, error);
-      if (full) away = awayWithoutRoom(disk, run, key);
-      if (tooLong) away = awayInFolder(disk, run, key);
+      const other = trash ? undefined : elsewhere(disk, run, key, away, codeOf(error));
+      if (attempt === 5 || !(vanished || other)) throw await absence(disk, key, error);
+      away = other ?? away;
     }
+  }
+}
+
+async function arrived(away: Away, verified: BigIntStats): Promise<boolean> {
+  try {
+    return (await look(away.path))?.ino === verified.ino;
+  } catch (error) {
+    // Nothing has a name that is too long.
+    if (codeOf(error) === "ENAMETOOLONG") return false;
+    throw error;
   }
 }
 
@@ -165,6 +185,7 @@ export async function giveBack(disk: Disk, key: string, path: string, away: stri
   else await publish(disk, away, key, path);
   await disk.step("unlink");
   await unlink(away).catch(() => undefined);
+  await forgetNote(disk, away);
   await pruneParents(disk, away);
 }
 
@@ -176,6 +197,7 @@ async function giveFolderBack(disk: Disk, key: string, path: string, away: strin
   await disk.step("rename");
   await rename(away, path);
   await syncParents(disk, path);
+  await forgetNote(disk, away);
   await pruneParents(disk, away);
 }
 
@@ -189,6 +211,7 @@ async function letGo(disk: Disk, away: Away, key: string, options: RemoveOptions
     if (await look(away.path)) await intoTrash(disk, away, options.run, key).catch(() => undefined);
   }
   if (away.folder) await pruneParents(disk, away.path, join(disk.root, TRASH, options.run));
+  await forgetNote(disk, away.path);
 }
 
 /** See `Backend.tidy`. */
