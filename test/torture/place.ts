@@ -1,5 +1,5 @@
 import type { MemoryStore } from "../../src/testing/memory-store.js";
-import { type Disk, filesIn, find, type Inode, isLasting, newInode, setLasting } from "./model/disk.js";
+import { type Disk, decided, filesIn, find, type Inode, isLasting, newInode, setLasting } from "./model/disk.js";
 import { readingOf } from "./model/handle.js";
 import { stage } from "./model/stage.js";
 
@@ -114,6 +114,7 @@ export function userWrites(place: Place, key: string, text: string, options: { i
   setLasting(inode);
   parent.entries.set(name, inode);
   parent.lasting.set(name, inode);
+  decided(place.disk, parent, name);
   if (there && there !== inode) there.nlink -= 1;
 }
 
@@ -129,6 +130,7 @@ export function userLinks(from: Directory, key: string, to: Directory, name: str
   setLasting(inode);
   parent.entries.set(last, inode);
   parent.lasting.set(last, inode);
+  decided(to.disk, parent, last);
   inode.nlink += 1;
   inode.ctime = stage.clock;
   return true;
@@ -143,6 +145,7 @@ export function userDeletes(place: Place, key: string): void {
   if (!parent || !inode || inode.entries) return;
   parent.entries?.delete(name);
   parent.lasting.delete(name);
+  decided(place.disk, parent, name);
   inode.nlink -= 1;
   inode.ctime = stage.clock;
 }

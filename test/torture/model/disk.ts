@@ -53,6 +53,8 @@ export interface Inode {
 interface Change {
   touched: Inode[];
   redo: () => void;
+  /** What this name leads to is decided by it, whatever came before. */
+  decides?: { directory: Inode; name: string };
 }
 
 const NOBODY: Watch = {
@@ -110,9 +112,9 @@ export const parentOf = (path: string): string => path.slice(0, Math.max(0, path
 export const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
 /** Notes a change of directories that was just made. */
-export function changed(disk: Disk, touched: Inode[], redo: () => void): void {
+export function changed(disk: Disk, touched: Inode[], redo: () => void, decides?: Change["decides"]): void {
   for (const inode of touched) inode.mtime = inode.ctime = stage.clock;
-  disk.pending.push({ touched, redo });
+  disk.pending.push({ touched, redo, ...(decides && { decides }) });
 }
 
 /** fsync: of a directory its names, of a file its bytes. */
@@ -121,11 +123,22 @@ export function sync(disk: Disk, inode: Inode): void {
     inode.durable = inode.bytes;
     return;
   }
-  disk.pending = disk.pending.filter((change) => {
-    if (!change.touched.includes(inode)) return true;
-    change.redo();
-    return false;
+  const { pending } = disk;
+  const done = pending.filter(({ touched }) => touched.includes(inode));
+  for (const { redo } of done) redo();
+  disk.pending = pending.filter((change, index) => {
+    // A rename is made durable by either of its directories: what the name led to before does not come back.
+    const over = (later: Change) => pending.indexOf(later) > index && isSameName(later.decides, change.decides);
+    return !done.includes(change) && !(change.decides && done.some(over));
   });
+}
+
+const isSameName = (a: Change["decides"], b: Change["decides"]): boolean =>
+  a !== undefined && a.directory === b?.directory && a.name === b.name;
+
+/** What a name leads to was decided for good: nothing that is not durable yet comes after it. */
+export function decided(disk: Disk, directory: Inode, name: string): void {
+  disk.pending = disk.pending.filter(({ decides }) => !isSameName(decides, { directory, name }));
 }
 
 /** What users and other programs did long ago, or waited for. */

@@ -70,7 +70,7 @@ function makeDirectory(place: Place): void {
 function enterName({ disk, inner }: Place, directory: Inode, inode: Inode): void {
   const name = nameOf(inner);
   directory.entries?.set(name, inode);
-  changed(disk, [directory], () => directory.lasting.set(name, inode));
+  changed(disk, [directory], () => directory.lasting.set(name, inode), { directory, name });
 }
 
 function dropName({ disk, inner }: Place, directory: Inode, inode: Inode): void {
@@ -128,10 +128,11 @@ export const rename = (from: string, to: string) =>
     after.entries?.set(is, inode);
     if (old) old.nlink -= 1;
     inode.ctime = stage.clock;
-    changed(place.disk, [before, after], () => {
+    const redo = () => {
       if (before.lasting.get(was) === inode) before.lasting.delete(was);
       after.lasting.set(is, inode);
-    });
+    };
+    changed(place.disk, [before, after], redo, { directory: after, name: is });
   });
 
 export const readdir = (path: string, options: { encoding?: string } = {}) =>
