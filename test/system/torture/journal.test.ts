@@ -1,5 +1,5 @@
 import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { gc } from "../../../src/apply/gc.js";
 import { journalFile } from "../../../src/apply/journal.js";
 import { journalLines, untouched } from "../../../src/apply/journal-lines.js";
@@ -13,6 +13,7 @@ import { type ActionSpec, cleanup, harvest, localWorld, NOW, planOf, run } from 
 import { figure, sized } from "../../support/figures.js";
 
 afterEach(cleanup);
+vi.setConfig({ testTimeout: sized(300_000, 4 * 3_600_000) });
 
 const TREE = { "a:w": "0", "a:x": "1", "a:y": "2", "a:z": "3" };
 const SPECS: ActionSpec[] = Object.entries(TREE).map(([from, content]) => ({
@@ -116,7 +117,7 @@ function overwrite(file: string, below: Random["below"], length: number): void {
 
 describe("I7: a damaged journal", () => {
   it("endangers no file and keeps nobody from working, whatever has become of it", async () => {
-    const worlds = sized(33, 1_100);
+    const worlds = sized(22, 1_100);
     for (let seed = 0; seed < worlds; seed++) {
       const [name, spoil] = SPOILS[seed % SPOILS.length]!;
       const what = `${name} (${seed})`;

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { apply } from "../../../src/apply/apply.js";
 import { bucketBackend } from "../../../src/backend/bucket.js";
 import { localBackend } from "../../../src/backend/local.js";
@@ -18,6 +18,8 @@ import { OWN, paths, put } from "../../hostile/plants.js";
 import { unsafe } from "../../hostile/unsafe.js";
 import { figure, sized } from "../../support/figures.js";
 import { sandbox } from "../cli-run.js";
+
+vi.setConfig({ testTimeout: sized(300_000, 4 * 3_600_000) });
 
 const LATER = Date.parse("2026-03-01T12:00:00Z");
 const CONFIG = `version: 1
