@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Catalog, openCatalog } from "../../../src/catalog/catalog.js";
 import { sql } from "../../../src/catalog/sql.js";
 import { compileGlob, type GlobKind } from "../../../src/config/glob.js";
@@ -12,6 +12,8 @@ import { codeOf } from "../../../src/lib/error.js";
 import { invalidKey } from "../../../src/lib/key.js";
 import { PATIENCE, stopwatch } from "../../hostile/clock.js";
 import { sized } from "../../support/figures.js";
+
+vi.setConfig({ testTimeout: sized(300_000, 4 * 3_600_000) });
 
 const runs = (sample: number, full: number) => ({ seed: 20_260, numRuns: sized(sample, full) });
 

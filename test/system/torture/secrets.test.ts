@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { canary, filesIn, sightings } from "../../hostile/canaries.js";
 import { type Echo, openEcho, quoting } from "../../hostile/echo.js";
-import { figure } from "../../support/figures.js";
+import { figure, sized } from "../../support/figures.js";
 import { type Sandbox, sandbox } from "../cli-run.js";
+
+vi.setConfig({ testTimeout: sized(300_000, 4 * 3_600_000) });
 
 const NAMED = ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"];
 const UNUSED = NAMED.flatMap((word) => [`MY_${word}`, `${word}_OF_CI`, `db${word.toLowerCase()}`, `X${word}S`]);
