@@ -1,7 +1,7 @@
 import type { Plan } from "../../src/plan/plan.js";
 import { bound } from "./bind.js";
 import { happen, powerLoss, remount } from "./happen.js";
-import { factsOf, type Violation } from "./ledger.js";
+import { factsOf, type Violation, violate } from "./ledger.js";
 import { computer } from "./model/computer.js";
 import { now } from "./model/globals.js";
 import { type Actor, begin, enter, kill, note, openStage, play, stage } from "./model/stage.js";
@@ -45,8 +45,11 @@ export async function playScript(script: Script, product: Product, traced = fals
   for (const disk of world.disks) disk.shown = disk.root;
   const killed = script.appliers.filter(({ name }) => !ended.has(name));
   for (const actor of stage.actors) kill(actor);
-  for (const applier of killed) start(world, { ...applier, after: 0, skew: 0 }, plans, () => undefined, result);
+  const waiting = new Set(killed);
+  for (const applier of killed)
+    start(world, { ...applier, after: 0, skew: 0 }, plans, () => waiting.delete(applier), result);
   await play(() => undefined);
+  for (const { name } of waiting) violate(world.ledger, "end", `${name}, applied again and undisturbed, does not end`);
   if (script.gc !== undefined) await sweep(world, script.gc);
   judgeWorld(world.ledger, "in the end");
   judgePublished(world.ledger);
@@ -76,14 +79,15 @@ function start(world: World, applier: Applier, plans: readonly Plan[], over: () 
       for (const { outcome, code } of report.outcomes) {
         const what = code === undefined ? outcome : `${outcome} ${code}`;
         result.outcomes[what] = (result.outcomes[what] ?? 0) + 1;
-        if (code === "INVARIANT" || code === "ERROR") note(`! ${what}`);
+        if (code === "INVARIANT" || code === "ERROR") violate(world.ledger, "code", `an action ends with ${what}`);
         note(`outcome ${what}`);
       }
     } catch (error) {
       const code = (error as { code?: string }).code ?? String(error);
       result.outcomes[code] = (result.outcomes[code] ?? 0) + 1;
       note(`ends with ${code}`);
-      if (error instanceof TypeError) throw error;
+      if (!(error instanceof Error) || error.name !== "StowageError")
+        violate(world.ledger, "code", `apply ends with ${String(error)}`);
     }
     over();
   });

@@ -133,15 +133,21 @@ async function inThreads(directory: string, works: readonly Work[], told: (tally
   // What a schedule allocates is garbage at its end: the less often it is looked for, the better.
   const resourceLimits = { maxYoungGenerationSizeMb: 128 };
   const threads = works.map((workerData) => new Worker(file, { workerData, resourceLimits }));
+  let found = false;
   const ends = threads.map(
     (thread) =>
       new Promise<void>((resolve, reject) => {
         thread.on("message", (tally: Tally) => {
           told(tally);
-          if (tally.broken) for (const each of threads) void each.terminate();
+          if (!tally.broken) return;
+          found = true;
+          for (const each of threads) void each.terminate();
         });
         thread.on("error", reject);
-        thread.on("exit", () => resolve());
+        // One that ends with nothing more to do, but before its end, has code 13.
+        thread.on("exit", (code) =>
+          code === 0 || found ? resolve() : reject(new Error(`a thread of the torture ended with ${code}`)),
+        );
       }),
   );
   await Promise.all(ends);

@@ -20,6 +20,7 @@ describe("random schedules of crashes, power losses, rot, users and several mach
   it("I1 to I7 hold at every destructive call of 20,000 schedules, and nothing is lost, wrong or replaced in the end", async () => {
     const told = await torture("--only", "schedules", "--schedules", "20000", "--pool", "10");
     expect(told).toContain("0 lost, 0 wrong, 0 replaced");
+    expect(counted(told, /^(\d+) schedules in/m)).toBe(20_000);
     expect(counted(told, /(\d+) destructive calls judged/)).toBeGreaterThan(10_000);
     expect(counted(told, /deleted (\d+)/)).toBeGreaterThan(5_000);
     expect(counted(told, /moved (\d+)/)).toBeGreaterThan(5_000);
