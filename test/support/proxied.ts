@@ -42,11 +42,11 @@ export interface Bucket {
 /** One job under faults. */
 export interface Trial {
   proxy: FaultProxy;
-  /** Applies the plan that was made at first, here. */
-  apply(): Promise<RunReport | string>;
+  /** Applies the plan that was made at first, here; under faults with little patience. */
+  apply(weather?: Weather): Promise<RunReport | string>;
   /** Plans what is left to be done, and applies that. */
   applyRest(): Promise<RunReport | string>;
-  /** Applies the first plan in a process of its own. */
+  /** Applies the first plan in a process of its own, under faults. */
   start(): Machine;
   /** Hashes of all that is there, and of all that is in a trash. */
   now(): Promise<{ tree: Record<string, string>; trash: string[] }>;
@@ -55,8 +55,16 @@ export interface Trial {
   close(): Promise<void>;
 }
 
-/** Short enough for a test, long enough for a busy machine. */
-const QUICK = { retries: 2, timeout: 4_000, stall: 2_000, patience: 4_000, concurrency: 4 };
+export type Weather = "faults" | "calm";
+
+/** What goes wrong on purpose is given up soon; where nothing does, the machine may be as busy as it likes. */
+const PACE = {
+  faults: { retries: 2, timeout: 4_000, stall: 2_000, patience: 4_000, concurrency: 4 },
+  calm: { retries: 4, timeout: 60_000, stall: 60_000, patience: 120_000, concurrency: 4 },
+};
+/** A plan that is made later is another plan, also where nothing was done meanwhile. */
+const ANEW = "p-00000000000000ff";
+const GATE = { faults: 1_000, calm: 120_000 };
 
 export async function openBucket(server: S3Server): Promise<Bucket> {
   const client = await clientOf(server);
@@ -87,8 +95,12 @@ interface Standing {
   verdicts: StoreFeatures | undefined;
 }
 
-async function openCloud(store: S3Store, { verdicts }: Standing, limits?: Partial<Limits>): Promise<Backend> {
-  const requests = openRequests("cloud", { ...QUICK, random: () => 0.05 });
+async function openCloud(
+  store: S3Store,
+  { verdicts }: Standing,
+  { limits, weather = "calm" }: { limits?: Partial<Limits> | undefined; weather?: Weather } = {},
+): Promise<Backend> {
+  const requests = openRequests("cloud", { ...PACE[weather], random: () => 0.05 });
   const options = { allowUnconditionalDelete: false, ...(verdicts && { verdicts }) };
   return bucketBackend("cloud", store.prefix, await s3Store(store, requests, limits), requests, options);
 }
@@ -99,21 +111,21 @@ async function beginJob(job: Job, way: S3Store, standing: Standing): Promise<Tri
   mkdirSync(disk);
   const direct = new Map([
     ["disk", localBackend("disk", disk)],
-    ["cloud", await openCloud(way, standing, job.limits)],
+    ["cloud", await openCloud(way, standing, job)],
   ]);
   await prepare(job, root, direct);
   const first = await planOf(direct, job.actions, { trash: job.trash });
   const proxy = await openProxy(way.endpoint ?? "");
   const through = { ...way, endpoint: proxy.url };
 
-  const applied = async (plan: Plan): Promise<RunReport | string> => {
-    const cloud = await openCloud(through, standing, job.limits);
+  const applied = async (plan: Plan, weather: Weather): Promise<RunReport | string> => {
+    const cloud = await openCloud(through, standing, { limits: job.limits, weather });
     const backends = new Map([
       ["disk", localBackend("disk", disk)],
       ["cloud", cloud],
     ]);
     try {
-      return await apply(plan, backends, applyOptions(state, { concurrency: 1, patience: 1_000 }));
+      return await apply(plan, backends, applyOptions(state, { concurrency: 1, patience: GATE[weather] }));
     } catch (error) {
       return codeOf(error) ?? String(error);
     } finally {
@@ -126,9 +138,11 @@ async function beginJob(job: Job, way: S3Store, standing: Standing): Promise<Tri
   ];
   return {
     proxy,
-    apply: () => applied(first),
-    applyRest: async () => applied(await planOf(direct, await restOf(job, direct), { trash: job.trash })),
-    start: () => startMachine({ plan: first, places, state, requests: QUICK }, { file: join(root, "order.json") }),
+    apply: (weather = "calm") => applied(first, weather),
+    applyRest: async () =>
+      applied(await planOf(direct, await restOf(job, direct), { trash: job.trash, plan_id: ANEW }), "calm"),
+    start: () =>
+      startMachine({ plan: first, places, state, requests: PACE.faults }, { file: join(root, "order.json") }),
     now: () => found(direct, (handle) => join(disk, handle), trashOf(way, standing)),
     leftAfterGc: () => leftAfterGc(direct, state, way, standing),
     async close() {

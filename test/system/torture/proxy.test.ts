@@ -149,7 +149,7 @@ describe.skipIf(!server)("an apply between a directory and radosgw, with a fault
       await machine.result();
     } else {
       proxy.faults = (seen) => (fits(seen) ? AT_ONE[fault]?.(async () => undefined) : undefined);
-      told = await trial.apply();
+      told = await trial.apply("faults");
     }
     proxy.faults = () => undefined;
     requireTold(job, told, (await requireAll(job, trial)).tree);
@@ -190,7 +190,7 @@ describe.skipIf(!server)("an apply between a directory and radosgw, with a fault
     }
   }
 
-  describe.each(Object.entries(JOBS))("%s", (_name, job) => {
+  describe.each(Object.entries(JOBS).map(([name, job], index) => ({ name, job, index })))("$name", ({ job, index }) => {
     it("loses nothing, and comes to the same end when it is run again", { timeout: LONG }, async () => {
       const calm = await bucket.begin(job);
       expect(isDone(await calm.apply())).toBe(true);
@@ -200,9 +200,9 @@ describe.skipIf(!server)("an apply between a directory and radosgw, with a fault
       const all = CASES.flatMap((each) => Array.from({ length: requests }, (_, n) => ({ each, at: n + 1 }))).filter(
         ({ each: { lasting }, at }) => !lasting || at % 3 === 1,
       );
-      // A sample takes another fault for each request, and requests from all over the run.
-      const count = sized(12, all.length);
-      const chosen = FULL ? all : Array.from({ length: count }, (_, n) => sampled(n, count, requests));
+      // A sample takes another fault for each request, also in the next job, and requests from all over the run.
+      const count = sized(8, all.length);
+      const chosen = FULL ? all : Array.from({ length: count }, (_, n) => sampled(n, count, requests, index));
       const problems: string[] = [];
       await each(chosen.length, 3, async (n) => {
         const { each: one, at } = chosen[n]!;
@@ -216,7 +216,7 @@ describe.skipIf(!server)("an apply between a directory and radosgw, with a fault
   });
 });
 
-const sampled = (n: number, count: number, requests: number) => ({
-  each: CASES[(n * 5) % CASES.length]!,
+const sampled = (n: number, count: number, requests: number, job: number) => ({
+  each: CASES[((job * count + n) * 5) % CASES.length]!,
   at: 1 + Math.floor((n * requests) / count),
 });
