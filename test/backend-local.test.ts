@@ -197,6 +197,15 @@ describe("writing", () => {
     expect(await keysOf(open())).toEqual([]);
   });
 
+  it("I4: publishes nothing that was changed after it was read back, and keeps the name free", async () => {
+    const confirm = async () => {
+      const [temporary = ""] = readdirSync(join(root, ".stowage-tmp"));
+      writeFileSync(join(root, ".stowage-tmp", temporary), "2");
+    };
+    await expect(open().write("x", sourceOf("1", { confirm }))).rejects.toMatchObject({ code: "READ_BACK" });
+    expect([await keysOf(open()), readdirSync(join(root, ".stowage-tmp"))]).toEqual([[], []]);
+  });
+
   it("publishes nothing that does not read back the same", async () => {
     const spoil: LocalOptions = {
       step(name) {

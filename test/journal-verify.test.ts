@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ApplyEvent } from "../src/apply/events.js";
@@ -158,6 +158,14 @@ const LOSSES: { name: string; lose: (file: string) => void; told?: boolean }[] =
     lose: (file) => {
       rmSync(file);
       mkdirSync(file);
+    },
+    told: true,
+  },
+  {
+    name: "a link that leads nowhere in its place",
+    lose: (file) => {
+      rmSync(file);
+      symlinkSync("nowhere", file);
     },
     told: true,
   },

@@ -95,6 +95,17 @@ describe("a directory's register", () => {
     expect(readdirSync(join(root, ".stowage-lock")).length).toBeLessThan(12);
   });
 
+  it("goes on above any number that somebody has planted", async () => {
+    const root = scratch();
+    mkdirSync(join(root, ".stowage-lock"));
+    writeFileSync(join(root, ".stowage-lock/999999999999"), "junk");
+    const register = localBackend("a", root).register!;
+    const found = await register.read();
+    expect(found?.text).toBe("junk");
+    expect(await register.write("free", found?.token)).toBeDefined();
+    expect((await register.read())?.text).toBe("free");
+  });
+
   it("never makes the root, and says so when its name is taken", async () => {
     const root = join(scratch(), "away");
     await expect(localBackend("a", root).register?.write("1", undefined)).rejects.toMatchObject({

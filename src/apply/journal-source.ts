@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { readdir } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { basename } from "node:path";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import { journalDirectory, journalFile } from "./journal.js";
@@ -35,10 +35,12 @@ export function journalsIn(state: string): JournalSource {
       }
     },
     async *bytes(run) {
+      const file = journalFile(state, basename(run));
       try {
-        for await (const chunk of createReadStream(journalFile(state, basename(run)))) yield chunk as Buffer;
+        for await (const chunk of createReadStream(file)) yield chunk as Buffer;
       } catch (error) {
-        if (codeOf(error) !== "ENOENT") throw error;
+        // A link that leads nowhere is a damaged journal, not none.
+        if (codeOf(error) !== "ENOENT" || (await lstat(file).catch(() => undefined))) throw error;
         throw noSuchRun(run);
       }
     },

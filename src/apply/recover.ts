@@ -31,11 +31,13 @@ export async function restoreRecent(
   }
 }
 
-/** A file without its name, which another has now. */
-export const staysAway = ({ key, handle }: Leftover, location: string): StowageError =>
+/** A file without its name, which is taken, or which nobody knows any more. */
+export const staysAway = ({ key, handle, unnamed }: Leftover, location: string): StowageError =>
   new StowageError(
     "PRECONDITION",
-    `${location}:${printable(key)} was being removed when its run was killed, and another file has its name now; its bytes are in ${printable(handle)}`,
+    unnamed
+      ? `a file of ${location} was being removed when its run was killed, and nothing tells its name; its bytes are in ${printable(handle)}`
+      : `${location}:${printable(key)} was being removed when its run was killed, and its name is taken now; its bytes are in ${printable(handle)}`,
     { hint: "Move the file from there to where it belongs by hand, or delete it." },
   );
 

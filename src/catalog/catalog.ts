@@ -144,7 +144,7 @@ function broken(file: string, error: unknown): unknown {
   const message = messageOf(error);
   if (!/^(IO|FATAL|TransactionContext) Error|database has been invalidated/.test(message)) return error;
   return new StowageError("CATALOG_FAILED", `the catalog ${file} can not be written or read: ${message}`, {
-    hint: "See that its disk is in order and has room, and run the command again. It is a cache: deleting it loses nothing.",
+    hint: "See that its disk is in order and has room, and run the command again. It is a cache: `stowage scan --rebuild` makes it anew.",
     cause: error,
   });
 }

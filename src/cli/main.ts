@@ -21,8 +21,13 @@ export async function main(argv: readonly string[], url: string): Promise<void> 
     process.exitCode = exitOf(await dispatch([...argv], url));
   } catch (error) {
     process.exitCode = report(asStowageError(error, argv), error, argv);
+    // What an error left open must not keep the process, when all is said.
+    setTimeout(() => process.exit(), LINGER).unref();
   }
 }
+
+/** Milliseconds for what was said to be taken. */
+const LINGER = 5_000;
 
 async function dispatch(argv: string[], url: string): Promise<number> {
   const config = await Config.load(fileURLToPath(url));

@@ -12,7 +12,8 @@ import { publish } from "./publish.js";
 /** Older texts are kept so long that no listing can miss the newest while they change. */
 const KEPT = 8;
 const STUBBORN = 20;
-const NAME = /^\d{12}$/;
+/** As many digits as the highest number needs that somebody may have planted: the next one has to be seen. */
+const NAME = /^\d{12,15}$/;
 
 /**
  * A file system has no conditional replacing, but a name is created by exactly one: each text is a file of its own, named by

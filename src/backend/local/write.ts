@@ -34,9 +34,11 @@ async function viaTemporary(disk: Disk, key: string, final: string, source: Writ
   try {
     await fill(disk, key, temporary, source);
     await disk.step("filled");
-    await proveReadBack(disk, key, temporary, source);
+    const proven = await proveReadBack(disk, key, temporary, source);
     await source.confirm?.();
     own = await look(temporary);
+    // Bytes that changed after they were read are bytes that nobody has read (I4).
+    if (!own || !isSame(own, proven)) throw notReadBack(disk, key, "somebody else changed it before it had its name");
     await publish(disk, temporary, key, final);
   } finally {
     await discard(temporary);
@@ -60,7 +62,7 @@ async function refuseTaken(disk: Disk, key: string, final: string): Promise<void
 async function fill(disk: Disk, key: string, temporary: string, source: WriteSource): Promise<void> {
   if (await reflinked(disk, temporary, source)) {
     // What was shared may not be what was promised: reading it back decides, and the bytes are then copied the long way.
-    const hash = await hashOf(temporary, source.signal);
+    const { hash } = await readBack(temporary, source.signal);
     if (hash === source.sha256) {
       await finish(await openForWriting(temporary), source);
       source.onBytes?.(source.size);
@@ -137,23 +139,28 @@ async function reflinked(disk: Disk, temporary: string, source: WriteSource): Pr
   }
 }
 
-/** What arrived on the disk is what was meant, read through a handle of its own. */
-async function proveReadBack(disk: Disk, key: string, temporary: string, source: WriteSource): Promise<void> {
-  if ((await hashOf(temporary, source.signal)) === source.sha256) return;
-  throw new StowageError("READ_BACK", `${at(disk, key)}: what was written does not read back the same`, {
-    hint: "The disk or its connection is failing: check it before anything is stored there.",
-  });
+/** What arrived on the disk is what was meant, read through a handle of its own. Returns the file as it was before it was read. */
+async function proveReadBack(disk: Disk, key: string, temporary: string, source: WriteSource): Promise<BigIntStats> {
+  const { hash, file } = await readBack(temporary, source.signal);
+  if (hash === source.sha256) return file;
+  throw notReadBack(disk, key, "it does not read back the same");
 }
 
-async function hashOf(path: string, signal: AbortSignal | undefined): Promise<string> {
+const notReadBack = (disk: Disk, key: string, why: string): StowageError =>
+  new StowageError("READ_BACK", `${at(disk, key)}: what was written can not be relied on: ${why}`, {
+    hint: "Check the disk, its connection, and what else writes there, before anything is stored there.",
+  });
+
+async function readBack(path: string, signal: AbortSignal | undefined): Promise<{ hash: string; file: BigIntStats }> {
   const handle = await openRegular(path);
   try {
+    const file = await handle.stat({ bigint: true });
     const hash = createHash("sha256");
-    for await (const piece of pieces(handle, Number((await handle.stat()).size))) {
+    for await (const piece of pieces(handle, Number(file.size))) {
       if (signal?.aborted) throw aborted();
       hash.update(piece);
     }
-    return hash.digest("hex");
+    return { hash: hash.digest("hex"), file };
   } finally {
     await handle.close();
   }
