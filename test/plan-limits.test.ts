@@ -14,6 +14,33 @@ const checks = async (world: Parameters<typeof planned>[0]) =>
     (await planned(world)).footer.checks.map(({ name, status, problems }) => [name, { status, problems }]),
   );
 
+describe("S6: two copies of each content, and names that leave", () => {
+  run([
+    {
+      name: "moves to two places wait for each other's copies, where neither is enough alone",
+      safety: "safety: { min_copies: 2 }\n",
+      rules: `  - { name: r1, match: { path: "/tmp/**" }, from: [primary], action: move, destination: nas }
+  - { name: r2, match: { path: "/hero/**" }, from: [primary], action: move, destination: archive }\n`,
+      files: ["primary:tmp/x A", "primary:hero/y A", "nas:z A"],
+      plan: [
+        "+ primary:tmp/x -> nas:tmp/x",
+        "+ primary:hero/y -> archive:hero/y",
+        "> primary:tmp/x -> nas:tmp/x (0)",
+        "> primary:hero/y -> archive:hero/y (0)",
+      ],
+    },
+    {
+      name: "a copy of its own vouches also where the destination has a hard link to what goes",
+      rules: MOVE,
+      files: [
+        { location: "primary", key: "f", content: "A", physical: "1:1" },
+        { location: "archive", key: "other", content: "A", physical: "1:1" },
+      ],
+      plan: ["> primary:f -> archive:f"],
+    },
+  ]);
+});
+
 describe("what a plan checks of itself", () => {
   it("counts deletes in percent of a location from 25 on (max_delete)", async () => {
     const files = many(25, (index) => [`primary:tmp/${index} ${index}`, `nas:${index} ${index}`]);

@@ -56,26 +56,31 @@ export function draftAll(settlement: Settlement, context: Context): Draft[] {
 /** The move that carries a placement: the one whose file decided the key, if the placement is at its last destination. */
 function carriers(settlement: Settlement, context: Context): Map<Placement, Instance> {
   const carried = new Map<Placement, Instance>();
+  const sharing = contentsThatShare(settlement, context);
   for (const [instance, unwanted] of settlement.removals) {
     const last = unwanted.wishes.at(-1);
     if (unwanted.action !== "move" || last?.outcome?.kind !== "placed") continue;
     const { placement } = last.outcome;
     if (placement.wish.author !== unwanted.author || instance.archived !== null) continue;
-    if (placement.wish.instance === instance && !needsOthersMoves(instance, placement, settlement, context))
-      carried.set(placement, instance);
+    if (placement.wish.instance === instance && !sharing.has(placement.content)) carried.set(placement, instance);
   }
   return carried;
 }
 
-/** With min_copies above one, moves of one content may need each other's targets: then the transfers are copies of their own. */
-function needsOthersMoves(instance: Instance, placement: Placement, settlement: Settlement, context: Context): boolean {
-  const { content } = placement;
-  const floor = floorOf(content, context);
-  if (floor === 1) return false;
-  const own: Place[] = content.instances.filter(
-    (other) => other !== instance && !settlement.removals.has(other) && !settlement.displaced.has(other),
-  );
-  return countCopies([...own, newPlace(placement.site)]) < floor;
+/**
+ * With min_copies above one, a removal may need what other names of its content arrive at: then all transfers of that content are copies
+ * of their own, for which all of its removals wait.
+ */
+function contentsThatShare({ removals, displaced }: Settlement, context: Context): Set<Content> {
+  const sharing = new Set<Content>();
+  for (const [{ content }, { wishes }] of removals) {
+    const floor = floorOf(content, context);
+    if (floor === 1 || sharing.has(content)) continue;
+    const staying: Place[] = content.instances.filter((each) => !removals.has(each) && !displaced.has(each));
+    const own = wishes.flatMap(({ outcome }) => (outcome?.kind === "placed" ? [newPlace(outcome.placement.site)] : []));
+    if (countCopies([...staying, ...own]) < floor) sharing.add(content);
+  }
+  return sharing;
 }
 
 /**

@@ -61,17 +61,17 @@ export function openPresence(content: Content, settlement: Settlement): Presence
     witnesses(removed) {
       const own = rank(removed.site, true);
       const survives = staying.has(removed.site) || made.has(removed.site);
-      const found: { rank: number; witness: Witness }[] = [];
+      const found = new Map<Site, { rank: number; witness: Witness }>();
       for (const [site, instance] of staying) {
         if (site !== removed.site && instance.physical !== null && instance.physical === removed.physical) continue;
         const at = rank(site, content.unwanted.has(instance));
-        if (at < own || survives) found.push({ rank: at, witness: witness(instance) });
+        if (at < own || survives) found.set(site, { rank: at, witness: witness(instance) });
       }
       for (const [site, { key }] of made) {
-        if (staying.has(site)) continue;
-        found.push({ rank: rank(site, false), witness: { location: site.name, key, version: null } });
+        if (found.has(site)) continue;
+        found.set(site, { rank: rank(site, false), witness: { location: site.name, key, version: null } });
       }
-      return found.sort((a, b) => a.rank - b.rank).map((each) => each.witness);
+      return [...found.values()].sort((a, b) => a.rank - b.rank).map((each) => each.witness);
     },
   };
 }
