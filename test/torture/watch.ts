@@ -128,9 +128,9 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
   };
 }
 
-/** It was put back, or is linked to by a user: the bytes stay. */
+/** It was put back, is linked to by a user, or was put away by another one who is removing it: the bytes stay. */
 function hasOtherName(place: Directory, key: string, inode: Inode): boolean {
   for (const [other, found] of filesIn(rootOf(place)!))
-    if (found === inode && other !== key && isLive(other)) return true;
+    if (found === inode && other !== key && !other.startsWith(".stowage-tmp/")) return true;
   return false;
 }
