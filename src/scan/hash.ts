@@ -37,9 +37,17 @@ export function fileHasher(control: HashControl): (path: string, version: string
     } catch (error) {
       return failure(error);
     } finally {
-      if (fd !== undefined) closeSync(fd);
+      if (fd !== undefined) letGo(fd);
     }
   };
+}
+
+function letGo(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // Nothing was written: whatever closing says, the bytes were read.
+  }
 }
 
 /** The size, if this is a file and that version of it. */

@@ -73,11 +73,14 @@ export function openPool(size = THREADS): Pool {
   async function run(task: Task): Promise<TaskResult> {
     const free = idle.pop() ?? (threads.length < size ? start() : undefined);
     const thread = free ?? (await new Promise<Thread>((resolve) => waiting.push(resolve)));
-    const result = await thread.run(task);
-    const next = waiting.shift();
-    if (next) next(thread);
-    else idle.push(thread);
-    return result;
+    try {
+      return await thread.run(task);
+    } finally {
+      // Also one that has ended, which refuses at once: who waits for it would wait for ever.
+      const next = waiting.shift();
+      if (next) next(thread);
+      else idle.push(thread);
+    }
   }
 
   return {

@@ -40,6 +40,9 @@ export async function inScratch<T>(body: (base: string, beside: string) => Promi
   }
 }
 
+/** Milliseconds; what takes longer, also on a busy machine, does not end. */
+const PATIENCE = 120_000;
+
 /** Runs a program of Node to its end; its file calls below `base` are disturbed where that is asked for. */
 export async function runNode(
   args: string[],
@@ -62,8 +65,15 @@ export async function runNode(
     });
   }
   const code = await new Promise<number | null>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      child.kill("SIGKILL");
+      reject(new Error(`does not end: ${args.slice(1).join(" ")}, with ${disturbance?.at.join(", ") || "no fault"}`));
+    }, PATIENCE);
     child.on("error", reject);
-    child.on("close", resolve);
+    child.on("close", (ended) => {
+      clearTimeout(timer);
+      resolve(ended);
+    });
   });
   return { ...ended, code, log: readLog(log) };
 }
