@@ -87,14 +87,17 @@ const ALWAYS: Trial[] = [
 
 /** The command line starts slower: fewer. Those that it alone has come always, its catalog among them. */
 function cliTrials(): Trial[] {
-  return [...counts.cli].flatMap(([name, calls], index) => {
+  const chosen = [...counts.cli].flatMap(([name, calls], index) => {
     const faults = faultsFor(name);
     const some = [0, 3, 5].map((at) => faults[(index + at) % faults.length] ?? "");
     const number = 1 + ((index * 5) % calls);
     if (FULL) return some.map((fault) => ({ name, number, fault }));
     return index % 12 === 0 || /^(write|fsync):catalog$/.test(name) ? [{ name, number, fault: some[0] ?? "" }] : [];
   });
+  return [...chosen, HUNG];
 }
+/** This one once waited for ever. */
+const HUNG: Trial = { name: "close:source", number: 9, fault: "done-but-EIO" };
 
 /** Disturbs one run, looks, runs again as a user would, and looks again. */
 async function attempt({ name, number, fault }: Trial): Promise<string[]> {
