@@ -11,6 +11,7 @@ import {
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gc } from "../src/apply/gc.js";
+import { journalDirectory, journalFile } from "../src/apply/journal.js";
 import { unlock } from "../src/apply/lock.js";
 import { type LocalOptions, localBackend } from "../src/backend/local.js";
 import { agree, keysOf, leftoversOf, put, RUN, textOf } from "../src/testing/subject.js";
@@ -47,8 +48,27 @@ async function killedAt(
   });
 }
 
+/** The run is known to the state directory: it is over. */
+function openJournalOf(state: string): void {
+  mkdirSync(journalDirectory(state), { recursive: true });
+  writeFileSync(journalFile(state, RUN), "");
+}
+
 const sweep = (trash = 0) =>
   gc(new Map([["here", open()]]), { state: scratch(), trash, now: Date.now() + 100 * 86_400_000 });
+
+it("a clock that was set by hand for the run and for gc tells the age of trash; one that is only wrong does not", async () => {
+  const { version } = await put(open(), "x", "1");
+  await open().remove("x", { version, run: RUN, trash: true, confirm: agree });
+  const [state, trash] = [scratch(), 30 * 86_400_000];
+  openJournalOf(state);
+  const later = { state, trash, now: Date.UTC(2025, 0, 31) + 40 * 86_400_000 };
+  expect((await gc(new Map([["here", open()]]), later)).purged).toEqual([]);
+  const soon = { state, trash, now: Date.UTC(2025, 0, 31) + 20 * 86_400_000, standing: true };
+  expect((await gc(new Map([["here", open()]]), soon)).purged).toEqual([]);
+  const { purged } = await gc(new Map([["here", open()]]), { ...later, standing: true });
+  expect(purged.map(({ key }) => key)).toEqual(["x"]);
+});
 
 describe("a removal that was cut short before it was confirmed", () => {
   it.each([

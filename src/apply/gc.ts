@@ -12,6 +12,8 @@ export interface GcOptions {
   /** How long trash is kept, in milliseconds (`safety.trash`). */
   trash: number;
   now: number;
+  /** `now` was set by hand: what a file system notes of its own can be later, and then the time that the run had counts. */
+  standing?: boolean;
   /** Only list what would go. */
   dry?: boolean;
   onPurge?: (purged: Purged) => void;
@@ -143,5 +145,9 @@ function isOver(leftover: Leftover, { root }: Backend, { now }: GcOptions, ours:
 /** What was never confirmed may be the only copy (I1): its time does not come. */
 function isDue(leftover: Leftover, backend: Backend, options: GcOptions, ours: ReadonlySet<string>): boolean {
   if (leftover.unfinished || !isOver(leftover, backend, options, ours)) return false;
-  return leftover.kind === "temporary" || Math.max(0, options.now - leftover.since) >= options.trash;
+  return leftover.kind === "temporary" || ageOf(leftover, options) >= options.trash;
+}
+
+function ageOf({ since, begun }: Leftover, { now, standing }: GcOptions): number {
+  return Math.max(0, now - (standing && begun !== undefined && now < since ? begun : since));
 }

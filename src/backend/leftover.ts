@@ -7,6 +7,8 @@ export interface Leftover {
   size: number;
   /** When it was put there; milliseconds since the epoch. */
   since: number;
+  /** The same by the clock of its run alone, where `since` is by another. */
+  begun?: number;
   /** True when what made it is known to be gone, however young it is. */
   dead?: boolean;
   /** True when its removal was never confirmed: it may be the only copy, and is not to be purged. */

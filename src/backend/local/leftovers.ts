@@ -34,7 +34,7 @@ async function* trashOf(disk: Disk, run: string, unique: string): AsyncGenerator
     const inside = handle.slice(`${TRASH}/${run}/`.length);
     // Trash is as young as any clock says: that of the run, or that of the file system, which notes when the file and its directory were moved.
     const since = Math.max(runTime(run), milliseconds(found.ctimeNs), milliseconds(stat.ctimeNs));
-    const facts = { kind: "trash" as const, run, size: Number(stat.size), since, handle };
+    const facts = { kind: "trash" as const, run, size: Number(stat.size), since, begun: runTime(run), handle };
     if (isAway(inside)) yield { ...facts, ...unfinished(keyAway(inside), inside) };
     else yield { ...facts, key: inside.replace(/^[^/]*\//, "") };
   }

@@ -30,7 +30,8 @@ ${exits([1, "error, or a location could not be cleaned"], [7, "an apply is runni
       const { gc } = await import("../../apply/gc.js");
       const { settings, safety } = workspace.config;
       const backends = await workspace.backends();
-      const options = { state: settings.state, trash: safety.trash, now: workspace.clock() };
+      const { clock } = workspace;
+      const options = { state: settings.state, trash: safety.trash, now: clock(), standing: clock !== Date.now };
       const asks = output.interactive && !flags["auto-approve"] && !output.json;
       if (asks) {
         const due = await gc(backends, { ...options, dry: true });
