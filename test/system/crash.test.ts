@@ -20,6 +20,7 @@ import {
   type World,
 } from "../setup/apply.js";
 import { NAMES, scenarios, smallest, worldOf } from "../setup/crash.js";
+import { sized } from "../support/figures.js";
 
 afterEach(cleanup);
 
@@ -53,8 +54,8 @@ const applied = (world: World, plan: Plan, order: Order) => start(world, plan, o
 
 /** crash-steps.test.ts stops at every step inside one process; these are the same with a real kill. */
 describe.each([
-  { hardLinks: true, scenario: scenarios[1]!, stride: 4 },
-  { hardLinks: false, scenario: smallest, stride: 1 },
+  { hardLinks: true, scenario: scenarios[1]!, stride: sized(8, 4) },
+  { hardLinks: false, scenario: smallest, stride: sized(3, 1) },
 ])("kill -9 at step after step (hard links: $hardLinks)", ({ hardLinks, scenario, stride }) => {
   it(`loses nothing, and applying again ends in the same tree: ${scenario.name}`, async () => {
     let killed = 0;

@@ -211,7 +211,7 @@ describe("planner properties", () => {
         }
       }),
       {
-        numRuns: Number(process.env["RUNS"] ?? sized(30, 1_000)),
+        numRuns: Number(process.env["RUNS"] ?? sized(20, 1_000)),
         ...(process.env["SEED"] ? { seed: Number(process.env["SEED"]) } : {}),
       },
     );
