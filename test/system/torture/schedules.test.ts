@@ -27,7 +27,7 @@ describe("random schedules of crashes, power losses, rot, users and several mach
   }, 600_000);
 
   it("planted defects do not get through: a line that matters is missed at once", async () => {
-    const named = "no read-back,no conditional remove,lock trusted,hard links";
+    const named = "no fsync of the bytes,in a bucket,publish by overwrite,lock trusted";
     expect(await torture("--only", "mutants", "--pool", "0", "--named", named)).toContain("all 4 mutants killed");
   }, 600_000);
 
