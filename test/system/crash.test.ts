@@ -54,7 +54,7 @@ const applied = (world: World, plan: Plan, order: Order) => start(world, plan, o
 
 /** crash-steps.test.ts stops at every step inside one process; these are the same with a real kill. */
 describe.each([
-  { hardLinks: true, scenario: scenarios[1]!, stride: sized(8, 4) },
+  { hardLinks: true, scenario: scenarios[1]!, stride: 4 },
   { hardLinks: false, scenario: smallest, stride: sized(3, 1) },
 ])("kill -9 at step after step (hard links: $hardLinks)", ({ hardLinks, scenario, stride }) => {
   it(`loses nothing, and applying again ends in the same tree: ${scenario.name}`, async () => {
