@@ -175,19 +175,23 @@ describe("the lock, in every order of the calls of all machines and however late
     holds(await allOfLock({ removals: [1, 0], looks: 1 }, { timed: { step: 2.5 } }));
   });
 
-  it.runIf(FULL)("the same with finer time", async () => {
+  it("the same with finer time", async ({ skip }) => {
+    skip(!FULL, "tried at full size only: npm run torture");
     holds(await allOfLock({ removals: [1, 0], looks: 1 }, { timed: { step: 1 } }));
   });
 
-  it.runIf(FULL)("the same with heartbeats", async () => {
+  it("the same with heartbeats", async ({ skip }) => {
+    skip(!FULL, "tried at full size only: npm run torture");
     holds(await allOfLock({ removals: [1, 0], looks: 1 }, { timed: { step: 2.5 }, beats: 1 }));
   });
 
-  it.runIf(FULL)("the same where both remove", async () => {
+  it("the same where both remove", async ({ skip }) => {
+    skip(!FULL, "tried at full size only: npm run torture");
     holds(await allOfLock({ removals: [1, 1], looks: 1 }, { timed: { step: 5 } }));
   });
 
-  it.runIf(FULL)("the same with three machines", async () => {
+  it("the same with three machines", async ({ skip }) => {
+    skip(!FULL, "tried at full size only: npm run torture");
     holds(await allOfLock({ removals: [0, 0, 0], looks: 1 }, { timed: { step: 5 } }));
   });
 });
