@@ -8,6 +8,19 @@ const PACKAGE = {
 /** Percent: of what decides about files and of what acts on them next to nothing may be untested. */
 const REACHED = { lines: 95, branches: 95 };
 
+/** Whole suites that take long: not for every day. */
+const LONG = [
+  "conformance",
+  "bucket-conformance",
+  "s3",
+  "s3-store",
+  "azure-store",
+  "gcs-backend",
+  "scan-bucket",
+  "apply-gate",
+  "verify",
+].map((name) => `test/${name}.test.ts`);
+
 // "unit" is the everyday loop; "system" spawns the built CLI, real file systems and crashes, and runs in `npm test` only.
 export default defineConfig({
   test: {
@@ -24,11 +37,11 @@ export default defineConfig({
       thresholds: { ...REACHED, "src/plan/**": REACHED, "src/apply/**": REACHED },
     },
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/system/**"] } },
+      { extends: true, test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/system/**", ...LONG] } },
       {
         extends: true,
         test: {
-          ...{ name: "system", include: ["test/system/**/*.test.ts"], testTimeout: 300_000 },
+          ...{ name: "system", include: ["test/system/**/*.test.ts", ...LONG], testTimeout: 300_000 },
           globalSetup: ["test/setup/radosgw.ts"],
         },
       },
