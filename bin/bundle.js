@@ -1,5 +1,6 @@
 // Joins the command line and the libraries that every command needs into few files in dist/bin, because to find, read and link hundreds of
 // modules takes longer than most commands. What is big and seldom needed (the SDKs) stays outside, and is loaded when it is needed.
+import { renameSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
@@ -16,7 +17,10 @@ const bundle = await rolldown({
 const packageOf = (id) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1]?.replace("/", "_");
 
 await bundle.write({
-  ...{ dir: at("dist/bin"), format: "esm", cleanDir: true, chunkFileNames: "[name].js" },
+  ...{ dir: at("dist/bin.new"), format: "esm", cleanDir: true, chunkFileNames: "[name].js" },
   codeSplitting: { groups: [{ test: /node_modules/, name: packageOf, debugName: "packages" }] },
 });
 await bundle.close();
+// At one blow: who runs it meanwhile loads more of it later.
+rmSync(at("dist/bin"), { recursive: true, force: true });
+renameSync(at("dist/bin.new"), at("dist/bin"));
