@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DuckDBAppender, DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
-import { keepMarks } from "./decoder.js";
+import { loadDuckDB } from "./decoder.js";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
 import { type Sql, sql } from "./sql.js";
 
@@ -53,6 +53,7 @@ export async function openCatalog(file: string, options: CatalogOptions = {}): P
     throw new StowageError("NO_CATALOG", "nothing has been scanned yet", { hint: "Run `stowage scan` first." });
   }
   await mkdir(dirname(file), { recursive: true });
+  await loadDuckDB(); // Where that fails, nothing is known of the file.
   try {
     return await open(file, readOnly, options);
   } catch (error) {
@@ -79,8 +80,7 @@ const notOurs = (file: string, error: unknown): StowageError =>
   });
 
 async function open(file: string, readOnly: boolean, options: CatalogOptions): Promise<Catalog> {
-  const { DuckDBInstance } = await import("@duckdb/node-api");
-  await keepMarks();
+  const { DuckDBInstance } = await loadDuckDB();
   const fresh = !existsSync(file);
   let instance: DuckDBInstance;
   try {
