@@ -127,7 +127,7 @@ function note(fault: string, happened: readonly Failpoint[]): void {
 }
 
 const APPLY = ["apply", "--auto-approve", "-q"];
-/** Trash is as young as any clock says. */
+/** Past the time of the trash, by the clock of the disk too. */
 const LATER = new Date(Date.now() + 40 * 86_400_000).toISOString();
 
 const stowage = (where: { base: string; beside: string }, args: string[], disturbance?: Disturbance, now = NOW) =>
