@@ -193,8 +193,8 @@ function guarded(
       quietly(async () => {
         const doomed = Buffer.from(backend.objects.get(key)?.bytes ?? []).toString();
         await backend.remove(key, options);
-        // A copy of damaged bytes that a store has made by itself is taken away again; the damaged object stays.
-        const ownCopy = own.has(`${key} ${options.version}`) && census().has(doomed);
+        // A copy of wrong bytes that a store has made by itself is taken away again; what it was made of stays, but for the user.
+        const ownCopy = own.has(`${key} ${options.version}`) && (!TEXTS.includes(doomed) || census().has(doomed));
         if (!ownCopy) removed(doomed);
       }),
   };

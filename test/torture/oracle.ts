@@ -26,14 +26,15 @@ export function judgeRemoval(ledger: Ledger, doomed: Doomed, removal: Removal | 
   ledger.judged += 1;
   const where = addressOf(doomed.place, doomed.key);
   if (removal) removal.done = true;
-  if (!removal?.source) {
+  const action = removal?.action;
+  const isContent = `sha256:${sha256Of(doomed.text)}` === action?.content;
+  // What got its name back from an interrupted removal is the source too, under another version.
+  if (!removal || !action || !(removal.source || (isContent && !doomed.own))) {
     judgeOwn(ledger, doomed, trashed || removal?.trash === true);
     return;
   }
-  const { action } = removal;
-  if (!action) return;
   const facts = factsOf(ledger);
-  if (`sha256:${sha256Of(doomed.text)}` !== action.content) {
+  if (!isContent) {
     if (!isUnseen(ledger, facts, doomed, removal))
       violate(ledger, "I4", `${where} goes, but holds ${shown(doomed.text)}`);
     return;
