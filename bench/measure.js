@@ -1,55 +1,145 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Everything the benchmarks make lies here; made trees are used again. */
-export const HOME = join(tmpdir(), "stowage-bench");
+export const HOME = join(process.env.STOWAGE_BENCH_HOME ?? tmpdir(), "stowage-bench");
 mkdirSync(HOME, { recursive: true });
+
+export const ROUNDS = Number(process.env.STOWAGE_BENCH_ROUNDS ?? 5);
 
 export const fresh = (name) => mkdtempSync(join(HOME, `${name}-`));
 
-/** Runs a command to its end and returns its seconds; what it prints is thrown away. */
-export function time(command, args, options = {}) {
-  const started = performance.now();
-  const { status, error, stderr } = spawnSync(command, args, { stdio: ["ignore", "ignore", "pipe"], ...options });
-  if (error) throw error;
-  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return (performance.now() - started) / 1000;
+const left = [];
+
+/** Removes folders when all is measured: after many removals, ext4 creates files ten times slower for minutes. */
+export const leave = (folders) => void left.push(...folders);
+
+export function cleanUp() {
+  for (const folder of left.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
+
+/** Rows that were measured, in their order: for the table, and as JSON. */
+export const rows = [];
+
+/**
+ * Runs a command to its end; what it prints is thrown away. Seconds of the wall clock, seconds of CPU and the most memory, in MB, that
+ * it and all the processes that it started had at one time (looked at 40 times a second; of Linux only).
+ */
+export async function measure({ command, args = [], cwd, env }) {
+  const before = childrenCpu();
+  const started = performance.now();
+  const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ["ignore", "ignore", "pipe"] });
+  let [errors, peak] = ["", 0];
+  child.stderr.on("data", (chunk) => {
+    errors = (errors + chunk).slice(-2_000);
+  });
+  const timer = setInterval(() => {
+    peak = Math.max(peak, memoryOf(child.pid));
+  }, 25);
+  const [status] = await once(child, "close").finally(() => clearInterval(timer));
+  const seconds = (performance.now() - started) / 1000;
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${status}: ${errors}`);
+  return { seconds, cpu: childrenCpu() - before, megabytes: peak };
+}
+
+/** Seconds of CPU of all processes that were started here and have ended, with their own children. */
+function childrenCpu() {
+  const fields =
+    read("/proc/self/stat")
+      ?.replace(/^.*\) /, "")
+      .split(" ") ?? [];
+  return (Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) / TICKS;
+}
+
+const TICKS = 100;
+const PAGE = 4096;
+
+function memoryOf(pid) {
+  const pages = Number(read(`/proc/${pid}/statm`)?.split(" ")[1] ?? 0);
+  const children = read(`/proc/${pid}/task/${pid}/children`)?.split(" ") ?? [];
+  return children.filter(Boolean).reduce((sum, child) => sum + memoryOf(child), (pages * PAGE) / 2 ** 20);
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    // It has ended meanwhile, or this is no Linux.
+    return undefined;
+  }
+}
+
+/**
+ * Measures stowage and its peers in turn, `rounds` times, and prints medians and ratios. The first contender is stowage; each other may
+ * have a `goal`: the ratio of wall times that is not to be exceeded. `before` of each is run before it, and is not measured.
+ */
+export async function compare(name, contenders, { rounds = ROUNDS } = {}) {
+  const runs = contenders.map(() => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, contender] of contenders.entries()) {
+      const command = (await contender.before?.(round)) ?? contender;
+      runs[index].push(await measure(command));
+      await contender.after?.(round);
+    }
+  }
+  const [ours, ...theirs] = contenders.map(({ name: who, goal }, index) => ({ who, goal, ...medians(runs[index]) }));
+  if (theirs.length === 0) tell({ name, ours, limits: contenders[0].limits });
+  for (const peer of theirs) tell({ name, ours, peer });
+  return ours;
+}
+
+/** Notes and prints a row. `limits`: `seconds` and `megabytes` that are not to be exceeded, where there is no peer. */
+export function tell({ name, ours, peer, limits }) {
+  const ratio = peer && ours.seconds / peer.seconds;
+  const met = peer ? peer.goal === undefined || ratio <= peer.goal : within(ours, limits);
+  rows.push({ case: name, ours, ...(peer && { peer, ratio }), ...(limits && { limits }), met });
+  const goal = peer?.goal === undefined ? "" : ` (goal ${peer.goal}: ${met ? "met" : "missed"})`;
+  const limit = limits ? ` (at most ${Object.values(limits).join(", ")}: ${met ? "met" : "missed"})` : "";
+  const against = peer ? `   ${peer.who.padEnd(30)} ${shown(peer)}   ratio ${ratio.toFixed(2)}${goal}` : limit;
+  console.log(`${name.padEnd(34)} ${shown(ours)}${against}`);
+}
+
+const within = (ours, limits = {}) =>
+  Object.entries(limits).every(([figure, limit]) => ours[figure] === undefined || ours[figure] <= limit);
+
+const shown = ({ seconds, cpu, megabytes }) =>
+  `${seconds.toFixed(2).padStart(7)} s ${(cpu ?? 0).toFixed(1).padStart(6)} s CPU ${(megabytes ?? 0).toFixed(0).padStart(5)} MB`;
+
+const medians = (runs) => ({
+  seconds: median(runs.map((run) => run.seconds)),
+  cpu: median(runs.map((run) => run.cpu)),
+  megabytes: Math.max(...runs.map((run) => run.megabytes)),
+});
 
 const STOWAGE = fileURLToPath(new URL("../bin/run.js", import.meta.url));
-const PEAK = fileURLToPath(new URL("peak.js", import.meta.url));
 
-/** Runs the stowage command in `cwd`: its seconds and its peak memory in megabytes. `more` is added to the environment. */
-export function stowage(args, cwd, more = {}) {
-  const peak = join(cwd, "peak.txt");
-  const seconds = time(process.execPath, ["--import", PEAK, STOWAGE, ...args, "--no-progress"], {
-    cwd,
-    env: { ...process.env, ...more, STOWAGE_BENCH_PEAK: peak },
-  });
-  return { seconds, megabytes: Number(readFileSync(peak, "utf8")) / 1024 };
-}
+/** The stowage command, as `compare` takes it. `env` is added to the environment. */
+export const stowage = (args, cwd, env = {}) => ({
+  ...{ name: "stowage", command: process.execPath, args: [STOWAGE, ...args, "--no-progress"], cwd },
+  env: { ...process.env, ...env },
+});
+
+/** Runs a stowage command that is not compared: its figures. */
+export const ran = async (args, cwd, env) => await measure(stowage(args, cwd, env));
 
 export const has = (command) => spawnSync(command, ["--version"], { stdio: "ignore" }).error === undefined;
 
+/** The first line in which a program tells its version. */
+export function versionOf(command) {
+  const asked = ["openssl", "git-annex"].includes(command) ? "version" : "--version";
+  const { stdout, error } = spawnSync(command, [asked], { encoding: "utf8" });
+  return error ? undefined : stdout.split("\n")[0].replace(/^git-annex version:/, "git-annex");
+}
+
 /** Reads all files once, so that the next reader finds them in memory: rclone drops what it has read. */
-export const warm = (directory) => void time("sh", ["-c", `find "$0" -type f -print0 | xargs -0 cat`, directory]);
+export const warm = (directory) =>
+  void spawnSync("sh", ["-c", `find "$0" -type f -print0 | xargs -0 cat > /dev/null`, directory]);
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)];
 }
-
-/** `first scan   2.31 s   rclone hashsum   6.70 s   ratio 0.34 (at most 1.0)` */
-export function report(ours, theirs, limit) {
-  const [mine, other] = [median(ours.seconds), median(theirs.seconds)];
-  const ratio = mine / other;
-  const verdict = ratio <= limit ? "ok" : "TOO SLOW";
-  console.log(
-    `${ours.name.padEnd(16)} ${seconds(mine)}   ${theirs.name.padEnd(18)} ${seconds(other)}   ratio ${ratio.toFixed(2)} (at most ${limit}) ${verdict}`,
-  );
-}
-
-export const seconds = (value) => `${value.toFixed(2)} s`.padStart(8);

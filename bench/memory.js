@@ -4,7 +4,7 @@ import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { fresh, seconds, stowage } from "./measure.js";
+import { fresh, ran, tell } from "./measure.js";
 
 const GIGABYTES = Number(process.env.STOWAGE_BENCH_GIGABYTES ?? 20);
 const LIMIT = 256;
@@ -19,8 +19,8 @@ export async function memory() {
     mkdirSync(join(work, "disk"));
     writeFileSync(join(work, "disk", "huge.bin"), "");
     truncateSync(join(work, "disk", "huge.bin"), GIGABYTES * 2 ** 30);
-    measure(work, endpoint, "up", "action: move, from: [disk], destination: store");
-    measure(work, endpoint, "down", "action: move, from: [store], destination: disk");
+    await measured(work, endpoint, "up", "action: move, from: [disk], destination: store");
+    await measured(work, endpoint, "down", "action: move, from: [store], destination: disk");
     if (statSync(join(work, "disk", "huge.bin")).size !== GIGABYTES * 2 ** 30) throw new Error("it did not come back");
   } finally {
     server.kill();
@@ -28,7 +28,7 @@ export async function memory() {
   }
 }
 
-function measure(work, endpoint, way, rule) {
+async function measured(work, endpoint, way, rule) {
   writeFileSync(
     join(work, "storage.yaml"),
     `version: 1
@@ -42,10 +42,7 @@ rules:
   );
   const env = { AWS_ACCESS_KEY_ID: "discard", AWS_SECRET_ACCESS_KEY: "discard" };
   for (const args of [["init"], ["plan", "-o", "plan.ndjson"], ["apply", "plan.ndjson"]]) {
-    const { seconds: took, megabytes } = stowage(args, work, env);
-    const verdict = megabytes < LIMIT ? "ok" : "TOO MUCH";
-    console.log(
-      `${GIGABYTES} GiB ${way}: ${args[0].padEnd(6)} ${seconds(took)}   ${megabytes.toFixed(0).padStart(5)} MB of memory (under ${LIMIT}) ${verdict}`,
-    );
+    const ours = await ran(args, work, env);
+    tell({ name: `${GIGABYTES} GiB ${way}: ${args[0]}`, ours, limits: { megabytes: LIMIT } });
   }
 }

@@ -1,9 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fresh, median, seconds, stowage } from "./measure.js";
+import { compare, fresh, ran, stowage } from "./measure.js";
 import { smallFiles } from "./tree.js";
 
-const ROUNDS = Number(process.env.STOWAGE_BENCH_ROUNDS ?? 3);
 const FILES = Number(process.env.STOWAGE_BENCH_FILES ?? 200_000);
 
 const RULES = `
@@ -38,18 +37,15 @@ export async function plan() {
   - { name: spare, type: local, path: ${join(work, "spare")}, purpose: [backup] }`;
   const configure = (rules) => writeFileSync(join(work, "storage.yaml"), `version: 1\n${locations}${rules}`);
   configure(SETTLED);
-  stowage(["init"], work);
-  stowage(["scan"], work);
-  measure("plan, no change ", work);
+  await ran(["init"], work);
+  await ran(["scan"], work);
+  await planned("plan, no change", work);
   configure(RULES);
-  measure("plan, 76k actions", work);
+  await planned("plan, 76k actions", work);
   rmSync(work, { recursive: true });
 }
 
-function measure(name, work) {
-  const runs = Array.from({ length: ROUNDS }, () => stowage(["plan", "--no-refresh", "-o", "plan.stowage"], work));
-  const time = median(runs.map((run) => run.seconds));
-  const memory = median(runs.map((run) => run.megabytes));
-  const verdict = time <= 3 && memory <= 600 ? "ok" : "TOO MUCH";
-  console.log(`${name} ${seconds(time)} (at most 3)   ${Math.round(memory)} MB (at most 600)   ${verdict}`);
-}
+const planned = (name, work) =>
+  compare(name, [
+    { ...stowage(["plan", "--no-refresh", "-o", "plan.stowage"], work), limits: { seconds: 3, megabytes: 600 } },
+  ]);

@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, utimesSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { HOME } from "./measure.js";
 
@@ -59,4 +60,36 @@ export function bigFiles(files, megabytes) {
   }
   writeFileSync(`${root}.done`, "");
   return root;
+}
+
+/** `files` empty files in folders of 1,000; made once. */
+export function emptyFiles(files) {
+  const root = join(HOME, `empty-${files}`);
+  if (existsSync(`${root}.done`)) return root;
+  console.log(`making ${files} empty files in ${root} …`);
+  for (let index = 0; index < files; index++) {
+    const folder = join(root, `part-${Math.floor(index / 50_000)}`, `folder-${Math.floor(index / 1_000)}`);
+    if (index % 1_000 === 0) mkdirSync(folder, { recursive: true });
+    closeSync(openSync(join(folder, `file-${index}.${EXTENSIONS[index % EXTENSIONS.length]}`), "w"));
+  }
+  writeFileSync(`${root}.done`, "");
+  return root;
+}
+
+/** A copy of a tree with its times; made once. */
+export function copyTree(tree) {
+  const twin = `${tree}-twin`;
+  if (existsSync(`${twin}.done`)) return twin;
+  console.log(`copying ${tree} …`);
+  mkdirSync(twin, { recursive: true });
+  copyInto(tree, twin);
+  writeFileSync(`${twin}.done`, "");
+  return twin;
+}
+
+/** Copies a tree with its times to a folder that is there. */
+export function copyInto(tree, folder) {
+  const { status } = spawnSync("cp", ["-a", `${tree}/.`, folder], { stdio: "inherit" });
+  if (status !== 0) throw new Error(`${tree} can not be copied`);
+  spawnSync("sh", ["-c", `rm -rf "$0"/.stowage-*`, folder]);
 }
