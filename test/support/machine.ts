@@ -20,7 +20,7 @@ export interface MachineOrder {
   plan: Plan;
   places: PlaceOrder[];
   state: string;
-  /** Milliseconds that each change of a directory takes longer. */
+  /** Milliseconds that each change of a directory takes longer, but where the lock is. */
   slow?: number;
   /** Attempts after the first, at buckets. */
   retries?: number;
