@@ -12,7 +12,8 @@ import { sha256Hex } from "../lib/json.js";
  * `claim` (noted by who wrote it); a claim is never counted as a copy (S1). `archived` = can not be read before it is restored, and how.
  * An unchanged row is not rewritten: `last_seen` of a present row is when it was last written, and its location's last complete
  * scan saw it too. `storage_locations.suspect` says why nothing may rely on a location (NULL = it is fine); `accepted` lets
- * the next complete scan shrink it. `directories` lets a scan pass over directories that look as they did.
+ * the next complete scan shrink it. `plan_decisions` has what the last plan decided of each file, which is named by a hash of its address: for questions only.
+ * `directories` lets a scan pass over directories that look as they did.
  */
 export const SCHEMA = `
 CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
@@ -40,7 +41,8 @@ CREATE TABLE scans (
   added BIGINT NOT NULL, changed BIGINT NOT NULL, missing BIGINT NOT NULL, settling BIGINT NOT NULL, skipped BIGINT NOT NULL
 );
 CREATE TABLE scan_problems (scan BIGINT NOT NULL, location VARCHAR NOT NULL, key VARCHAR NOT NULL, code VARCHAR NOT NULL, message VARCHAR NOT NULL);
-CREATE TABLE rule_evaluations (location VARCHAR NOT NULL, key VARCHAR NOT NULL, rule VARCHAR NOT NULL, decision VARCHAR NOT NULL);
+CREATE TABLE plan_rules (number INTEGER NOT NULL, rule VARCHAR NOT NULL, decision VARCHAR NOT NULL);
+CREATE TABLE plan_decisions (file UBIGINT NOT NULL, number INTEGER NOT NULL);
 CREATE TABLE plan_actions (
   id VARCHAR NOT NULL, kind VARCHAR NOT NULL, rule VARCHAR NOT NULL, reason VARCHAR NOT NULL, sha256 VARCHAR NOT NULL, size BIGINT NOT NULL,
   from_location VARCHAR, from_key VARCHAR, to_location VARCHAR, to_key VARCHAR, bytes BIGINT NOT NULL
@@ -52,6 +54,9 @@ CREATE TABLE runs (
   copied BIGINT NOT NULL, moved BIGINT NOT NULL, deleted BIGINT NOT NULL, verified BIGINT NOT NULL, failed BIGINT NOT NULL, skipped BIGINT NOT NULL, bytes BIGINT NOT NULL
 );
 
+CREATE VIEW rule_evaluations AS
+  SELECT f.location, f.key, r.rule, r.decision FROM file_locations f
+  JOIN plan_decisions d ON d.file = hash(f.location, f.key) JOIN plan_rules r ON r.number = d.number WHERE f.state = 'present';
 CREATE VIEW countable AS
   SELECT f.* FROM file_locations f JOIN storage_locations l ON l.name = f.location
   WHERE f.state = 'present' AND f.sha256 IS NOT NULL AND f.proof IS DISTINCT FROM 'claim' AND l.status = 'active' AND l.suspect IS NULL;

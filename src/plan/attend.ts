@@ -33,8 +33,8 @@ export async function findDue(
     version: string;
     copies: number;
   }>`
-    SELECT i.loc, i.key, i.sha256, i.size, i.version, least(c.locations, c.stored) AS copies
-    FROM work.inst i JOIN (VALUES ${join(cadences)}) v(loc, before) ON v.loc = i.loc JOIN work.per_content c ON c.sha256 = i.sha256
+    SELECT i.loc, i.key, i.sha256, i.size, i.version, c.copies
+    FROM work.inst i JOIN (VALUES ${join(cadences)}) v(loc, before) ON v.loc = i.loc JOIN work.per_content c ON c.cid = i.cid
     WHERE i.usable AND i.archived IS NULL AND (i.last_verified IS NULL OR i.last_verified <= v.before) ORDER BY i.loc, i.key`);
   return rows.flatMap((row) => {
     const site = sites[row.loc]!;
@@ -80,8 +80,8 @@ export async function findDrift(catalog: Catalog, sites: readonly Site[]): Promi
 export async function findUnidentified(catalog: Catalog, config: Config): Promise<Blocked[]> {
   const active = config.rules.flatMap((rule, index) => (rule.action === "keep" ? [] : [index]));
   const rows = await catalog.rows(sql<{ location: string; key: string; first: number | null; more: number[] | null }>`
-    SELECT i.location, i.key, d."first", d.more FROM work.decision d JOIN work.inst i ON i.rowid = d.iid
-    WHERE d.sha256 IS NULL ORDER BY i.loc, i.key`);
+    SELECT i.location, i.key, d."first", d.more FROM work.decision d JOIN work.inst i ON i.iid = d.iid
+    WHERE d.cid IS NULL ORDER BY i.loc, i.key`);
   return rows.flatMap((row) => {
     const index = [...(row.more ?? []), ...(row.first === null ? [] : [row.first])].find((each) =>
       active.includes(each),
@@ -157,9 +157,9 @@ const waiting = (site: Site, rule: string, why: { code: string; reason: string }
 
 async function countWaiting(catalog: Catalog, site: Site, condition: Sql): Promise<number> {
   const row = await catalog.row(sql<{ files: number }>`
-    SELECT count(DISTINCT d.sha256) AS files FROM work.decision d
-    WHERE d.sha256 IS NOT NULL AND (${condition})
-      AND NOT EXISTS (SELECT 1 FROM work.inst i WHERE i.sha256 = d.sha256 AND i.loc = ${site.order} AND i.usable)`);
+    SELECT count(DISTINCT d.cid) AS files FROM work.decision d
+    WHERE d.cid IS NOT NULL AND (${condition})
+      AND NOT EXISTS (SELECT 1 FROM work.decision i WHERE i.cid = d.cid AND i.loc = ${site.order})`);
   return row?.files ?? 0;
 }
 

@@ -1,13 +1,13 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, packed, sql } from "../catalog/sql.js";
+import { column, packed, raw, sql } from "../catalog/sql.js";
 import { collect } from "../lib/iter.js";
 import { type Forecast, forecast, overflowMarks } from "./guard.js";
 import { type Content, type Context, listAuthors } from "./model.js";
-import { decide, prepareFacts } from "./observe.js";
+import { contentId, decide, prepareFacts, type World } from "./observe.js";
 import { lookUp, type Occupancy, type Spot } from "./occupants.js";
 import { orderActions, type Step } from "./order.js";
 import { spotsOf } from "./place.js";
-import { loadContents, selectInteresting } from "./select.js";
+import { gather, loadContents, selectInteresting } from "./select.js";
 import { type Settlement, settle } from "./settle.js";
 import type { Site } from "./site.js";
 import {
@@ -33,27 +33,28 @@ export interface Evaluation {
 const CAPACITY_ROUNDS = 12;
 
 /**
- * Evaluates the rules over `work.<table>` (S1–S9): which contents want something, what becomes of each wish, and in which
+ * Evaluates the rules over one world of instances (S1–S9): which contents want something, what becomes of each wish, and in which
  * order it is done. What exceeds a location's capacity is blocked and the rest settled again without it.
  */
 export async function evaluate(
   catalog: Catalog,
   config: Context["config"],
   sites: readonly Site[],
-  table: string,
+  world: World,
   now: number,
 ): Promise<Evaluation> {
-  await prepareFacts(catalog, table, now);
-  await decide(catalog, config);
-  await selectInteresting(catalog, config, sites, table);
-  const contents = await collect(loadContents(catalog, sites, table, "interesting", config.safety.verify));
+  await prepareFacts(catalog, world, now);
+  await decide(catalog, config, world);
+  await selectInteresting(catalog, config, sites, world);
+  await gather(catalog, world, "interesting");
+  const contents = await collect(loadContents(catalog, sites, world, "interesting", config.safety.verify));
   const full = new Set<string>();
   const failed = new Set<string>();
   const context: Context = { config, sites, authors: listAuthors(config), full, failed };
 
   const short = wishAll(contents, context);
-  const occupancy = await lookUp(catalog, sites, table, spots(contents, context));
-  const bystanders = await loadBystanders(catalog, sites, table, contents, context, occupancy);
+  const occupancy = await lookUp(catalog, sites, world.instances, spots(contents, context));
+  const bystanders = await loadBystanders(catalog, sites, world, contents, context, occupancy);
   for (let round = 1; ; round += 1) {
     const needed = round === 1 ? short : wishAll(contents, context);
     for (const bystander of bystanders.values()) makeWishes(bystander, context);
@@ -106,7 +107,7 @@ function everyPlacement(settlement: Settlement, outlook: Forecast): Forecast["ov
 async function loadBystanders(
   catalog: Catalog,
   sites: readonly Site[],
-  table: string,
+  world: World,
   contents: readonly Content[],
   context: Context,
   occupancy: Occupancy,
@@ -118,8 +119,9 @@ async function loadBystanders(
   }
   if (wanted.size === 0) return new Map();
   await catalog.run(
-    sql`CREATE OR REPLACE TABLE work.bystanders AS SELECT sha256 FROM ${packed({ sha256: column(wanted) })}`,
+    sql`CREATE OR REPLACE TABLE work.bystanders AS SELECT ${contentId(raw("sha256"))} AS cid FROM ${packed({ sha256: column(wanted) })}`,
   );
-  const loaded = await collect(loadContents(catalog, sites, table, "bystanders", context.config.safety.verify));
+  await gather(catalog, world, "bystanders");
+  const loaded = await collect(loadContents(catalog, sites, world, "bystanders", context.config.safety.verify));
   return new Map(loaded.map((content) => [content.sha256, content]));
 }

@@ -5,7 +5,7 @@ import { StowageError } from "../lib/error.js";
 import { address } from "../lib/key.js";
 import { evaluate } from "./evaluate.js";
 import { predicate, valueSql } from "./match.js";
-import { observe } from "./observe.js";
+import { observe, PRESENT } from "./observe.js";
 import type { Action, Blocked, Kept } from "./plan.js";
 import { loadSites, type Site } from "./site.js";
 
@@ -59,8 +59,8 @@ export async function explain(
   const sites = await loadSites(config, catalog);
   const site = sites.find((candidate) => candidate.name === where.location);
   if (!site?.usable) throw notUsable(where, site);
-  await observe(catalog, sites, "inst");
-  const evaluation = await evaluate(catalog, config, sites, "inst", options.now);
+  await observe(catalog, sites);
+  const evaluation = await evaluate(catalog, config, sites, PRESENT, options.now);
   const values = await catalog.row(sql<Record<string, string | number | null>>`
     SELECT location, norm_key AS path, size, media_type, mime AS type, project, attrs, age, age_here, modified, accessed, verified, copies, sha256,
       array_to_string(tags, ', ') AS tags, stars, CASE WHEN proof <> 'content' THEN proof END AS proof, archived, iid

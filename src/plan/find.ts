@@ -1,8 +1,8 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { sql } from "../catalog/sql.js";
 import type { Config, Matcher } from "../config/config.js";
-import { predicate } from "./match.js";
-import { observe, prepareFacts } from "./observe.js";
+import { condition } from "./match.js";
+import { observe, PRESENT, prepareFacts } from "./observe.js";
 import { loadSites } from "./site.js";
 
 /** One instance as `find` shows it. */
@@ -21,7 +21,7 @@ export interface Found {
 }
 
 /**
- * Every instance that a matcher matches, in order of location name and key. The same predicates as in rules: what `find`
+ * Every instance that a matcher matches, in order of location name and key. The same conditions as in rules: what `find`
  * shows is what a rule with this match would see.
  */
 export async function* find(
@@ -30,9 +30,9 @@ export async function* find(
   matcher: Matcher,
   options: { now: number },
 ): AsyncGenerator<Found> {
-  await observe(catalog, await loadSites(config, catalog), "inst");
-  await prepareFacts(catalog, "inst", options.now);
+  await observe(catalog, await loadSites(config, catalog));
+  await prepareFacts(catalog, PRESENT, options.now);
   yield* catalog.stream(sql<Found>`
     SELECT location, key, sha256, size, modified, media_type, mime, project, copies FROM work.facts
-    WHERE usable AND ${predicate(matcher)} ORDER BY location, key`);
+    WHERE usable AND ${condition(matcher)} ORDER BY location, key`);
 }

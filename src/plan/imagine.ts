@@ -1,48 +1,69 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { layoutColumns } from "../catalog/entries.js";
-import { column, instant, name, packed, raw, sql } from "../catalog/sql.js";
+import { column, instant, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import { groupBy } from "../lib/iter.js";
+import type { Instance } from "./model.js";
+import type { World } from "./observe.js";
 import type { Step } from "./order.js";
 
+/** When all steps have been taken. Only the contents that something is done with, or that were looked at, can be judged otherwise than before. */
+export const LATER: World = {
+  ...{ instances: "after", evaluated: "after_scope", contents: "after_contents", facts: "after_facts" },
+  ...{ judged: "after_judged", decision: "after_decision", loaded: "after_loaded" },
+};
+
 /**
- * Writes `work.<after>`: the instances as they will be when all steps have been taken. A new instance has the content and the
+ * Makes the world `LATER`, as long as `PRESENT` is there to be looked at. A new instance has the content and the
  * mtime of the file it is made from, appears at `now`, and gets what its location's layout makes of its key.
  */
-export async function imagine(
-  catalog: Catalog,
-  before: string,
-  after: string,
-  steps: readonly Step[],
-  now: number,
-): Promise<void> {
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(after)} AS SELECT * FROM work.${name(before)}`);
-  const removed = steps.flatMap((step) => step.removes ?? []);
-  if (removed.length > 0) {
-    const gone = packed({
-      loc: column(
-        removed.map((instance) => instance.site.order),
+export async function imagine(catalog: Catalog, steps: readonly Step[], now: number): Promise<void> {
+  const gone = steps.flatMap((step) => step.removes ?? []);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.gone AS ${numbers(gone)}`);
+  await make(catalog, steps, now);
+  await catalog.run(sql`CREATE OR REPLACE VIEW work.after AS
+    SELECT * FROM work.inst i ANTI JOIN work.gone g ON g.iid = i.iid UNION ALL BY NAME SELECT * FROM work.made`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.scope AS SELECT DISTINCT cid FROM work.loaded`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.after_scope AS
+    SELECT * EXCLUDE ("first", more, needs) FROM work.loaded ANTI JOIN work.gone USING (iid) UNION ALL BY NAME SELECT * FROM work.made`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.after_judged AS SELECT * FROM work.decision WHERE FALSE`);
+  await catalog.run(sql`CREATE OR REPLACE VIEW work.after_decision AS
+    SELECT * FROM work.after_judged UNION ALL SELECT * FROM work.decision ANTI JOIN work.scope USING (cid)`);
+}
+
+const numbers = (instances: readonly Instance[]): Sql =>
+  instances.length === 0
+    ? raw("SELECT NULL::BIGINT AS iid WHERE FALSE")
+    : sql`SELECT DISTINCT iid FROM ${packed({
+        iid: column(
+          instances.map(({ id }) => id),
+          "BIGINT",
+        ),
+      })}`;
+
+/** Fills `work.made` with the instances that come to be; their numbers are negative. */
+async function make(catalog: Catalog, steps: readonly Step[], now: number): Promise<void> {
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.made AS SELECT * FROM work.inst WHERE FALSE`);
+  const filled = steps.flatMap((step) => (step.fills ? [{ placement: step.fills, from: step.source.id }] : []));
+  let made = 0;
+  for (const [site, own] of groupBy(filled, ({ placement }) => placement.site)) {
+    const given = packed({
+      key: column(own.map(({ placement }) => placement.key)),
+      iid: column(
+        own.map(({ from }) => from),
         "BIGINT",
       ),
-      key: column(removed.map((instance) => instance.key)),
-    });
-    await catalog.run(sql`DELETE FROM work.${name(after)} a USING ${gone} g WHERE a.loc = g.loc AND a.key = g.key`);
-  }
-  const filled = steps.flatMap((step) => (step.fills ? [{ placement: step.fills, from: step.action.from }] : []));
-  for (const [site, own] of groupBy(filled, ({ placement }) => placement.site)) {
-    const made = packed({
-      key: column(own.map(({ placement }) => placement.key)),
-      from_location: column(own.map(({ from }) => from.location)),
-      from_key: column(own.map(({ from }) => from.key)),
     });
     const named = layoutColumns(site.location.layout);
     const archived = site.shut === undefined ? null : `It is stored in ${site.shut}.`;
     await catalog.run(sql`
-      INSERT INTO work.${name(after)} BY NAME
+      INSERT INTO work.made BY NAME
       SELECT *, ${named.project} AS project, ${named.attrs} AS attrs FROM (
-        SELECT ${site.order}::INTEGER AS loc, ${site.name} AS location, m.key, nfc_normalize(m.key) AS norm_key, s.sha256, s.size, s.mtime,
+        SELECT -(${made} + row_number() OVER ()) AS iid,
+          ${site.order}::INTEGER AS loc, ${site.name} AS location, m.key, nfc_normalize(m.key) AS norm_key, s.sha256, s.cid, s.size, s.mtime,
           ${instant(now)} AS accessed, 'planned' AS version, NULL::VARCHAR AS physical, 'present' AS state,
           ${instant(now)} AS first_seen, ${instant(now)} AS last_verified, s.media_type, s.mime, TRUE AS usable, ${raw(String(site.counted))} AS counted,
           ${archived}::VARCHAR AS archived
-        FROM ${made} m JOIN work.${name(before)} s ON s.location = m.from_location AND s.key = m.from_key)`);
+        FROM ${given} m JOIN work.loaded s ON s.iid = m.iid)`);
+    made += own.length;
   }
 }

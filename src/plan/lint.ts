@@ -3,7 +3,7 @@ import { sql } from "../catalog/sql.js";
 import type { Config, Diagnostic, Matcher, Rule } from "../config/config.js";
 import { canonicalJson } from "../lib/json.js";
 import { predicate } from "./match.js";
-import { decide, observe, prepareFacts } from "./observe.js";
+import { decide, observe, PRESENT, prepareFacts } from "./observe.js";
 import { loadSites } from "./site.js";
 
 /**
@@ -54,9 +54,9 @@ async function unused(
   now: number,
   known: ReadonlySet<number>,
 ): Promise<Diagnostic[]> {
-  await observe(catalog, await loadSites(config, catalog), "inst");
-  await prepareFacts(catalog, "inst", now);
-  await decide(catalog, config);
+  await observe(catalog, await loadSites(config, catalog));
+  await prepareFacts(catalog, PRESENT, now);
+  await decide(catalog, config, PRESENT);
   const files = (await catalog.row(sql<{ files: number }>`SELECT count(*) AS files FROM work.decision`))?.files;
   if (!files) return [];
   const found: Diagnostic[] = [];

@@ -1,34 +1,70 @@
 import { join, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Matcher, Range } from "../config/config.js";
+import { literalsOf, patternCost, patternSql } from "./pattern.js";
+
+/** True or false, also where a value is not known. */
+export const predicate = (matcher: Matcher): Sql => known(condition(matcher));
 
 /**
  * Matchers as SQL over `work.facts` (see observe.ts). The one place where a rule's condition is evaluated: planning,
- * `explain`, `find` and `lint` all run these predicates. An unknown value makes a leaf false (S11).
+ * `explain`, `find` and `lint` all run these. An unknown value makes a leaf NULL, which is not true (S11): for WHEN and WHERE.
  */
-export function predicate(matcher: Matcher): Sql {
+export function condition(matcher: Matcher): Sql {
   switch (matcher.op) {
     case "all":
-      return matcher.of.length === 0 ? raw("TRUE") : sql`(${join(matcher.of.map(predicate), " AND ")})`;
+      return matcher.of.length === 0 ? raw("TRUE") : sql`(${join(cheapFirst(matcher.of).map(condition), " AND ")})`;
     case "any":
-      return matcher.of.length === 0 ? raw("FALSE") : sql`(${join(matcher.of.map(predicate), " OR ")})`;
+      return matcher.of.length === 0 ? raw("FALSE") : sql`(${join(cheapFirst(matcher.of).map(condition), " OR ")})`;
     case "not":
       return sql`(NOT ${predicate(matcher.of)})`;
     case "set":
-      return predicate(matcher.of);
+      return condition(matcher.of);
     case "glob":
-      return known(sql`regexp_full_match(${fieldSql(matcher.field)}, ${matcher.pattern.re2})`);
+      return patternSql(fieldSql(matcher.field), matcher.pattern, matcher.field);
     case "text":
-      return known(sql`regexp_full_match(${fieldSql(matcher.field)}, ${matcher.pattern.re2})`);
+      return textSql(matcher);
     case "tag":
-      return known(
-        sql`len(list_filter(tags, lambda tag: regexp_full_match(nfc_normalize(tag), ${matcher.pattern.re2}))) > 0`,
-      );
+      return sql`len(list_filter(tags, lambda tag: regexp_full_match(nfc_normalize(tag), ${matcher.pattern.re2}))) > 0`;
     case "range":
-      return known(inRange(numberSql(matcher.field), matcher.range));
+      return inRange(numberSql(matcher.field), matcher.range);
   }
 }
 
-const known = (condition: Sql): Sql => sql`coalesce(${condition}, FALSE)`;
+/** What holds for few, or fails for many, at little cost spares the rest. */
+const cheapFirst = (matchers: readonly Matcher[]): Matcher[] => [...matchers].sort((a, b) => costOf(a) - costOf(b));
+
+function costOf(matcher: Matcher): number {
+  switch (matcher.op) {
+    case "all":
+    case "any":
+      return matcher.of.reduce((sum, inner) => sum + costOf(inner), 0);
+    case "not":
+    case "set":
+      return costOf(matcher.of);
+    case "glob":
+      return patternCost(matcher.pattern, matcher.field);
+    case "text":
+      return patternCost(matcher.pattern, "text") + (typeof matcher.field === "object" ? 20 : 0);
+    case "tag":
+      return 50;
+    case "range":
+      return typeof matcher.field === "object" ? 20 : 1;
+  }
+}
+
+/** A CASE asks the cheap parts of a conjunction first and the others only where these hold; other functions ask for all of them. */
+const known = (holds: Sql): Sql => sql`CASE WHEN ${holds} THEN TRUE ELSE FALSE END`;
+
+function textSql({ field, pattern }: Extract<Matcher, { op: "text" }>): Sql {
+  const literals = field === "ext" ? literalsOf(pattern) : undefined;
+  return literals ? sql`(${join(literals.map(extensionSql), " OR ")})` : patternSql(fieldSql(field), pattern, "text");
+}
+
+/** The end of a path is asked for in less time than its extension is found. */
+function extensionSql(ext: string): Sql {
+  if (/[./]/.test(ext)) return raw("FALSE");
+  return sql`(ends_with(low, ${`.${ext}`}) AND NOT ends_with(low, ${`/.${ext}`}) AND low <> ${`.${ext}`})`;
+}
 
 /** The value that a leaf looks at, for `explain`. */
 export function valueSql(matcher: Extract<Matcher, { field: unknown }>): Sql {
@@ -44,9 +80,8 @@ function fieldSql(field: TextLeaf["field"]): Sql {
     case "path":
       return raw("norm_key");
     case "name":
-      return raw("regexp_extract(norm_key, '[^/]*$')");
+      return raw("base");
     case "ext":
-      return raw("lower(regexp_extract(norm_key, '[^/]\\.([^./]*)$', 1))");
     case "location":
     case "project":
     case "media_type":

@@ -4,6 +4,8 @@ import { type Site, slotOf } from "./site.js";
 
 /** One file or object that takes part in planning; its content is known. */
 export interface Instance {
+  /** Its number in the work tables. */
+  id: number;
   content: Content;
   site: Site;
   key: string;

@@ -1,75 +1,121 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Rule } from "../config/config.js";
-import { predicate } from "./match.js";
+import { condition, predicate } from "./match.js";
 import type { Site } from "./site.js";
 
 /**
- * The work tables of one evaluation:
- * - `work.<inst>`     every instance of every location that is not offline or retired; `loc` is the config order
- * - `work.facts`      the same as a view, with the values that matchers may ask for
- * - `work.decision`   per instance the first matching rule, the `continue` rules before it, the requirements it matches
+ * The work tables of one evaluation. `iid` is an instance's number; `cid` its content's: half of the hash, which no two contents share unless somebody
+ * spends 2^64 tries on it, and who does gains nothing: what goes and what vouches is decided over whole hashes.
  */
-export async function observe(catalog: Catalog, sites: readonly Site[], table: string): Promise<void> {
+export interface World {
+  /** Every instance of every location that is not offline or retired; `loc` is the config order. */
+  instances: string;
+  /** Those that are evaluated: all of them, or the instances of contents that are not as they were in another world. */
+  evaluated: string;
+  /** Per content what matchers ask of all its instances. */
+  contents: string;
+  /** The evaluated instances with the values that matchers may ask for. */
+  facts: string;
+  /** Per evaluated instance the first matching rule, the `continue` rules before it, the requirements it matches. */
+  judged: string;
+  /** The same for every usable instance. */
+  decision: string;
+  /** The instances of the contents that were looked at one by one. */
+  loaded: string;
+}
+
+/** As the catalog has it. */
+export const PRESENT: World = {
+  ...{ instances: "inst", evaluated: "inst", contents: "per_content", facts: "facts" },
+  ...{ judged: "decision", decision: "decision", loaded: "loaded" },
+};
+
+/** The content's number. Short texts are no hashes, and only tests have them. */
+export const contentId = (sha256: Sql): Sql => sql`CAST(left(${sha256}, 32) AS UUID)`;
+
+/** Makes `work.inst`: a view of the catalog's instances, so that nothing is copied. */
+export async function observe(catalog: Catalog, sites: readonly Site[]): Promise<void> {
   const seen = sites.filter((site) => site.location.status === "active" || site.location.status === "draining");
   const rows = seen.map((site) => sql`(${site.name}, ${site.order}, ${site.usable}, ${site.counted})`);
   const values =
     rows.length === 0
       ? raw("SELECT '' AS name, 0 AS loc, FALSE AS usable, FALSE AS counted WHERE FALSE")
       : sql`VALUES ${join(rows)}`;
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(table)} AS
-    SELECT l.loc::INTEGER AS loc, f.location, f.key, f.norm_key, f.sha256, f.size, epoch_ns(f.mtime) AS mtime, f.accessed, f.version, f.physical,
-      f.state, f.proof, f.archived, f.first_seen, f.last_verified, f.media_type, f.mime, f.project, f.attrs, f.tags, f.stars,
+  await catalog.run(
+    sql`CREATE OR REPLACE TABLE work.sites AS SELECT name, loc::INTEGER AS loc, usable, counted FROM (${values}) s(name, loc, usable, counted)`,
+  );
+  const main = await catalog.row(sql<{ name: string }>`SELECT current_database() AS name`);
+  await catalog.run(sql`CREATE OR REPLACE VIEW work.inst AS
+    SELECT f.rowid AS iid, l.loc, f.location, f.key, f.norm_key, f.sha256, ${contentId(raw("f.sha256"))} AS cid, f.size, epoch_ns(f.mtime) AS mtime,
+      f.accessed, f.version, f.physical, f.state, f.proof, f.archived, f.first_seen, f.last_verified, f.media_type, f.mime, f.project, f.attrs, f.tags, f.stars,
       l.usable AND f.state = 'present' AS usable,
       l.counted AND f.state = 'present' AND f.sha256 IS NOT NULL AND f.proof IS DISTINCT FROM 'claim' AS counted
-    FROM file_locations f JOIN (${values}) l(name, loc, usable, counted) ON l.name = f.location
+    FROM ${name(main!.name)}.main.file_locations f JOIN work.sites l ON l.name = f.location
     WHERE f.state <> 'missing'`);
 }
+
+/** A column of sets of locations: as many bits as there may be locations. */
+export const maskType = (sites: number): Sql => raw(sites > 60 ? "HUGEINT" : "BIGINT");
 
 /**
  * The values that matchers see. Ages are milliseconds before `now`; `age` is that of the oldest instance of the content;
  * `copies` counts distinct locations, hard links across locations once.
  */
-export async function prepareFacts(catalog: Catalog, table: string, now: number): Promise<void> {
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.per_content AS
-    SELECT sha256, min(mtime) AS oldest, count(DISTINCT loc) FILTER (WHERE counted) AS locations,
-      count(DISTINCT coalesce(physical, location || ':')) FILTER (WHERE counted) AS stored
-    FROM work.${name(table)} WHERE sha256 IS NOT NULL AND state = 'present' GROUP BY sha256`);
+export async function prepareFacts(catalog: Catalog, world: World, now: number): Promise<void> {
+  const instances = sql`work.${name(world.evaluated)}`;
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(world.contents)} AS
+    SELECT c.cid, c.oldest, least(c.locations, coalesce(l.stored, c.locations)) AS copies FROM (
+      SELECT cid, min(mtime) AS oldest, bit_count(coalesce(bit_or(1::HUGEINT << loc) FILTER (WHERE counted), 0)) AS locations
+      FROM ${instances} WHERE cid IS NOT NULL AND state = 'present' GROUP BY cid
+    ) c LEFT JOIN (
+      SELECT cid, count(DISTINCT coalesce(physical, location || ':')) FILTER (WHERE counted) AS stored
+      FROM ${instances} WHERE state = 'present' AND cid IN (SELECT cid FROM ${instances} WHERE physical IS NOT NULL) GROUP BY cid
+    ) l ON l.cid = c.cid`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.clock AS SELECT ${now}::DOUBLE AS now`);
-  await catalog.run(sql`CREATE OR REPLACE VIEW work.facts AS
-    SELECT i.rowid AS iid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.proof, i.archived, i.usable,
+  await catalog.run(sql`CREATE OR REPLACE VIEW work.${name(world.facts)} AS
+    SELECT i.iid, i.cid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.proof, i.archived,
+      i.usable, i.counted,
+      string_split(i.norm_key, '/')[-1] AS base, lower(i.norm_key) AS low, lower(regexp_extract(i.norm_key, '[^/]\\.([^./]*)$', 1)) AS ext,
       k.now - coalesce(c.oldest, i.mtime) / 1e6 AS age,
       k.now - epoch_ms(i.first_seen) AS age_here,
       k.now - epoch_ms(i.last_verified) AS verified,
-      i.mtime / 1e6 AS modified, epoch_ms(i.accessed) AS accessed,
-      least(c.locations, c.stored) AS copies
-    FROM work.${name(table)} i CROSS JOIN work.clock k LEFT JOIN work.per_content c ON c.sha256 = i.sha256`);
+      i.mtime / 1e6 AS modified, epoch_ms(i.accessed) AS accessed, c.copies
+    FROM ${instances} i CROSS JOIN work.clock k LEFT JOIN work.${name(world.contents)} c ON c.cid = i.cid`);
 }
 
-/** Fills `work.decision` for all usable instances: S4, first match wins, `continue` adds. */
-export async function decide(catalog: Catalog, config: Config): Promise<void> {
+/** Decides on all usable instances: S4, first match wins, `continue` adds. */
+export async function decide(catalog: Catalog, config: Config, world: World): Promise<void> {
   const firsts = config.rules.map((rule, index) => ({ rule, index })).filter(({ rule }) => !rule.continue);
   const adds = config.rules.map((rule, index) => ({ rule, index })).filter(({ rule }) => rule.continue);
   const first = firsts.length === 0 ? raw("NULL::INTEGER") : sql`CASE ${join(firsts.map(whenMatch), " ")} END`;
   const flags = adds.map(({ rule, index }) => sql`, ${predicate(rule.match)} AS ${name(`add${index}`)}`);
-  const needs = config.require.map((need, index) => sql`CASE WHEN ${predicate(need.match)} THEN ${index}::INTEGER END`);
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.decision AS
-    SELECT iid, loc, sha256, "first", ${addsSql(adds)} AS more, needs FROM (
-      SELECT iid, loc, sha256, ${first} AS "first"${join(flags, "")}, ${listOf(needs)} AS needs FROM work.facts WHERE usable
+  const needs = config.require.map((need, index) => sql`, ${predicate(need.match)} AS ${name(`need${index}`)}`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(world.judged)} AS
+    SELECT iid, loc, cid, counted, "first", ${addsSql(adds)} AS more, ${needsSql(config.require.length)} AS needs FROM (
+      SELECT iid, loc, cid, counted, ${first} AS "first"${join([...flags, ...needs], "")} FROM work.${name(world.facts)} WHERE usable
     )`);
 }
 
 const whenMatch = ({ rule, index }: { rule: Rule; index: number }): Sql =>
-  sql`WHEN ${predicate(rule.match)} THEN ${index}::INTEGER`;
+  sql`WHEN ${condition(rule.match)} THEN ${index}::INTEGER`;
 
 function addsSql(adds: { index: number }[]): Sql {
   return listOf(
-    adds.map(
-      ({ index }) =>
-        sql`CASE WHEN ${name(`add${index}`)} AND coalesce("first" > ${index}, TRUE) THEN ${index}::INTEGER END`,
-    ),
+    adds.map(({ index }) => ({ index, holds: sql`(${name(`add${index}`)} AND coalesce("first" > ${index}, TRUE))` })),
   );
 }
 
-const listOf = (items: Sql[]): Sql =>
-  items.length === 0 ? raw("NULL::INTEGER[]") : sql`list_filter([${join(items)}], lambda x: x IS NOT NULL)`;
+const needsSql = (count: number): Sql =>
+  listOf(Array.from({ length: count }, (_, index) => ({ index, holds: name(`need${index}`) })));
+
+/** The numbers of what holds; NULL, which most are, costs no list. */
+function listOf(items: { index: number; holds: Sql }[]): Sql {
+  if (items.length === 0) return raw("NULL::INTEGER[]");
+  const some = join(
+    items.map(({ holds }) => holds),
+    " OR ",
+  );
+  const numbers = join(items.map(({ index, holds }) => sql`CASE WHEN ${holds} THEN ${index}::INTEGER END`));
+  return sql`CASE WHEN ${some} THEN list_filter([${numbers}], lambda x: x IS NOT NULL) END`;
+}

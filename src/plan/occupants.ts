@@ -33,6 +33,9 @@ export async function lookUp(
 ): Promise<Occupancy> {
   const wanted = new Map<string, Spot>();
   for (const spot of spots) wanted.set(mark(spot.site.order, spot.key), spot);
+  const obstacle: Occupancy["obstacle"] = (site, key) => unusable(site, key) ?? obstacles.get(mark(site.order, key));
+  let obstacles: Obstacles = new Map();
+  if (wanted.size === 0) return { at: () => [], obstacle };
   await writeSpots(catalog, wanted.values());
 
   const occupants = new Map<string, Occupant[]>();
@@ -50,10 +53,10 @@ export async function lookUp(
     const occupant = { key: row.key, state: row.state, sha256: row.state === "present" ? row.sha256 : null };
     occupants.set(id, [...(occupants.get(id) ?? []), occupant]);
   }
-  const obstacles = await findObstacles(catalog, sites, table, wanted);
+  obstacles = await findObstacles(catalog, sites, table, wanted);
   return {
     at: (site, key) => occupants.get(mark(site.order, slotOf(site, key))) ?? [],
-    obstacle: (site, key) => unusable(site, key) ?? obstacles.get(mark(site.order, key)),
+    obstacle,
   };
 }
 
@@ -121,7 +124,7 @@ async function findObstacles(
   }
   const folders = new Set<string>();
   for (const row of await catalog.rows(sql<{ loc: number; dir: string }>`
-    WITH dirs AS (SELECT DISTINCT i.loc, regexp_extract(${slot}, '^(.*)/[^/]*$', 1) AS dir FROM work.${name(table)} i WHERE contains(i.key, '/')),
+    WITH dirs AS (SELECT DISTINCT i.loc, parse_dirpath(${slot}, 'forward_slash') AS dir FROM work.${name(table)} i WHERE contains(i.key, '/')),
       steps AS (SELECT loc, string_split(dir, '/') AS parts FROM dirs),
       every AS (SELECT DISTINCT loc, array_to_string(parts[1:n], '/') AS dir FROM (SELECT loc, parts, unnest(range(1, len(parts) + 1)) AS n FROM steps))
     SELECT e.loc, e.dir FROM every e SEMI JOIN work.spots s ON s.loc = e.loc AND s.slot = e.dir`)) {

@@ -11,6 +11,8 @@ import { floorOf } from "./veto.js";
 export interface Step {
   action: Action;
   content: Content;
+  /** What the action reads or takes away. */
+  source: Instance;
   fills: Placement | undefined;
   removes: Instance | undefined;
 }
@@ -95,7 +97,7 @@ function number(ordered: readonly Draft[], context: Context, settlement: Settlem
       required: isExempt(each, witnesses.length < floor) ? 0 : floor,
       bytes: each.fills ? content.size : 0,
     };
-    return { action, content, fills: each.fills, removes: each.removes };
+    return { action, content, source: each.from, fills: each.fills, removes: each.removes };
   });
 }
 

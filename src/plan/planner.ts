@@ -5,8 +5,8 @@ import { findDrift, findDue, findLeftThere, findUnidentified, findWaiting } from
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { seal } from "./file.js";
 import { checkDeletes, proofOf, proveFloor, toCheck } from "./guard.js";
-import { imagine } from "./imagine.js";
-import { observe } from "./observe.js";
+import { imagine, LATER } from "./imagine.js";
+import { observe, PRESENT } from "./observe.js";
 import type { Step } from "./order.js";
 import type { Action, Blocked, Check, Plan, PlanFooter, PlanHeader } from "./plan.js";
 import { recordDecisions } from "./record.js";
@@ -31,8 +31,8 @@ export interface PlanOptions {
  */
 export async function plan(config: Config, catalog: Catalog, options: PlanOptions): Promise<Plan> {
   const sites = await loadSites(config, catalog);
-  await observe(catalog, sites, "inst");
-  const evaluation = await evaluate(catalog, config, sites, "inst", options.now);
+  await observe(catalog, sites);
+  const evaluation = await evaluate(catalog, config, sites, PRESENT, options.now);
   const blocked = [
     ...suspects(sites),
     ...(await findWaiting(catalog, config, sites)),
@@ -125,10 +125,10 @@ async function converges(
   now: number,
 ): Promise<Check> {
   if (first.steps.length === 0) return toCheck("converges", []);
-  await imagine(catalog, "inst", "after", first.steps, now);
+  await imagine(catalog, first.steps, now);
   const used = new Map(first.forecast.capacity.map((each) => [each.location, each.after]));
   const later = sites.map((site) => ({ ...site, used: used.get(site.name) ?? site.used }));
-  const again = await evaluate(catalog, config, later, "after", now);
+  const again = await evaluate(catalog, config, later, LATER, now);
   const freed = freedSteps(again.steps, first.settlement.blockedContents);
   const fights = again.steps.filter((step) => !freed.has(step.action.id));
   if (fights.length === 0 && freed.size > 0) {

@@ -1,5 +1,5 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, join, packed, type Sql, sql } from "../catalog/sql.js";
+import { column, join, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
 import type { Step } from "./order.js";
 import type { Blocked } from "./plan.js";
@@ -18,8 +18,9 @@ export async function recordDecisions(
   stuck: ReadonlyMap<string, string>,
 ): Promise<void> {
   await catalog.transaction(async () => {
-    await catalog.run(sql`DELETE FROM rule_evaluations`);
-    await catalog.run(evaluations(config));
+    for (const table of ["plan_rules", "plan_decisions"]) await catalog.run(sql`DELETE FROM ${raw(table)}`);
+    await catalog.run(rules(config));
+    await catalog.run(decisions);
     await catalog.run(sql`DELETE FROM plan_actions`);
     if (steps.length > 0) await catalog.run(actions(steps));
     await catalog.run(sql`DELETE FROM plan_pending`);
@@ -30,13 +31,13 @@ export async function recordDecisions(
   });
 }
 
-function evaluations(config: Config): Sql {
-  const rules = config.rules.map((rule, index) => sql`(${index}::INTEGER, ${rule.name}, ${rule.action})`);
-  const values = rules.reduce((all, next) => sql`${all}, ${next}`, sql`(-1::INTEGER, 'default', 'default')`);
-  return sql`INSERT INTO rule_evaluations
-    SELECT i.location, i.key, r.rule, r.decision FROM work.decision d JOIN work.inst i ON i.rowid = d.iid
-    JOIN (VALUES ${values}) r(number, rule, decision) ON r.number = coalesce(d."first", -1)`;
+function rules(config: Config): Sql {
+  const rows = config.rules.map((rule, index) => sql`(${index}::INTEGER, ${rule.name}, ${rule.action})`);
+  return sql`INSERT INTO plan_rules VALUES ${join([sql`(-1::INTEGER, 'default', 'default')`, ...rows])}`;
 }
+
+const decisions = sql`INSERT INTO plan_decisions
+  SELECT hash(i.location, i.key), coalesce(d."first", -1) FROM work.decision d JOIN work.inst i ON i.iid = d.iid`;
 
 /** Contents that a rule wants at a location which can not be had now, and which are not known to be there. */
 function waiting(config: Config, sites: readonly Site[]): Sql[] {
@@ -46,9 +47,10 @@ function waiting(config: Config, sites: readonly Site[]): Sql[] {
     if (rules.length === 0) return [];
     const wanted = join(rules);
     return [
-      sql`INSERT INTO plan_pending SELECT DISTINCT d.sha256, ${`waits for ${site.name}: ${site.unavailable.reason}`} FROM work.decision d
-        WHERE d.sha256 IS NOT NULL AND (d."first" IN (${wanted}) OR list_has_any(d.more, [${wanted}]::INTEGER[]))
-          AND NOT EXISTS (SELECT 1 FROM file_locations f WHERE f.sha256 = d.sha256 AND f.location = ${site.name} AND f.state = 'present')`,
+      sql`INSERT INTO plan_pending SELECT DISTINCT i.sha256, ${`waits for ${site.name}: ${site.unavailable.reason}`}
+        FROM work.decision d JOIN work.inst i ON i.iid = d.iid
+        WHERE d.cid IS NOT NULL AND (d."first" IN (${wanted}) OR list_has_any(d.more, [${wanted}]::INTEGER[]))
+          AND NOT EXISTS (SELECT 1 FROM file_locations f WHERE f.sha256 = i.sha256 AND f.location = ${site.name} AND f.state = 'present')`,
     ];
   });
 }

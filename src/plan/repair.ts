@@ -31,7 +31,7 @@ interface DamagedRow {
  */
 export async function repairPlan(config: Config, catalog: Catalog, options: PlanOptions): Promise<Plan> {
   const sites = await loadSites(config, catalog);
-  await observe(catalog, sites, "inst");
+  await observe(catalog, sites);
   const rows = await catalog.rows(sql<DamagedRow>`
     WITH good AS (
       SELECT i.*, l.priority FROM work.inst i JOIN storage_locations l ON l.name = i.location WHERE i.usable AND i.sha256 IS NOT NULL

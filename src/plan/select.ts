@@ -2,6 +2,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Rule, Safety } from "../config/config.js";
 import { type Content, countCopies, type Instance } from "./model.js";
+import { maskType, type World } from "./observe.js";
 import type { Site } from "./site.js";
 
 /** Sites that a move or delete takes files from: what is written, or the default of S3. */
@@ -29,64 +30,59 @@ export async function selectInteresting(
   catalog: Catalog,
   config: Config,
   sites: readonly Site[],
-  table: string,
+  world: World,
 ): Promise<void> {
-  const mask = sites.length > 60 ? "HUGEINT" : "BIGINT";
+  const mask = maskType(sites.length);
   const bits = (chosen: readonly Site[]): Sql =>
-    raw(`${chosen.reduce((sum, site) => sum | (1n << BigInt(site.order)), 0n)}::${mask}`);
-  const bit = (column: string) => raw(`(1::${mask} << ${column})`);
+    sql`${raw(String(chosen.reduce((sum, site) => sum | (1n << BigInt(site.order)), 0n)))}::${mask}`;
   const named = (names: readonly string[]) => sites.filter((site) => site.writable && names.includes(site.name));
 
   const rules = config.rules.map(
     (rule, index) =>
-      sql`(${index}::INTEGER, ${bits(named(rule.destination))}, ${bits(sourcesOf(rule, sites))}, ${rule.action === "copy" && rule.place === "key"})`,
+      sql`(${index}::INTEGER, ${bits(named(rule.destination))}, ${bits([])}, ${bits(sourcesOf(rule, sites))}, ${rule.action === "copy" && rule.place === "key"})`,
   );
-  rules.push(
-    sql`(${DEFAULT}::INTEGER, ${bits(named(config.default ? [config.default.location] : []))}, ${bits([])}, FALSE)`,
-  );
+  const fallback = bits(named(config.default ? [config.default.location] : []));
+  rules.push(sql`(${DEFAULT}::INTEGER, ${bits([])}, ${fallback}, ${bits([])}, FALSE)`);
   await catalog.run(
-    sql`CREATE OR REPLACE TABLE work.rule_wants AS SELECT * FROM (VALUES ${join(rules)}) v(rule, wants, takes, renders)`,
+    sql`CREATE OR REPLACE TABLE work.rule_wants AS SELECT * FROM (VALUES ${join(rules)}) v(rule, wants, fallback, takes, renders)`,
   );
 
   const homes = bits(sites.filter((site) => site.counted && isHome(site)));
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.have AS
-    SELECT sha256, bit_or(${bit("loc")}) AS have
-    FROM work.${name(table)} WHERE usable AND sha256 IS NOT NULL GROUP BY sha256`);
+  const judged = sql`work.${name(world.judged)}`;
+  const added = config.rules.some((rule) => rule.continue)
+    ? sql`UNION ALL SELECT cid, loc, unnest(more) FROM ${judged} WHERE cid IS NOT NULL AND len(more) > 0`
+    : raw("");
   await catalog.run(sql`CREATE OR REPLACE TABLE work.interesting AS
-    SELECT DISTINCT sha256 FROM (
-      SELECT h.sha256 FROM (
-        SELECT d.sha256, bit_or(r.wants) FILTER (WHERE r.rule >= 0) AS wants, bit_or(r.wants) FILTER (WHERE r.rule < 0) AS fallback,
-          bool_or(((r.takes >> d.loc) & 1) = 1) AS takes, bool_or(r.renders) AS renders
-        FROM (
-          SELECT sha256, loc, coalesce("first", ${DEFAULT}) AS rule FROM work.decision WHERE sha256 IS NOT NULL
-          UNION ALL SELECT sha256, loc, unnest(more) FROM work.decision WHERE sha256 IS NOT NULL AND len(more) > 0
-        ) d JOIN work.rule_wants r ON r.rule = d.rule GROUP BY d.sha256
-      ) w JOIN work.have h ON h.sha256 = w.sha256
-      WHERE w.takes OR w.renders OR (coalesce(w.wants, 0) & ~h.have) <> 0
-        OR ((coalesce(w.fallback, 0) & ~h.have) <> 0 AND (h.have & ${homes}) = 0)
-      UNION ALL ${shortOfNeeds(config, sites, table)}
-    )`);
+    SELECT cid FROM (
+      SELECT d.cid, bit_or(1::${mask} << d.loc) AS have, bit_or(r.wants) AS wants, bit_or(r.fallback) AS fallback,
+        bool_or(r.renders OR ((r.takes >> d.loc) & 1) = 1) AS acts
+      FROM (SELECT cid, loc, coalesce("first", ${DEFAULT}) AS rule FROM ${judged} WHERE cid IS NOT NULL ${added}) d
+      JOIN work.rule_wants r ON r.rule = d.rule GROUP BY d.cid
+    ) WHERE acts OR (wants & ~have) <> 0 OR ((fallback & ~have) <> 0 AND (have & ${homes}) = 0)
+    ${shortOfNeeds(config, sites, judged)}`);
 }
 
 /** S8: a content that is in such a location has a home. */
 export const isHome = (site: Site): boolean =>
   ["organized", "archive", "backup"].some((word) => site.location.purpose.includes(word));
 
-function shortOfNeeds(config: Config, sites: readonly Site[], table: string): Sql {
-  if (config.require.length === 0) return raw("SELECT NULL::VARCHAR WHERE FALSE");
+function shortOfNeeds(config: Config, sites: readonly Site[], judged: Sql): Sql {
+  if (config.require.length === 0) return raw("");
   const needs = config.require.map(
     (need, index) => sql`(${index}::INTEGER, ${need.copies}::INTEGER, ${need.domains}::INTEGER)`,
   );
   const domains = sites.map((site) => sql`(${site.order}::INTEGER, ${site.location.domain})`);
   return sql`
-    SELECT d.sha256 FROM (SELECT DISTINCT sha256, unnest(needs) AS need FROM work.decision WHERE sha256 IS NOT NULL AND len(needs) > 0) d
+    UNION SELECT d.cid FROM (SELECT DISTINCT cid, unnest(needs) AS need FROM ${judged} WHERE cid IS NOT NULL AND len(needs) > 0) d
     JOIN (VALUES ${join(needs)}) n(need, copies, domains) ON n.need = d.need
-    JOIN (SELECT i.sha256, count(DISTINCT i.loc) FILTER (WHERE i.counted) AS copies, count(DISTINCT g.domain) FILTER (WHERE i.counted) AS domains
-          FROM work.${name(table)} i JOIN (VALUES ${join(domains)}) g(loc, domain) ON g.loc = i.loc GROUP BY i.sha256) c ON c.sha256 = d.sha256
+    JOIN (SELECT i.cid, count(DISTINCT i.loc) FILTER (WHERE i.counted) AS copies, count(DISTINCT g.domain) FILTER (WHERE i.counted) AS domains
+          FROM ${judged} i JOIN (VALUES ${join(domains)}) g(loc, domain) ON g.loc = i.loc
+          WHERE i.cid IN (SELECT cid FROM ${judged} WHERE len(needs) > 0) GROUP BY i.cid) c ON c.cid = d.cid
     WHERE c.copies < n.copies OR c.domains < n.domains`;
 }
 
 interface InstanceRow {
+  iid: number;
   loc: number;
   key: string;
   sha256: string;
@@ -105,21 +101,31 @@ interface InstanceRow {
   media_type: string | null;
 }
 
-/** The contents named in `work.<selection>` with all their usable instances, ordered by hash. */
+/** Lays the instances of the contents in `work.<selection>` out in `work.<loaded>`, so that nothing has to be looked for twice. */
+export async function gather(catalog: Catalog, world: World, selection: "interesting" | "bystanders"): Promise<void> {
+  const target = sql`work.${name(world.loaded)}`;
+  const into =
+    selection === "interesting" ? sql`CREATE OR REPLACE TABLE ${target} AS` : sql`INSERT INTO ${target} BY NAME`;
+  await catalog.run(sql`${into}
+    SELECT i.*, d."first", d.more, d.needs
+    FROM (SELECT * FROM work.${name(world.decision)} SEMI JOIN work.${name(selection)} USING (cid)) d
+    JOIN work.${name(world.instances)} i ON i.iid = d.iid`);
+}
+
+/** The contents named in `work.<selection>` with all their usable instances, ordered by hash. They must have been gathered. */
 export async function* loadContents(
   catalog: Catalog,
   sites: readonly Site[],
-  table: string,
-  selection: string,
+  world: World,
+  selection: "interesting" | "bystanders",
   verify: Safety["verify"],
 ): AsyncGenerator<Content> {
   let content: Content | undefined;
   const rows = catalog.stream(sql<InstanceRow>`
-    SELECT i.loc, i.key, i.sha256, i.size, i.mtime::VARCHAR AS mtime, i.version, i.physical, i.counted, i.proof, i.archived, d."first", d.more, d.needs,
-      i.project, i.attrs, i.media_type
-    FROM work.${name(table)} i SEMI JOIN work.${name(selection)} s ON s.sha256 = i.sha256
-    LEFT JOIN work.decision d ON d.iid = i.rowid
-    WHERE i.usable ORDER BY i.sha256, i.loc, i.key`);
+    SELECT iid, loc, key, sha256, size, mtime::VARCHAR AS mtime, version, physical, counted, proof, archived, "first", more, needs,
+      project, attrs, media_type
+    FROM work.${name(world.loaded)} SEMI JOIN work.${name(selection)} USING (cid)
+    ORDER BY sha256, loc, key`);
   for await (const row of rows) {
     if (content?.sha256 !== row.sha256) {
       if (content) yield counted(content);
@@ -147,6 +153,7 @@ function counted(content: Content): Content {
 
 function toInstance(row: InstanceRow, content: Content, sites: readonly Site[], verify: Safety["verify"]): Instance {
   return {
+    id: row.iid,
     content,
     site: sites[row.loc]!,
     key: row.key,
