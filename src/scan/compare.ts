@@ -11,7 +11,7 @@ export interface CompareOptions {
   hash: HashMode;
   /** The catalog's rows were read with another layout: all are written anew. */
   relayout: boolean;
-  /** All directories look as they did. */
+  /** All directories look as they did, or nothing is known of any. */
   untouched: boolean;
   /** What is asked about objects, where the location is no directory. */
   remote?: RemoteOptions;
@@ -44,7 +44,7 @@ export async function compare(catalog: Catalog, options: CompareOptions): Promis
       SELECT w.key IS NOT NULL AS listed, coalesce(w.key, f.key) AS key, coalesce(f.version = w.version, false) AS same,
         CASE WHEN f.version = w.version THEN f.size ELSE coalesce(w.size, ${versionSize}) END AS size,
         CASE WHEN f.version = w.version THEN f.mtime ELSE coalesce(w.mtime, ${versionMtime}) END AS mtime,
-        w.accessed, w.version, w.physical, w.sha256, w.claim, w.storage_class, w.archived, w.attrs, w.tags, w.stars,
+        w.accessed, w.version, w.physical, w.sha256, w.claim, w.storage_class, w.archived, w.attrs, w.tags, w.stars, w.early_sha256, w.early_mime, w.early_media_type,
         coalesce(w.partial, false) AS partial, f.sha256 AS old_sha256, f.state AS old_state, f.accessed AS old_accessed, f.first_seen,
         f.last_verified, f.media_type AS old_media_type, f.mime AS old_mime, f.proof AS old_proof, ${remote ? oldFacts : noFacts}
       FROM work.walk w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location} AND ${others}) f ON f.key = w.key
@@ -78,7 +78,7 @@ export function toRead({ hash, remote }: Pick<CompareOptions, "hash" | "remote">
       ? sql`false`
       : sql`(sha256 IS NULL AND claim IS NULL AND (NOT same OR old_sha256 IS NULL OR racy))`,
   }[hash];
-  return sql`(${wanted} AND listed AND archived IS NULL AND NOT settling)`;
+  return sql`(${wanted} AND listed AND early_sha256 IS NULL AND archived IS NULL AND NOT settling)`;
 }
 
 /** Lifecycle rules of a store change an object's class without writing it. */

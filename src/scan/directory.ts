@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type BigIntStats, type Dirent, lstatSync, readdirSync } from "node:fs";
 import { localPhysical, localVersion } from "../backend/local-version.js";
 import { codeOf, messageOf } from "../lib/error.js";
+import type { EarlyFile } from "./early.js";
 
 export interface Problem {
   key: string;
@@ -30,12 +31,17 @@ export interface FileFacts {
   /** Microseconds since the epoch. */
   accessed(index: number): string;
   physical(index: number): string | undefined;
+  /** What was read, where it was read at once. */
+  content(index: number): EarlyFile | undefined;
   /** Equal for two listings with the same names, versions and times of access in the same order. */
   digest(): string;
 }
 
+/** Reads a file at once, instead of looking at it, where it can. */
+export type ReadAtOnce = (path: string, key: string) => EarlyFile | undefined;
+
 /** Lists one directory without following symlinks. What can not be listed is a problem with the code `listing`. */
-export function listDirectory(root: string, dir: string, skip: ReadonlySet<string>): Directory {
+export function listDirectory(root: string, dir: string, skip: ReadonlySet<string>, read?: ReadAtOnce): Directory {
   const path = dir === "" ? root : `${root}/${dir}`;
   const base = dir === "" ? "" : `${dir}/`;
   const files = openFacts(base);
@@ -52,7 +58,7 @@ export function listDirectory(root: string, dir: string, skip: ReadonlySet<strin
   for (const entry of entries) {
     const { name } = entry;
     if (skip.has(base + name) || garbled?.has(name)) continue;
-    if (entry.isFile()) addFile(`${path}/${name}`, name, found, files);
+    if (entry.isFile()) addFile(`${path}/${name}`, name, found, files, read?.(`${path}/${name}`, base + name));
     else if (entry.isDirectory()) found.dirs.push(base + name);
     else if (entry.isSymbolicLink()) found.symlinks++;
     else found.special++;
@@ -61,17 +67,23 @@ export function listDirectory(root: string, dir: string, skip: ReadonlySet<strin
   return found;
 }
 
-type OpenFacts = FileFacts & { add(name: string, stat: BigIntStats): void };
+type OpenFacts = FileFacts & { add(name: string, file: EarlyFile): void };
 
-function addFile(path: string, name: string, found: Directory, files: OpenFacts): void {
+const EXACT = { bigint: true, throwIfNoEntry: false } as const;
+
+function addFile(path: string, name: string, found: Directory, files: OpenFacts, read: EarlyFile | undefined): void {
+  if (read) {
+    files.add(name, read);
+    return;
+  }
   let stat: BigIntStats | undefined;
   try {
-    stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    stat = lstatSync(path, EXACT);
   } catch (error) {
     if (!isGone(error)) found.problems.push(notListed(files.key(files.count), error));
     return;
   }
-  if (stat?.isFile()) files.add(name, stat);
+  if (stat?.isFile()) files.add(name, { stat });
   else if (stat) found.special++;
 }
 
@@ -81,13 +93,15 @@ const [SIZE, MTIME, CTIME, INO, ATIME, DEV, NLINK] = [0, 1, 2, 3, 4, 5, 6] as co
 function openFacts(base: string): OpenFacts {
   const names: string[] = [];
   let facts = new BigInt64Array(64 * WIDTH);
+  const contents = new Map<number, EarlyFile>();
   /** Versions with times that 64 bits can not hold. */
   const odd = new Map<number, string>();
   const at = (index: number, field: number) => facts[index * WIDTH + field] ?? 0n;
   return {
     count: 0,
     bytes: 0,
-    add(name, stat) {
+    add(name, file) {
+      const { stat } = file;
       const start = this.count * WIDTH;
       if (start === facts.length) facts = grown(facts);
       facts[start + SIZE] = stat.size;
@@ -99,6 +113,7 @@ function openFacts(base: string): OpenFacts {
       facts[start + NLINK] = stat.nlink;
       if (facts[start + MTIME] !== stat.mtimeNs || facts[start + CTIME] !== stat.ctimeNs)
         odd.set(this.count, localVersion(stat));
+      if (file.sha256 !== undefined) contents.set(this.count, file);
       names.push(name);
       this.count++;
       this.bytes += Number(stat.size);
@@ -114,6 +129,7 @@ function openFacts(base: string): OpenFacts {
       }),
     accessed: (index) => `${at(index, ATIME)}000`,
     physical: (index) => localPhysical({ dev: at(index, DEV), ino: at(index, INO), nlink: at(index, NLINK) }),
+    content: (index) => contents.get(index),
     digest() {
       const numbers = new Uint8Array(facts.buffer, 0, this.count * WIDTH * 8);
       const digest = createHash("sha256").update(names.join("\0")).update("\0").update(numbers);

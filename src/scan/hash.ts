@@ -25,7 +25,7 @@ const CHANGED: Hashed = { kind: "changed", message: "changed while it was scanne
  */
 export function fileHasher(control: HashControl): (path: string, version: string) => Hashed {
   const buffer = Buffer.allocUnsafeSlow(BUFFER);
-  const open = opener();
+  const open = openerForReading();
   return (path, version) => {
     let fd: number | undefined;
     try {
@@ -42,7 +42,7 @@ export function fileHasher(control: HashControl): (path: string, version: string
   };
 }
 
-function letGo(fd: number): void {
+export function letGo(fd: number): void {
   try {
     closeSync(fd);
   } catch {
@@ -77,7 +77,7 @@ function hashBytes(fd: number, path: string, size: number, buffer: Buffer, contr
 }
 
 /** Opens for reading without leaving a trace in the access time, where the file is ours; a FIFO put in the file's place never blocks. */
-function opener(): (path: string) => number {
+export function openerForReading(): (path: string) => number {
   const plain = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   let quiet = plain | (constants.O_NOATIME ?? 0);
   return (path) => {

@@ -1,5 +1,4 @@
 import { existsSync, realpathSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { relative } from "node:path";
 import type { Backend } from "../backend/backend.js";
 import { OWN_NAMES } from "../backend/marker.js";
@@ -7,11 +6,15 @@ import type { Catalog } from "../catalog/catalog.js";
 import { messageOf } from "../lib/error.js";
 import { batch } from "../lib/iter.js";
 import { invalidKey } from "../lib/key.js";
+import { openCrew } from "./crew.js";
 import { stageDigests } from "./digests.js";
 import type { Problem } from "./directory.js";
+import type { EarlyRule } from "./early.js";
 import { dropRepeated, stageTold } from "./facts.js";
+import { openGatherer } from "./gather.js";
 import type { Meter } from "./meter.js";
 import type { Pool } from "./pool.js";
+import { type Checkpoint, timer } from "./read.js";
 import { stageFiles, stageProblems } from "./stage.js";
 import type { KnownDigests, WalkChunk } from "./walk.js";
 
@@ -23,19 +26,19 @@ export interface Listing {
   special: number;
   /** Names that were left alone. */
   unnamed: number;
+  /** Files that were read as soon as they were found. */
+  read: number;
+  readBytes: number;
 }
+
+export const NOTHING: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0, read: 0, readBytes: 0 };
 
 const ROWS = 20_000;
 
 /** A sink that gathers chunks and stages them in large groups, one group at a time. */
 function stager(catalog: Catalog) {
-  const listing: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0 };
-  let chunks: WalkChunk[] = [];
-  let rows = 0;
-  const flush = async () => {
-    const group = chunks;
-    chunks = [];
-    rows = 0;
+  const listing: Listing = { ...NOTHING };
+  const gatherer = openGatherer<WalkChunk>(ROWS, async (group) => {
     await stageFiles(catalog, group);
     await stageDigests(
       catalog,
@@ -46,18 +49,18 @@ function stager(catalog: Catalog) {
       catalog,
       group.flatMap((chunk) => chunk.problems),
     );
-  };
+  });
   const add = async (chunk: WalkChunk) => {
     listing.files += chunk.files;
     listing.bytes += chunk.bytes;
     listing.symlinks += chunk.symlinks;
     listing.special += chunk.special;
+    listing.read += chunk.read;
+    listing.readBytes += chunk.readBytes;
     listing.unnamed += chunk.problems.filter((problem) => problem.code === "name").length;
-    chunks.push(chunk);
-    rows += chunk.rows + chunk.digests.length + 1;
-    if (rows >= ROWS) await flush();
+    await gatherer.add(chunk, chunk.rows + chunk.digests.length + 1);
   };
-  return { listing, add, flush };
+  return { listing, add, flush: gatherer.flush };
 }
 
 export interface TreeListing {
@@ -65,32 +68,39 @@ export interface TreeListing {
   /** The state directory, which is left out where it lies in the tree. */
   state: string;
   known?: KnownDigests;
+  /** Nothing is known of the tree: its files may be read as soon as they are found. */
+  early?: Omit<EarlyRule, "after">;
+  checkpoint: Checkpoint;
   signal?: AbortSignal;
 }
 
-/** With two threads a listing from memory keeps two cores busy; one that takes longer waits for a disk, and more threads wait better. */
-const PATIENCE_MS = 1_000;
+/** So many files are listed before any is read. */
+const FEW = 1_000;
 
 /** Lists a directory tree with the threads of the pool: each is given directories, and hands back what it finds and what another could list. */
 export async function listTree(catalog: Catalog, pool: Pool, tree: TreeListing): Promise<Listing> {
   const sink = stager(catalog);
-  const { root, known, signal } = tree;
+  const { root, known, early, signal, checkpoint } = tree;
   const skip = [...OWN_NAMES, ...stateBelow(root, tree.state)];
   const queue = [""];
   const running = new Set<Promise<void>>();
+  const due = timer(checkpoint.every);
   const step = async (dirs: string[]) => {
-    const chunk = await pool.walk({ kind: "walk", root, dirs, skip, ...(known && { known }) });
+    const read = early && { early: { ...early, after: Math.max(0, FEW - sink.listing.files) } };
+    const chunk = await pool.walk({ kind: "walk", root, dirs, skip, ...(known && { known }), ...read });
     queue.push(...chunk.dirs);
     await sink.add(chunk);
+    if (sink.listing.read === 0 || !due()) return;
+    await sink.flush();
+    await checkpoint.keep();
   };
-  const started = performance.now();
-  const threads = () =>
-    performance.now() - started < PATIENCE_MS ? Math.min(pool.size, availableParallelism()) : pool.size;
+  const crew = openCrew(pool.size);
   let broken: unknown;
   const more = () => queue.length > 0 && broken === undefined && !signal?.aborted;
   while (running.size > 0 || more()) {
-    while (more() && running.size < threads()) {
-      const share = Math.ceil(queue.length / (threads() - running.size));
+    const threads = crew();
+    while (more() && running.size < threads) {
+      const share = Math.ceil(queue.length / (threads - running.size));
       const task: Promise<void> = step(queue.splice(-share))
         .catch((error: unknown) => {
           broken ??= error;
@@ -98,7 +108,7 @@ export async function listTree(catalog: Catalog, pool: Pool, tree: TreeListing):
         .finally(() => running.delete(task));
       running.add(task);
     }
-    pool.want(running.size < threads());
+    pool.want(running.size < threads);
     await Promise.race(running);
   }
   if (broken !== undefined) throw broken;
@@ -124,7 +134,7 @@ export async function listBackend(
   meter: Meter,
   signal?: AbortSignal,
 ): Promise<Listing> {
-  const listing: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0 };
+  const listing: Listing = { ...NOTHING };
   const problems: Problem[] = [];
   let unnamed = 0;
   const onSkip = (key: string, kind: "symlink" | "special" | "name") => {

@@ -2,11 +2,13 @@ import { layoutText } from "../catalog/scans.js";
 import { sql } from "../catalog/sql.js";
 import { messageOf } from "../lib/error.js";
 import { type CompareOptions, compare, type RemoteOptions } from "./compare.js";
+import { openCrew } from "./crew.js";
 import { describeNew } from "./describe.js";
 import { knownDigests, untouched, writeDigests } from "./digests.js";
+import { earlyRule } from "./early.js";
 import { isObjectStore, wantsTags } from "./facts.js";
 import { examine } from "./health.js";
-import { type Listing, listBackend, listTree } from "./list.js";
+import { type Listing, listBackend, listTree, NOTHING } from "./list.js";
 import { findNested } from "./nested.js";
 import { backendReader, localReader, readAll } from "./read.js";
 import { type Found, type LocationScan, type LocationTask, type Outcome, record } from "./record.js";
@@ -17,7 +19,7 @@ import { dropExcluded, openStage, stageRemoved, todo, unlisted } from "./stage.j
 export async function suspectScan(task: LocationTask, reason: string, hint?: string): Promise<LocationScan> {
   await openStage(task.catalog);
   task.meter.stop({ files: 0, bytes: 0 });
-  return record(task, nothing, { status: "suspect", suspect: reason, ...(hint !== undefined && { hint }) });
+  return record(task, NOTHING, { status: "suspect", suspect: reason, ...(hint !== undefined && { hint }) });
 }
 
 /** Lists, compares with the catalog, reads what is new or changed, and writes the outcome in one transaction. */
@@ -26,7 +28,8 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
   await openStage(catalog);
   await stageRemoved(catalog, task.removed);
   meter.start("walk");
-  const listing = await list(task);
+  const unknown = await isUnknown(task);
+  const listing = await list(task, unknown);
   const nested = await findNested(task);
   if (nested) {
     meter.stop(listing);
@@ -38,6 +41,7 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
   const failed = await unlisted(catalog, location.exclude);
   if (failed) {
     meter.stop(listing);
+    if (listing.read > 0) await keepEarly(task);
     const key = failed.key === "" ? "its root" : failed.key;
     return record(task, listing, {
       status: "partial",
@@ -46,11 +50,11 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
     });
   }
   const asBefore = await untouched(catalog, location.name);
-  const options = comparison(task, asBefore);
+  const options = comparison(task, asBefore || unknown);
   await compare(catalog, options);
   const dead = options.remote && (await describe(task, options));
   if (dead) return record(task, listing, dead);
-  const read = await readTodo(task, options.remote);
+  const read = await readTodo(task, options.remote, listing);
   meter.stop(listing);
   await decide(catalog, location, task.now, options.remote);
   await noteRot(catalog);
@@ -95,24 +99,33 @@ async function describe(task: LocationTask, options: CompareOptions): Promise<Ou
   }
 }
 
-async function list(task: LocationTask): Promise<Listing> {
-  const { catalog, signal } = task;
+/** Whether the catalog has no row of it at all. */
+async function isUnknown({ catalog, location }: LocationTask): Promise<boolean> {
+  const row = await catalog.row(sql`SELECT 1 FROM file_locations WHERE location = ${location.name} LIMIT 1`);
+  return row === undefined;
+}
+
+async function list(task: LocationTask, unknown: boolean): Promise<Listing> {
+  const { catalog, signal, location, now } = task;
   const { root } = task.health;
   if (root === undefined) return listBackend(catalog, task.backend, task.meter, signal);
   const known = await knownDigests(task);
-  const { state } = task.config.settings;
-  return listTree(catalog, task.pool, { root, state, ...(known && { known }), ...(signal && { signal }) });
+  const { state, settle } = task.config.settings;
+  const early = unknown && task.hash !== "none" ? earlyRule(location.exclude, now, settle) : undefined;
+  const checkpoint = { every: task.checkpoint, keep: () => keepEarly(task) };
+  const more = { ...(known && { known }), ...(early && { early }), ...(signal && { signal }) };
+  return listTree(catalog, task.pool, { root, state, checkpoint, ...more });
 }
-
-const nothing: Listing = { files: 0, bytes: 0, symlinks: 0, special: 0, unnamed: 0 };
 
 async function readTodo(
   task: LocationTask,
   remote: RemoteOptions | undefined,
+  listing: Listing,
 ): Promise<{ hashed: number; hashedBytes: number }> {
   const { catalog, health, signal } = task;
+  const early = { hashed: listing.read, hashedBytes: listing.readBytes };
   const work = await catalog.row(todo());
-  if (!work || work.files === 0 || signal?.aborted) return { hashed: 0, hashedBytes: 0 };
+  if (!work || work.files === 0 || signal?.aborted) return early;
   const { pool } = task;
   task.meter.start("hash", work);
   const { concurrency } = task.config.settings.transfer;
@@ -121,17 +134,26 @@ async function readTodo(
       ? backendReader(task.backend, task.meter, { concurrency, ...(signal && { signal }) })
       : localReader(pool, health.root);
   const checkpoint = { every: task.checkpoint, keep: () => keepSoFar(task, remote) };
-  await readAll(catalog, reader, health.root === undefined ? concurrency : pool.size, signal, checkpoint);
+  const threads = health.root === undefined ? () => concurrency : openCrew(pool.size);
+  await readAll(catalog, reader, threads, signal, checkpoint);
   const read = await catalog.row(sql<{ hashed: number; hashedBytes: number }>`
     SELECT count(*) AS hashed, CAST(coalesce(sum(w.size), 0) AS BIGINT) AS "hashedBytes"
     FROM work.hashed h JOIN work.next w ON w.key = h.key`);
-  return read ?? { hashed: 0, hashedBytes: 0 };
+  return read ? { hashed: early.hashed + read.hashed, hashedBytes: early.hashedBytes + read.hashedBytes } : early;
 }
 
 /** Days of reading are not lost with a process that is killed. */
 async function keepSoFar({ catalog, location, now }: LocationTask, remote: RemoteOptions | undefined): Promise<void> {
   await decide(catalog, location, now, remote);
   await keepNew(catalog, location.name);
+}
+
+/** The same for what was read while it is still listed; but nothing of a location that lies inside this one. */
+async function keepEarly(task: LocationTask): Promise<void> {
+  if (await findNested(task)) return;
+  const options = comparison(task, true);
+  await compare(task.catalog, options);
+  await keepSoFar(task, options.remote);
 }
 
 /** Decides whether the scan is believed. */

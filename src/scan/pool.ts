@@ -47,8 +47,8 @@ export interface Pool {
   close(): Promise<void>;
 }
 
-/** More threads than cores keep a cold disk or a network mount busy; beyond eight they only cost memory. */
-const THREADS = Math.min(8, Math.max(4, availableParallelism()));
+/** More threads than processors keep a cold disk or a network mount busy; beyond eight they only cost memory. */
+const THREADS = Math.max(8, Math.min(16, availableParallelism()));
 
 /** Worker threads run JavaScript only: from the sources, take the built one. */
 const WORKER = new URL(

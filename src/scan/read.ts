@@ -3,6 +3,7 @@ import type { Backend } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Problem } from "./directory.js";
+import { openGatherer } from "./gather.js";
 import { openLanes } from "./lanes.js";
 import { mediaTypeOf, mimeOf } from "./media.js";
 import type { Meter } from "./meter.js";
@@ -113,48 +114,61 @@ export interface Checkpoint {
   keep(): Promise<void>;
 }
 
+/** True once in so many milliseconds. */
+export function timer(every: number): () => boolean {
+  let last = performance.now();
+  return () => {
+    if (performance.now() - last < every) return false;
+    last = performance.now();
+    return true;
+  };
+}
+
 /**
- * Reads every file of `work.next` that is to be read, with `threads` groups under way at a time, and stages the hashes and the problems as they
- * come. After an abort the files that were not reached have neither.
+ * Reads every file of `work.next` that is to be read, with so many groups under way as `threads` says by then, and stages the hashes and the problems
+ * as they come. After an abort the files that were not reached have neither.
  */
 export async function readAll(
   catalog: Catalog,
   read: Reader,
-  threads: number,
+  threads: () => number,
   signal?: AbortSignal,
   checkpoint?: Checkpoint,
 ): Promise<void> {
-  let kept = performance.now();
-  let chunks: HashChunk[] = [];
-  let rows = 0;
-  const flush = async () => {
-    const group = chunks;
-    chunks = [];
-    rows = 0;
+  const sink = openGatherer<HashChunk>(ROWS, async (group) => {
     await stageHashes(catalog, group);
     await stageProblems(
       catalog,
       group.flatMap((chunk) => chunk.problems),
     );
-  };
+  });
+  const due = timer(checkpoint?.every ?? Number.POSITIVE_INFINITY);
   // An async generator answers one `next` after the other, so the workers can share it.
   const source = batches(catalog);
+  let broken: unknown;
+  const working: Promise<void>[] = [];
   const work = async () => {
-    for (let item = await source.next(); !item.done && !signal?.aborted; item = await source.next()) {
+    const more = async () => (broken === undefined && !signal?.aborted ? source.next() : { done: true as const });
+    for (let item = await more(); !item.done && !signal?.aborted; item = await more()) {
       const chunk = await read(item.value);
-      chunks.push(chunk);
-      rows += chunk.files + chunk.problems.length;
-      if (rows >= ROWS) await flush();
-      if (!checkpoint || performance.now() - kept < checkpoint.every) continue;
-      kept = performance.now();
-      await flush();
-      await checkpoint.keep();
+      await sink.add(chunk, chunk.files + chunk.problems.length);
+      if (checkpoint && due()) {
+        await sink.flush();
+        await checkpoint.keep();
+      }
+      if (working.length < threads()) start();
     }
   };
-  try {
-    await Promise.all(Array.from({ length: threads }, work));
-  } finally {
-    await source.return(undefined);
-  }
-  await flush();
+  const start = () => {
+    const task = work().catch((error: unknown) => {
+      broken ??= error;
+    });
+    working.push(task);
+  };
+  while (working.length < threads()) start();
+  // One that works may call another one in.
+  for (let index = 0; index < working.length; index++) await working[index];
+  await source.return(undefined);
+  if (broken !== undefined) throw broken;
+  await sink.flush();
 }

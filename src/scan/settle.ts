@@ -21,7 +21,7 @@ export async function decide(catalog: Catalog, location: Location, now: number, 
       SELECT key, any_value(code) AS code, any_value(message) AS message FROM work.problems
       WHERE code IN ('changed', 'unreadable', 'vanished', 'archived') GROUP BY key
     ), read AS (
-      SELECT n.*, h.sha256 AS read_sha256, h.mime AS read_mime, h.media_type AS read_media_type, u.code AS unread, u.message AS why_unread,
+      SELECT n.*, coalesce(h.sha256, early_sha256) AS read_sha256, coalesce(h.mime, early_mime) AS read_mime, coalesce(h.media_type, early_media_type) AS read_media_type, u.code AS unread, u.message AS why_unread,
         coalesce(same AND NOT racy AND h.sha256 <> old_sha256 AND old_proof IS DISTINCT FROM 'claim', false) AS rotten
       FROM work.next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
       WHERE n.listed AND u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL) AND (NOT ask OR asked)

@@ -7,7 +7,7 @@ import type { HashChunk } from "./pool.js";
 import type { WalkChunk } from "./walk.js";
 
 // The scan of one location lies in `work` tables until it is known whether it may be believed:
-//   walk     what was listed                                problems  what could not be read, listed or named
+//   walk     what was listed, and read at once (`early_…`)  problems  what could not be read, listed or named
 //   same     directories that look as they did              digests   how the others look
 //   next     what differs from the catalog, whether its store is to be asked about it (`ask`) and its bytes are to be read (`todo`)
 //   hashed   what was read                                  rows, gone  what will be written, what is not there any more
@@ -25,7 +25,7 @@ export const TOLD_COLUMNS = raw(
 
 export async function openStage(catalog: Catalog): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.walk (key VARCHAR, size BIGINT, mtime TIMESTAMP_NS, accessed TIMESTAMP,
-    version VARCHAR, physical VARCHAR, ${TOLD_COLUMNS}, partial BOOLEAN)`);
+    version VARCHAR, physical VARCHAR, ${TOLD_COLUMNS}, partial BOOLEAN, early_sha256 VARCHAR, early_mime VARCHAR, early_media_type VARCHAR)`);
   await catalog.run(
     sql`CREATE OR REPLACE TABLE work.hashed (key VARCHAR, sha256 VARCHAR, mime VARCHAR, media_type VARCHAR, proof VARCHAR)`,
   );
@@ -53,12 +53,18 @@ export async function closeStage(catalog: Catalog): Promise<void> {
   }
 }
 
+type Column = "keys" | "sizes" | "mtimes" | "accessed" | "versions" | "physicals" | "hashes" | "mimes" | "mediaTypes";
+
 /** Adds listed files. The columns of several chunks go in together, for one statement costs as much as a thousand rows. */
 export async function stageFiles(catalog: Catalog, chunks: readonly WalkChunk[]): Promise<void> {
   const full = chunks.filter((chunk) => chunk.rows > 0);
   if (full.length === 0) return;
-  const text = (field: "keys" | "sizes" | "mtimes" | "accessed" | "versions" | "physicals") =>
-    full.map((chunk) => chunk[field] ?? PACKED.repeat(chunk.rows - 1)).join(PACKED);
+  const text = (field: Column) => full.map((chunk) => chunk[field] ?? PACKED.repeat(chunk.rows - 1)).join(PACKED);
+  const early = {
+    early_sha256: { text: text("hashes") },
+    early_mime: { text: text("mimes") },
+    early_media_type: { text: text("mediaTypes") },
+  };
   await catalog.run(
     sql`INSERT INTO work.walk BY NAME SELECT * FROM ${packed({
       key: { text: text("keys") },
@@ -67,6 +73,7 @@ export async function stageFiles(catalog: Catalog, chunks: readonly WalkChunk[])
       accessed: { text: text("accessed"), type: "TIMESTAMP" },
       version: { text: text("versions") },
       physical: { text: text("physicals") },
+      ...(full.some(({ read }) => read > 0) && early),
     })}`,
   );
 }
@@ -149,7 +156,19 @@ const SLICE = 20_000;
 /** The files to read, slice by slice, because sorting all of them at once takes memory; in a slice in the order of their inodes, which is near that of the disk. */
 export async function* batches(catalog: Catalog): AsyncGenerator<Batch> {
   const last = await catalog.row(sql<{ row: number | null }>`SELECT max(rowid) AS row FROM work.next WHERE todo`);
-  for (let from = 0; from <= (last?.row ?? -1); from += SLICE) yield* await catalog.rows(slice(BigInt(from)));
+  const end = last?.row ?? -1;
+  const fetch = (from: number) => {
+    const rows = from > end ? Promise.resolve([]) : catalog.rows(slice(BigInt(from)));
+    // Told when it is its turn.
+    rows.catch(() => undefined);
+    return rows;
+  };
+  // The next slice is made while this one is read.
+  for (let from = 0, next = fetch(0); from <= end; from += SLICE) {
+    const rows = await next;
+    next = fetch(from + SLICE);
+    yield* rows;
+  }
 }
 
 const slice = (from: bigint): Sql<Batch> => sql<Batch>`

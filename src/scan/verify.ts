@@ -5,6 +5,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { type KnownLocation, knownLocations } from "../catalog/scans.js";
 import { column, instant, packed, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Location } from "../config/config.js";
+import { openCrew } from "./crew.js";
 import { isObjectStore } from "./facts.js";
 import { chooseLocations, examine, type Health } from "./health.js";
 import { openMeter, type Progress } from "./meter.js";
@@ -131,7 +132,7 @@ async function read(task: VerifyTask, health: Health, work: { files: number; byt
     health.root !== undefined
       ? localReader(pool, health.root)
       : backendReader(backend, meter, { concurrency, method, ...(signal && { signal }) });
-  const threads = local ? pool.size : concurrency;
+  const threads = local ? openCrew(pool.size) : () => concurrency;
   await readAll(catalog, reader, threads, signal);
   if (!isObjectStore(backend) && (await takeTouched(task))) await readAll(catalog, reader, threads, signal);
   meter.stop(work);

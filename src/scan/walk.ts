@@ -1,4 +1,6 @@
-import { type Directory, listDirectory, type Problem } from "./directory.js";
+import { type Directory, listDirectory, type Problem, type ReadAtOnce } from "./directory.js";
+import type { EarlyReader, EarlyRule } from "./early.js";
+import { mediaTypeOf } from "./media.js";
 
 /** What a thread is told to list: directories relative to `root` ("" is the root itself), and the keys it leaves out. */
 export interface WalkTask {
@@ -9,6 +11,8 @@ export interface WalkTask {
   skip: string[];
   /** What directories looked like when the catalog's rows were written; those that look the same are named, not listed again. */
   known?: KnownDigests;
+  /** Files may be read as soon as they are found. */
+  early?: EarlyRule;
 }
 
 /** Directories and their digests in turn, NUL-separated, as UTF-8; shared by all threads. */
@@ -35,6 +39,12 @@ export interface WalkChunk {
   accessed: string;
   versions: string;
   physicals: string;
+  /** How many files were read at once, and what came of it: unset where none was. */
+  read: number;
+  readBytes: number;
+  hashes?: string;
+  mimes?: string;
+  mediaTypes?: string;
   /** Directories that look as they did. */
   same: string[];
   /** The digests of the other ones. */
@@ -58,7 +68,7 @@ const CHUNK = 10_000;
 const SHARE = 200;
 
 /** Lists `dirs` depth first until done, until the chunk is full, or until another thread wants work. */
-export function walk(task: WalkTask, control: WalkControl): WalkChunk {
+export function walk(task: WalkTask, control: WalkControl, reader: EarlyReader): WalkChunk {
   const chunk = openChunk();
   const skip = new Set(task.skip);
   const known = digestsOf(task.known);
@@ -67,7 +77,7 @@ export function walk(task: WalkTask, control: WalkControl): WalkChunk {
   while (pending.length > 0 && !control.aborted()) {
     if (chunk.counts.rows >= CHUNK || (listed >= SHARE && pending.length > 1 && control.wanted())) break;
     const dir = pending.pop() ?? "";
-    const found = listDirectory(task.root, dir, skip);
+    const found = listDirectory(task.root, dir, skip, readAtOnce(task, chunk.counts.files, control, reader));
     chunk.add(dir, found, known);
     pending.push(...found.dirs);
     listed += found.names + 1;
@@ -76,9 +86,25 @@ export function walk(task: WalkTask, control: WalkControl): WalkChunk {
   return chunk.seal(pending);
 }
 
+/** In a directory this large, files are left to other threads as soon as they have nothing else to do. */
+const LARGE = 1_000;
+
+function readAtOnce(
+  { early }: WalkTask,
+  listed: number,
+  control: WalkControl,
+  reader: EarlyReader,
+): ReadAtOnce | undefined {
+  if (!early || listed < early.after) return undefined;
+  let files = 0;
+  return (path, key) =>
+    control.aborted() || (++files > LARGE && control.wanted()) ? undefined : reader(path, key, early);
+}
+
 function openChunk() {
-  const counts = { files: 0, bytes: 0, rows: 0, symlinks: 0, special: 0 };
+  const counts = { files: 0, bytes: 0, rows: 0, read: 0, readBytes: 0, symlinks: 0, special: 0 };
   const [keys, accessed, versions, physicals]: string[][] = [[], [], [], []] as const;
+  const [hashes, mimes, mediaTypes]: string[][] = [[], [], []] as const;
   const same: string[] = [];
   const digests: [string, string][] = [];
   const problems: Problem[] = [];
@@ -100,6 +126,13 @@ function openChunk() {
         versions?.push(files.version(index));
         accessed?.push(files.accessed(index));
         physicals?.push(files.physical(index) ?? "");
+        const { stat, sha256 = "", mime = "" } = files.content(index) ?? {};
+        hashes?.push(sha256);
+        mimes?.push(mime);
+        mediaTypes?.push(stat ? mediaTypeOf(mime) : "");
+        if (!stat) continue;
+        counts.read++;
+        counts.readBytes += Number(stat.size);
       }
     },
     seal(dirs: string[]): WalkChunk {
@@ -109,6 +142,7 @@ function openChunk() {
         versions: pack(versions),
         accessed: pack(accessed),
         physicals: pack(physicals),
+        ...(counts.read > 0 && { hashes: pack(hashes), mimes: pack(mimes), mediaTypes: pack(mediaTypes) }),
       };
       return { ...counts, ...columns, same, digests, dirs, problems };
     },

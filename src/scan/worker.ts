@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { earlyReader } from "./early.js";
 import { fileHasher } from "./hash.js";
 import { mediaTypeOf } from "./media.js";
 import type { HashChunk, HashTask, Shared, Task, TaskResult } from "./pool.js";
@@ -17,6 +18,7 @@ const control = {
   },
 };
 const hashFile = fileHasher(control);
+const readEarly = earlyReader();
 
 function hashAll(task: HashTask): HashChunk {
   const files = task.files.split("\0");
@@ -51,7 +53,7 @@ function hashAll(task: HashTask): HashChunk {
 }
 
 function run(task: Task): TaskResult {
-  return task.kind === "walk" ? walk(task, control) : hashAll(task);
+  return task.kind === "walk" ? walk(task, control, readEarly) : hashAll(task);
 }
 
 parentPort?.on("message", (task: Task) => parentPort?.postMessage(run(task)));
