@@ -2,6 +2,7 @@ import { stat, statfs } from "node:fs/promises";
 import { resolve } from "node:path";
 import { codeOf } from "../lib/error.js";
 import type { Backend, Features } from "./backend.js";
+import { openBarrier } from "./local/barrier.js";
 import { leftReservation } from "./local/claim.js";
 import { look, refuseLinks } from "./local/directories.js";
 import { type Disk, failure, pathOf, requireRoot } from "./local/disk.js";
@@ -18,6 +19,8 @@ import { writeFile } from "./local/write.js";
 export interface LocalOptions {
   /** What is known of the file system; unprobed parts are taken as those of an ordinary disk. */
   features?: Partial<Features>;
+  /** From so many files on that are to be durable at the same moment, one call serves them all where the file system can. */
+  enough?: number;
   /** Called before and after each change of the disk; what it throws counts as that change's error. For fault tests. */
   step?: (name: string) => void | Promise<void>;
 }
@@ -38,6 +41,7 @@ export function localBackend(location: string, root: string, options: LocalOptio
     location,
     root: resolve(root),
     hardLinks: features.hardLinks,
+    barrier: openBarrier(resolve(root), options.enough),
     lasting: new Set(),
     noReflink: new Set(),
     step: options.step ?? (() => undefined),
@@ -57,12 +61,15 @@ export function localBackend(location: string, root: string, options: LocalOptio
     settle: (key) => settleFile(disk, key),
     register: localRegister(disk),
     journals: localShelf(disk),
-    tidy: (run) => tidyTrash(disk, run),
+    tidy: async (run) => {
+      await tidyTrash(disk, run);
+      await disk.barrier.close();
+    },
     space: () => spaceOf(disk),
     leftovers: () => listLeftovers(disk),
     purge: (leftover) => purgeLeftover(disk, leftover),
     restore: (run) => restoreRun(disk, run),
-    close: async () => undefined,
+    close: () => disk.barrier.close(),
   };
 }
 

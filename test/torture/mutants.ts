@@ -17,7 +17,39 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "no fsync of the bytes",
     breaks: "I1: a copy counts that a loss of power can take",
-    edits: [edit("backend/local/write.ts", "    await handle.sync();\n", "")],
+    edits: [edit("backend/local/write.ts", "    await disk.barrier.file(handle);\n", "")],
+  },
+  {
+    name: "no syncfs for the files of a group",
+    breaks: "I1: files get their names before the call that makes all of them durable",
+    edits: [edit("backend/local/barrier.ts", "      await syncfs?.sync();\n", "")],
+  },
+  {
+    name: "failed syncfs taken for done",
+    breaks: "I1: what one call for many could not make durable counts all the same",
+    edits: [
+      edit(
+        "backend/local/barrier.ts",
+        "      broken = true;\n      return undefined;\n",
+        "      return (await opening)?.dev;\n",
+      ),
+    ],
+  },
+  {
+    name: "files that come while syncfs runs taken for durable",
+    breaks: "I1: what was written after the call has begun counts as done by it",
+    edits: [
+      edit(
+        "backend/local/barrier.ts",
+        "      waiting = [];\n      directories = new Map();\n      const dev",
+        "      const dev",
+      ),
+      edit(
+        "backend/local/barrier.ts",
+        "      for (const wish of group) if (wish.dev === dev) wish.settled();\n",
+        "      for (const wish of group) if (wish.dev === dev || !alone.includes(wish)) wish.settled();\n      waiting = [];\n      directories = new Map();\n",
+      ),
+    ],
   },
   {
     name: "no fsync of the name",

@@ -104,9 +104,13 @@ function modelled(directory, from, to, mutated = () => undefined) {
       queue.push(join(dirname(file), name));
     const target = join(to, relative(from, file));
     mkdirSync(dirname(target), { recursive: true });
-    writeFileSync(target, transplanted(text, environment));
+    const outside = OUTSIDE[relative(from, file)];
+    writeFileSync(target, outside ? `export * from "${environment(outside)}";\n` : transplanted(text, environment));
   }
 }
+
+/** Files that do nothing but lead outside. */
+const OUTSIDE = { [join("backend", "local", "libc.js")]: "libc" };
 
 const MODULES = {
   "node:fs": "fs",

@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { invalidKey } from "../../lib/key.js";
 import { isOwn, TEMPORARY, TRASH } from "../marker.js";
-import { look, makeParents, syncAbove, syncDirectory, syncParents } from "./directories.js";
+import { look, makeParents, syncAbove, syncParents } from "./directories.js";
 import type { Disk } from "./disk.js";
 
 /**
@@ -71,7 +71,7 @@ export async function noteKey(disk: Disk, { note }: Away, key: string): Promise<
   try {
     await disk.step("note");
     await writeFile(note, JSON.stringify(key), { flag: "wx", flush: true });
-    await syncDirectory(dirname(note));
+    await disk.barrier.directory(dirname(note));
   } catch (error) {
     await unlink(note).catch(() => undefined);
     if (codeOf(error) !== "ENOSPC" && codeOf(error) !== "EDQUOT") throw error;
@@ -150,7 +150,7 @@ export async function confirmed(disk: Disk, { folder }: Away): Promise<void> {
   });
   await disk.step("in trash");
   // Where a loss of power undoes that, the file gets its name back.
-  await syncDirectory(dirname(folder.then)).catch(() => undefined);
+  await disk.barrier.directory(dirname(folder.then)).catch(() => undefined);
 }
 
 /** Where it is by now, which is the trash when only the answer of `confirmed` is missing; undefined when it is in neither place. */

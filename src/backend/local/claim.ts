@@ -6,7 +6,7 @@ import { codeOf } from "../../lib/error.js";
 import { invalidKey } from "../../lib/key.js";
 import { TEMPORARY } from "../marker.js";
 import { isAlive, isProcess, myself, type Process } from "../process.js";
-import { look, makeParents, syncDirectory } from "./directories.js";
+import { look, makeParents } from "./directories.js";
 import type { Disk } from "./disk.js";
 import { taken } from "./read.js";
 
@@ -63,7 +63,7 @@ async function reserveNoting(
   try {
     await write(handle, note);
     // The name must not outlast the note: after a loss of power nobody could tell whose empty file it is.
-    await syncDirectory(dirname(file));
+    await disk.barrier.directory(dirname(file));
     // What the dead noted is settled by this claim, whichever way it ends.
     const notes = [file, ...(await others()).filter(({ dead }) => dead).map((other) => other.file)];
     await disk.step("reserve");

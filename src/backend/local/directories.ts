@@ -1,5 +1,5 @@
-import { type BigIntStats, constants } from "node:fs";
-import { lstat, mkdir, open, rmdir } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { lstat, mkdir, rmdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import { at, type Disk, requireRoot } from "./disk.js";
@@ -62,34 +62,20 @@ const REMEMBERED = 100_000;
  * before they made them durable. Each only once as long as it is the same directory.
  */
 export async function syncParents(disk: Disk, path: string): Promise<void> {
-  await syncDirectory(dirname(path));
-  await syncAbove(disk, path);
+  await Promise.all([disk.barrier.directory(dirname(path)), syncAbove(disk, path)]);
 }
 
 /** The same for the directories alone: what is renamed into one that a loss of power takes would go with it. */
 export async function syncAbove(disk: Disk, path: string): Promise<void> {
-  for (const directory of parentsOf(disk, path).reverse()) {
+  const fresh: { directory: string; same: string | undefined }[] = [];
+  for (const directory of parentsOf(disk, path)) {
     const found = await look(directory);
     const same = found && `${directory}\0${found.ino}-${found.birthtimeNs}`;
-    if (same !== undefined && disk.lasting.has(same)) continue;
-    await syncDirectory(dirname(directory));
-    if (disk.lasting.size >= REMEMBERED) disk.lasting.clear();
-    if (same !== undefined) disk.lasting.add(same);
+    if (same === undefined || !disk.lasting.has(same)) fresh.push({ directory, same });
   }
-}
-
-/** Some network file systems have no fsync for directories: they answer with one of these. */
-const NO_DIRECTORY_SYNC = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EBADF", "EISDIR", "EPERM", "ENOSYS"]);
-
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0));
-  try {
-    await handle.sync();
-  } catch (error) {
-    if (!NO_DIRECTORY_SYNC.has(codeOf(error) ?? "")) throw error;
-  } finally {
-    await handle.close();
-  }
+  await Promise.all(fresh.map(({ directory }) => disk.barrier.directory(dirname(directory))));
+  if (disk.lasting.size >= REMEMBERED) disk.lasting.clear();
+  for (const { same } of fresh) if (same !== undefined) disk.lasting.add(same);
 }
 
 /** Removes the directories above `path` that have become empty; never the root, nor `stop`. Best effort: an empty directory is no object. */

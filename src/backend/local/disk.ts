@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { invalidKey, printable } from "../../lib/key.js";
 import { isOwn } from "../marker.js";
+import type { Barrier } from "./barrier.js";
 
 /** A local location, opened: what the parts of the local backend share. */
 export interface Disk {
@@ -10,6 +11,7 @@ export interface Disk {
   root: string;
   /** Hard links work here, as far as is known; the first refusal turns it off. */
   hardLinks: boolean;
+  barrier: Barrier;
   /** Directories whose name was made durable by this process. */
   lasting: Set<string>;
   /** Devices from which a reflink copy to here was refused. */

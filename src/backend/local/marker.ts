@@ -4,7 +4,7 @@ import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { MARKER, markerText, TEMPORARY, uuidOf } from "../marker.js";
-import { makeParents, syncDirectory } from "./directories.js";
+import { makeParents } from "./directories.js";
 import { type Disk, failure, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
 
@@ -49,7 +49,7 @@ export async function writeMarkerFile(disk: Disk, uuid: string, replace: boolean
     }
     if (replace) await rename(temporary, final);
     else await publish(disk, temporary, MARKER, final);
-    await syncDirectory(disk.root);
+    await disk.barrier.directory(disk.root);
   } catch (error) {
     throw failure(disk, MARKER, error);
   } finally {

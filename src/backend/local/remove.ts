@@ -17,7 +17,7 @@ import {
   liesIn,
   noteKey,
 } from "./away.js";
-import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncDirectory, syncParents } from "./directories.js";
+import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
 import { changed, notRegular, refuseTaken, taken } from "./read.js";
@@ -114,7 +114,7 @@ async function arrived(away: Away, verified: BigIntStats): Promise<boolean> {
 async function syncNearest(disk: Disk, path: string): Promise<void> {
   for (let directory = dirname(path); ; directory = dirname(directory)) {
     try {
-      await syncDirectory(directory);
+      await disk.barrier.directory(directory);
       return;
     } catch (error) {
       if (codeOf(error) !== "ENOENT" || directory === disk.root) throw error;

@@ -30,6 +30,7 @@ export async function writeFile(disk: Disk, key: string, source: WriteSource): P
 async function viaTemporary(disk: Disk, key: string, final: string, source: WriteSource): Promise<Entry> {
   const temporary = join(disk.root, TEMPORARY, `${source.run ?? "write"}.${randomBytes(8).toString("hex")}`);
   await makeParents(disk, temporary);
+  await disk.barrier.open();
   let own: BigIntStats | undefined;
   try {
     await fill(disk, key, temporary, source);
@@ -64,7 +65,7 @@ async function fill(disk: Disk, key: string, temporary: string, source: WriteSou
     // What was shared may not be what was promised: reading it back decides, and the bytes are then copied the long way.
     const { hash } = await readBack(temporary, source.signal);
     if (hash === source.sha256) {
-      await finish(await openForWriting(temporary), source);
+      await finish(disk, await openForWriting(temporary), source);
       source.onBytes?.(source.size);
       return;
     }
@@ -76,7 +77,7 @@ async function fill(disk: Disk, key: string, temporary: string, source: WriteSou
     await handle.close();
     throw error;
   });
-  await finish(handle, source);
+  await finish(disk, handle, source);
 }
 
 async function copyInto(handle: FileHandle, disk: Disk, key: string, source: WriteSource): Promise<void> {
@@ -103,11 +104,11 @@ async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
 }
 
 /** Permissions, time, fsync; closes the file. */
-async function finish(handle: FileHandle, source: WriteSource): Promise<void> {
+async function finish(disk: Disk, handle: FileHandle, source: WriteSource): Promise<void> {
   try {
     if (source.path !== undefined) await keepMode(handle, source.path);
     await setMtime(handle, source.mtime);
-    await handle.sync();
+    await disk.barrier.file(handle);
   } finally {
     await handle.close();
   }

@@ -133,6 +133,20 @@ export function sync(disk: Disk, inode: Inode): void {
   });
 }
 
+/** syncfs: what the file system holds now is durable when the returned function has run; what is written in between is not for that. */
+export function beginSyncAll(disk: Disk): () => void {
+  const { root } = disk;
+  const written = [...filesIn(root)].map(([, inode]) => ({ inode, bytes: inode.bytes, durable: inode.durable }));
+  const changes = [...disk.pending];
+  return () => {
+    // What was synced by itself meanwhile is newer.
+    for (const { inode, bytes, durable } of written) if (inode.durable === durable) inode.durable = bytes;
+    const left = changes.filter((change) => disk.pending.includes(change));
+    for (const { redo } of left) redo();
+    disk.pending = disk.pending.filter((change) => !left.includes(change));
+  };
+}
+
 const isSameName = (a: Change["decides"], b: Change["decides"]): boolean =>
   a !== undefined && a.directory === b?.directory && a.name === b.name;
 
