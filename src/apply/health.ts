@@ -10,6 +10,8 @@ export interface Health {
   require(location: string): Promise<void>;
   /** Looks at the marker now: for the last look before a removal. @throws as `require` does */
   requireNow(location: string): Promise<void>;
+  /** The same, where one look that begins after the call does for all who have called by then. */
+  requireSince(location: string): Promise<void>;
 }
 
 /** Milliseconds. */
@@ -29,6 +31,9 @@ export async function checkHealth(scans: readonly PlanScan[], backends: Readonly
   /** Many actions want to know at the same moment: one of them asks. */
   const asking = new Map<string, Promise<void>>();
   const places = openSamePlaces(uuids, backends);
+  /** A look that has not begun yet is for all who have asked by then. */
+  const coming = new Map<string, Promise<void>>();
+  const latest = new Map<string, Promise<void>>();
   const health: Health = {
     async require(location) {
       const fresh = performance.now() - (seen.get(location) ?? -MOMENT) < MOMENT;
@@ -48,6 +53,17 @@ export async function checkHealth(scans: readonly PlanScan[], backends: Readonly
       seen.delete(location);
       suspect.set(location, found);
       throw suspectError(location, found);
+    },
+    requireSince(location) {
+      const begin = (): Promise<void> => {
+        coming.delete(location);
+        const look = health.requireNow(location);
+        latest.set(location, look);
+        return look;
+      };
+      const look = coming.get(location) ?? (latest.get(location) ?? Promise.resolve()).then(begin, begin);
+      coming.set(location, look);
+      return look;
     },
   };
   for (const { location } of scans) {

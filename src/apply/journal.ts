@@ -107,6 +107,9 @@ export async function openJournal(state: string, header: JournalHeader): Promise
   }
 }
 
+/** So many characters are not kept waiting for a `commit`. */
+const FULL = 1 << 20;
+
 function writer(state: string, handle: FileHandle): Journal {
   let queued = "";
   let prev: string | null = null;
@@ -118,6 +121,8 @@ function writer(state: string, handle: FileHandle): Journal {
     const { text, hash } = chained(line, prev);
     prev = hash;
     queued += text;
+    // Whoever commits next is told what goes wrong.
+    if (queued.length > FULL && !next) void flush().catch(() => undefined);
   };
   const write = async (): Promise<void> => {
     if (broken) throw broken;

@@ -7,7 +7,8 @@ export const paced = (
   bytes: AsyncIterable<Uint8Array>,
 ): AsyncIterable<Uint8Array> => (locations.every((location) => isLocal(run, location)) ? bytes : run.limit(bytes));
 
-const isLocal = (run: Run, location: string): boolean =>
+/** It is on this machine: nobody says how fast its bytes may go. */
+export const isLocal = (run: Pick<Run, "plan">, location: string): boolean =>
   run.plan.header.scans.find((scan) => scan.location === location)?.type === "local";
 
 /** The time as `now` tells it, but never standing still: a rate can not be held by a clock that does. */

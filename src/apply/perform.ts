@@ -2,6 +2,7 @@ import type { Action, Ref } from "../plan/plan.js";
 import type { Budget } from "./budget.js";
 import type { Outcome } from "./events.js";
 import { execute } from "./execute.js";
+import { isLocal } from "./pace.js";
 import { addressOf, type Run } from "./run.js";
 import { type Ended, schedule } from "./schedule.js";
 
@@ -45,7 +46,8 @@ export async function perform(
   const { budget, done = new Set() } = options;
   const isDone = ({ id }: Action) => done.has(id);
   const order = budget ? [...actions.filter((action) => !isDone(action)), ...actions.filter(isDone)] : actions;
-  const left = await schedule(order, { ...options, gate: run.gate }, once);
+  const light = (action: Action) => isLight(run, action);
+  const left = await schedule(order, { ...options, light, gate: run.gate }, once);
   return { outcomes, remaining: budget?.over() ? left.filter((action) => !isDone(action)) : left };
 }
 
@@ -60,6 +62,12 @@ async function outcomeOf(run: Run, action: Action, unmet: readonly string[]): Pr
     return nothingDone(action, "failed", "UNAVAILABLE", `${dead} does not answer, and was given up`);
   return await execute(run, action);
 }
+
+/** The largest file that is soon moved: the disk takes longer to make it durable. */
+const SMALL = 1 << 20;
+
+const isLight = (run: Run, { size, from, to, witnesses }: Action): boolean =>
+  size <= SMALL && [from, ...(to ? [to] : []), ...witnesses].every(({ location }) => isLocal(run, location));
 
 /** It removes something in the end, so without the lock it is not begun. */
 const isDestructive = ({ kind, reason }: Action): boolean =>

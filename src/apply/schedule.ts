@@ -7,6 +7,8 @@ export type Ended = boolean | "again";
 
 export interface ScheduleOptions {
   concurrency: number;
+  /** Actions that mostly wait for the disk, together with others: many of them take one place. */
+  light?: (action: Action) => boolean;
   stopped: () => boolean;
   gate: Pick<Gate, "heldBy" | "standing">;
   budget?: Pick<Budget, "admit" | "over"> | undefined;
@@ -26,7 +28,11 @@ export async function schedule(
   const order = openOrder(actions);
   const queue = openQueue(order.initial, options.gate);
   const left = new Set(actions);
-  const running = new Set<Action>();
+  const heavy = new Set<Action>();
+  const { concurrency } = options;
+  // Who wants one at a time gets one at a time.
+  const share = concurrency > 1 ? 1 / LIGHT : 1;
+  let light = 0;
   let failure: { error: unknown } | undefined;
   let wake = (): void => undefined;
   /** The next one, while it does not fit into the budget. */
@@ -38,23 +44,27 @@ export async function schedule(
   };
   const start = (action: Action): void => {
     left.delete(action);
-    running.add(action);
+    const isLight = options.light?.(action) ?? false;
+    if (isLight) light += 1;
+    else heavy.add(action);
     void body(action, order.unmet(action))
       .then((ended) => finish(action, ended))
       .catch((error: unknown) => {
         failure ??= { error };
       })
       .finally(() => {
-        running.delete(action);
+        if (isLight) light -= 1;
+        else heavy.delete(action);
         wake();
       });
   };
   /** Those that only wait for a location that rests take nobody's place. */
-  const busy = () => [...running].filter((action) => !rests(options.gate, options.gate.heldBy(action))).length;
+  const busy = () =>
+    light * share + [...heavy].filter((action) => !rests(options.gate, options.gate.heldBy(action))).length;
 
   for (;;) {
     const goesOn = !failure && !options.stopped();
-    while (goesOn && busy() < Math.max(1, options.concurrency)) {
+    while (goesOn && busy() < Math.max(1, concurrency)) {
       const action: Action | undefined = held ?? queue.take();
       held = action && options.budget && options.budget.admit(action) !== "go" ? action : undefined;
       if (!action || held) break;
@@ -62,7 +72,7 @@ export async function schedule(
     }
     const pause = queue.pause();
     const over = !goesOn || options.budget?.over() !== undefined;
-    if (running.size === 0 && (over || pause === undefined)) break;
+    if (heavy.size + light === 0 && (over || pause === undefined)) break;
     await new Promise<void>((resolve) => {
       const timer = left.size > 0 ? setTimeout(() => wake(), Math.min(pause ?? PULSE, PULSE)) : undefined;
       wake = () => resolve(clearTimeout(timer));
@@ -71,6 +81,9 @@ export async function schedule(
   if (failure) throw failure.error;
   return [...left];
 }
+
+/** So many light actions take the place of one. */
+const LIGHT = 128;
 
 /** Milliseconds after which it is looked again whether a location rests, a window opened or somebody wants to stop. */
 const PULSE = 250;

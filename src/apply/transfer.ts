@@ -6,7 +6,7 @@ import { codeOf, StowageError } from "../lib/error.js";
 import type { Ref, Target } from "../plan/plan.js";
 import { proveArrived } from "./arrival.js";
 import { at, expected, holdsContent, isRelinked, noteRot, readHash, remember } from "./observe.js";
-import { paced } from "./pace.js";
+import { isLocal, paced } from "./pace.js";
 import { backendOf, type Task } from "./run.js";
 import { type CopySource, causeOf, isSourceProblem, sourceProblem, sourcesOf, UNREADABLE } from "./sources.js";
 
@@ -121,7 +121,10 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
   const { run, action, sha256, outcome } = task;
   const { source, from, target, confirm, object } = shipment;
   const reader = backendOf(run, source.location);
-  const path = reader.root === undefined ? undefined : join(reader.root, source.key);
+  const { root } = reader;
+  const path = root === undefined ? undefined : join(root, source.key);
+  const plain = root !== undefined && isLocal(run, source.location) && isLocal(run, target.location);
+  const file = plain && { location: source.location, root, key: source.key, version: from.version };
   const progress = { before: outcome.bytes, whole: false };
   const onBytes = (bytes: number): void => {
     outcome.bytes += bytes;
@@ -137,6 +140,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
       signal: run.abort,
       bytes: () => sourceBytes(task, reader, shipment, progress),
       ...(path !== undefined && { path }),
+      ...(file && { file }),
       ...(object && { object }),
       ...(confirm && { confirm }),
       onBytes,
@@ -160,7 +164,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
 
 /** The storage may have gone while it was written, and the bytes be in the empty mount point that it left (S14). Buckets leave none. */
 const stillThere = ({ run }: Task, location: string): Promise<void> =>
-  backendOf(run, location).root === undefined ? run.health.require(location) : run.health.requireNow(location);
+  backendOf(run, location).root === undefined ? run.health.require(location) : run.health.requireSince(location);
 
 /** What was published is what the source holds: it was read whole and of one version, or is unchanged from before to after. */
 async function rememberSource(task: Task, { location, key }: Ref, from: Entry, reader: Backend): Promise<void> {

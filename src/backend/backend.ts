@@ -173,6 +173,8 @@ export interface WriteSource {
   path?: string;
   /** The same bytes in the same provider (`Backend.provider`): the store may copy them itself. Their hash is not proven by that. */
   object?: StoreObject;
+  /** The source, where it is a file below the root of a location on this machine whose bytes go as fast as they can. */
+  file?: { location: string; root: string; key: string; version: string };
   /** Names the run, for its temporaries. */
   run?: string;
   /** True for runs of ours that are over: an empty object that one of them left to hold the name gives way, when its record proves that. */

@@ -2,23 +2,22 @@ import { stat, statfs } from "node:fs/promises";
 import { resolve } from "node:path";
 import { codeOf } from "../lib/error.js";
 import type { Backend, Features } from "./backend.js";
-import { openBarrier } from "./local/barrier.js";
-import { leftReservation } from "./local/claim.js";
-import { look, refuseLinks } from "./local/directories.js";
-import { type Disk, failure, pathOf, requireRoot } from "./local/disk.js";
-import { entryOf } from "./local/entry.js";
+import { openHands } from "./hands.js";
+import { type Disk, failure, openDisk, requireRoot } from "./local/disk.js";
+import { handed, plain } from "./local/handed.js";
 import { listLeftovers, purgeLeftover, restoreRun } from "./local/leftovers.js";
 import { listFiles } from "./local/list.js";
 import { readMarker, writeMarkerFile } from "./local/marker.js";
-import { notRegular, readFile, settleFile } from "./local/read.js";
+import { readFile, settleFile } from "./local/read.js";
 import { localRegister } from "./local/register.js";
 import { removeFile, tidyTrash } from "./local/remove.js";
 import { localShelf } from "./local/shelf.js";
-import { writeFile } from "./local/write.js";
 
 export interface LocalOptions {
   /** What is known of the file system; unprobed parts are taken as those of an ordinary disk. */
   features?: Partial<Features>;
+  /** While more files than this are being written at once, small ones are written by threads; unset: never. */
+  hands?: number;
   /** From so many files on that are to be durable at the same moment, one call serves them all where the file system can. */
   enough?: number;
   /** Called before and after each change of the disk; what it throws counts as that change's error. For fault tests. */
@@ -37,14 +36,10 @@ const ORDINARY: Features = {
 /** A directory of this machine, or a network mount. Opening touches nothing; the methods find out whether the root is there. */
 export function localBackend(location: string, root: string, options: LocalOptions = {}): Backend {
   const features = { ...ORDINARY, ...options.features };
-  const disk: Disk = {
-    location,
-    root: resolve(root),
-    hardLinks: features.hardLinks,
-    barrier: openBarrier(resolve(root), options.enough),
-    lasting: new Set(),
-    noReflink: new Set(),
-    step: options.step ?? (() => undefined),
+  const disk = openDisk(location, resolve(root), { ...options, hardLinks: features.hardLinks });
+  const hands = options.hands === undefined ? undefined : openHands();
+  const rest = async (): Promise<void> => {
+    await Promise.all([hands?.close(), disk.barrier.close()]);
   };
   return {
     location,
@@ -54,39 +49,22 @@ export function localBackend(location: string, root: string, options: LocalOptio
     writeMarker: (uuid, { replace = false } = {}) => writeMarkerFile(disk, uuid, replace),
     identity: () => identityOf(disk),
     list: (listing = {}) => listFiles(disk, listing),
-    stat: (key) => statFile(disk, key),
     read: (key, reading = {}) => readFile(disk, key, reading),
-    write: (key, source) => writeFile(disk, key, source),
+    ...(hands ? handed(disk, hands, options.hands ?? 0) : plain(disk)),
     remove: (key, removing) => removeFile(disk, key, removing),
     settle: (key) => settleFile(disk, key),
     register: localRegister(disk),
     journals: localShelf(disk),
     tidy: async (run) => {
       await tidyTrash(disk, run);
-      await disk.barrier.close();
+      await rest();
     },
     space: () => spaceOf(disk),
     leftovers: () => listLeftovers(disk),
     purge: (leftover) => purgeLeftover(disk, leftover),
     restore: (run) => restoreRun(disk, run),
-    close: () => disk.barrier.close(),
+    close: rest,
   };
-}
-
-async function statFile(disk: Disk, key: string) {
-  const path = pathOf(disk, key);
-  try {
-    await refuseLinks(disk, path);
-    const found = await look(path);
-    if (!found || (await leftReservation(disk, key, found))) {
-      await requireRoot(disk);
-      return undefined;
-    }
-    if (!found.isFile()) throw notRegular(disk, key);
-    return entryOf(key, found);
-  } catch (error) {
-    throw failure(disk, key, error);
-  }
 }
 
 async function identityOf(disk: Disk): Promise<string> {

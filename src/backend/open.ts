@@ -27,7 +27,8 @@ export interface OpenOptions {
 /** Opens a location, and loads the code for its kind only then. Never fails for a root or bucket that is not there: the methods do. */
 export async function openBackend(location: Location, options: OpenOptions = {}): Promise<Backend> {
   const { name, store } = location;
-  if (location.type === "local" || location.type === "network") return localBackend(name, location.root);
+  if (location.type === "network") return localBackend(name, location.root);
+  if (location.type === "local") return localBackend(name, location.root, { hands: 16 });
   if (!store) throw new StowageError("UNSUPPORTED", `${name}: the ${location.type} location does not say where it is`);
   const { openRequests } = await import("./requests.js");
   const { concurrency, retries } = options.transfer ?? TRANSFER;

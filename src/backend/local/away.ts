@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { invalidKey } from "../../lib/key.js";
 import { isOwn, TEMPORARY, TRASH } from "../marker.js";
+import { readFile, rename, unlink, writeFile } from "./calls.js";
 import { look, makeParents, syncAbove, syncParents } from "./directories.js";
 import type { Disk } from "./disk.js";
 

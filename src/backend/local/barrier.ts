@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
 import { codeOf } from "../../lib/error.js";
+import { type FileHandle, open, stat } from "./calls.js";
 import { ENOUGH, openSyncfs, type Syncfs } from "./libc.js";
 
 /**
@@ -20,7 +20,7 @@ interface Wish {
   dev: bigint;
   /** Makes durable this one and nothing else. */
   alone: () => Promise<void>;
-  settled: (outcome: void | Promise<void>) => void;
+  settled: (outcome: PromiseLike<void> | undefined) => void;
 }
 
 /** From `enough` wishes on, one call serves them all. */
@@ -41,7 +41,7 @@ export function openBarrier(root: string, enough = ENOUGH): Barrier {
       const dev = group.length < enough ? undefined : await together();
       const alone = group.filter((wish) => wish.dev !== dev);
       await Promise.all(alone.map((wish) => settledAlone(wish)));
-      for (const wish of group) if (wish.dev === dev) wish.settled();
+      for (const wish of group) if (wish.dev === dev) wish.settled(undefined);
     }
   }
   /** The file system on which all is durable now, as far as it was written before. */

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, open, readdir, readFile, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { invalidKey } from "../../lib/key.js";
 import { TEMPORARY } from "../marker.js";
 import { isAlive, isProcess, myself, type Process } from "../process.js";
+import { type FileHandle, open, readdir, readFile, unlink } from "./calls.js";
 import { look, makeParents } from "./directories.js";
 import type { Disk } from "./disk.js";
 import { taken } from "./read.js";

@@ -1,7 +1,7 @@
 import type { BigIntStats } from "node:fs";
-import { lstat, mkdir, rmdir } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
+import { lstat, mkdir, rmdir } from "./calls.js";
 import { at, type Disk, requireRoot } from "./disk.js";
 
 /** What lies at a path without following a link; undefined when the storage says there is nothing. */

@@ -1,9 +1,9 @@
-import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { invalidKey, printable } from "../../lib/key.js";
 import { isOwn } from "../marker.js";
-import type { Barrier } from "./barrier.js";
+import { type Barrier, openBarrier } from "./barrier.js";
+import { lstat } from "./calls.js";
 
 /** A local location, opened: what the parts of the local backend share. */
 export interface Disk {
@@ -18,6 +18,27 @@ export interface Disk {
   noReflink: Set<string>;
   /** Called at each step that changes the disk, as if the change itself could fail there. For fault tests. */
   step: (name: string) => void | Promise<void>;
+}
+
+/** Touches nothing. */
+export function openDisk(
+  location: string,
+  root: string,
+  {
+    hardLinks,
+    enough,
+    step,
+  }: Pick<Disk, "hardLinks"> & { enough?: number | undefined; step?: Disk["step"] | undefined },
+): Disk {
+  return {
+    location,
+    root,
+    hardLinks,
+    barrier: openBarrier(root, enough),
+    lasting: new Set(),
+    noReflink: new Set(),
+    step: step ?? (() => undefined),
+  };
 }
 
 /** The file of a key. @throws `UNSUPPORTED_NAME` for what can not be a key, or is a name of stowage's own */

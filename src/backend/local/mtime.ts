@@ -1,4 +1,4 @@
-import type { FileHandle } from "node:fs/promises";
+import type { FileHandle } from "./calls.js";
 import { libc } from "./libc.js";
 
 const SECOND = 1_000_000_000n;

@@ -1,7 +1,7 @@
-import { link, rename, unlink } from "node:fs/promises";
 import { relative } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { TRASH } from "../marker.js";
+import { link, rename, unlink } from "./calls.js";
 import { isHeld, release, reserve } from "./claim.js";
 import { look, makeParents, syncAbove, syncParents } from "./directories.js";
 import type { Disk } from "./disk.js";

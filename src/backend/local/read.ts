@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { StowageError } from "../../lib/error.js";
 import type { ReadOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
+import { type FileHandle, open } from "./calls.js";
 import { look, refuseLinks, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf } from "./disk.js";
 

@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import { copyFile, type FileHandle, open, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import type { Entry, WriteSource } from "../backend.js";
 import { TEMPORARY } from "../marker.js";
+import { copyFile, type FileHandle, open, stat, unlink } from "./calls.js";
 import { leftReservation } from "./claim.js";
 import { look, makeParents, refuseLinks } from "./directories.js";
 import { at, type Disk, failure, pathOf, requireRoot } from "./disk.js";

@@ -1,0 +1,40 @@
+import type { Backend } from "../backend.js";
+import type { Hands } from "../hands.js";
+import type { Disk } from "./disk.js";
+import { BUFFER } from "./read.js";
+import { statFile } from "./stat.js";
+import { writeFile } from "./write.js";
+
+type Calls = Pick<Backend, "stat" | "write">;
+
+export const plain = (disk: Disk): Calls => ({
+  stat: (key) => statFile(disk, key),
+  write: (key, source) => writeFile(disk, key, source),
+});
+
+/** The same. While more than `few` calls are under way, threads look, and write the small files. */
+export function handed(disk: Disk, hands: Hands, few: number): Calls {
+  const alone = plain(disk);
+  let calls = 0;
+  const counted = async <T>(call: (many: boolean) => Promise<T>): Promise<T> => {
+    calls += 1;
+    try {
+      return await call(calls > few && hands.able());
+    } finally {
+      calls -= 1;
+    }
+  };
+  return {
+    stat: (key) => counted((many) => (many ? hands.stat(disk, key) : alone.stat(key))),
+    write: (key, source) =>
+      counted(async (many) => {
+        const { file, path, sha256, size, mtime, run, signal } = source;
+        if (!many || !file || path === undefined || size > BUFFER || source.confirm) return alone.write(key, source);
+        const writing = { file, path, sha256, size, mtime, ...(run !== undefined && { run }) };
+        const entry = await hands.write(disk, key, writing, signal);
+        if (!entry) return alone.write(key, source);
+        source.onBytes?.(size);
+        return entry;
+      }),
+  };
+}
