@@ -5,7 +5,7 @@ import type { Entry, WriteSource } from "./backend.js";
 import type { Disk } from "./local/disk.js";
 
 /** What a thread is to do: to write a small file, of which it is told what `WriteSource` says, or to look at a key. */
-export type Order = { id: number; disk: Pick<Disk, "location" | "root" | "hardLinks">; key: string } & (
+export type Order = { id: number; disk: Pick<Disk, "location" | "root" | "hardLinks" | "enough">; key: string } & (
   | ({ is: "write" } & Writing)
   | { is: "stat" }
 );
@@ -71,9 +71,9 @@ export function openHands(): Hands {
     if (!idle && threads.length < THREADS) threads.push(openThread(aborted));
     return idle ?? threads.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a));
   };
-  const about = ({ location, root, hardLinks }: Disk, key: string) => {
+  const about = ({ location, root, hardLinks, enough }: Disk, key: string) => {
     orders += 1;
-    return { id: orders, disk: { location, root, hardLinks }, key };
+    return { id: orders, disk: { location, root, hardLinks, enough }, key };
   };
   return {
     able: () => !threads.some(({ ended }) => ended()),

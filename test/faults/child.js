@@ -1,5 +1,5 @@
 // Applies plans one after the other and then sweeps, in a process of its own that a test can disturb:
-//   node child.js '{"root": DIR, "names": ["a", …], "noLinks": ["c"], "state": DIR, "plans": [FILE, …], "gc": true, "retries": 0}'
+//   node child.js '{"root": DIR, "names": ["a", …], "noLinks": ["c"], "state": DIR, "plans": [FILE, …], "gc": true, "retries": 0, "together": true}'
 // It tells each step before it begins and when it has ended, one JSON document a line.
 import { readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,10 @@ const plans = order.plans.map((file) => JSON.parse(readFileSync(file, "utf8")));
 const backends = new Map(
   order.names.map((name) => {
     const features = { hardLinks: !order.noLinks?.includes(name) };
-    return [name, localBackend(name, join(order.root, name), { features })];
+    return [
+      name,
+      localBackend(name, join(order.root, name), { features, ...(order.together && { hands: 0, enough: 1 }) }),
+    ];
   }),
 );
 const now = () => Date.parse(plans[0].header.created_at);

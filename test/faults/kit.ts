@@ -26,6 +26,8 @@ export interface Disturbance {
   shim: Shim;
   /** `name number fault`. */
   at: string[];
+  /** Threads write the small files, and one call makes all durable. */
+  together?: boolean;
 }
 
 /** A folder for a world and what belongs to it, removed in the end. */
@@ -89,7 +91,13 @@ export async function applyAll(
     writeFileSync(file, JSON.stringify(plan));
     return file;
   });
-  const order = { root: where.base, names: NAMES, noLinks: NO_LINKS, state: join(where.base, "state") };
+  const order = {
+    root: where.base,
+    names: NAMES,
+    noLinks: NO_LINKS,
+    state: join(where.base, "state"),
+    together: disturbance?.together,
+  };
   const ended = await runNode([CHILD, JSON.stringify({ ...order, plans: files, gc: true })], where, disturbance);
   const steps = ended.stdout
     .split("\n")

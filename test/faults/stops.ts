@@ -15,7 +15,7 @@ import { NAMES, NO_LINKS } from "./world.js";
 export async function runStopping(
   where: { base: string; beside: string },
   plans: readonly Plan[],
-  { shim, at }: Disturbance,
+  { shim, at, together }: Disturbance,
   onStop: (failpoint: Failpoint) => Promise<"go on" | "kill">,
 ): Promise<number | null> {
   const files = plans.map((plan, index) => {
@@ -23,7 +23,14 @@ export async function runStopping(
     writeFileSync(file, JSON.stringify(plan));
     return file;
   });
-  const order = { root: where.base, names: NAMES, noLinks: NO_LINKS, state: join(where.base, "state"), gc: true };
+  const order = {
+    root: where.base,
+    names: NAMES,
+    noLinks: NO_LINKS,
+    state: join(where.base, "state"),
+    gc: true,
+    together,
+  };
   const { PATH = "", HOME = "" } = process.env;
   const child = spawn(process.execPath, [CHILD, JSON.stringify({ ...order, plans: files })], {
     env: { PATH, HOME, ...disturbing(shim, { base: where.base, log: "/dev/null", at }), FAULT_FD: "3" },

@@ -12,6 +12,8 @@ export interface Disk {
   /** Hard links work here, as far as is known; the first refusal turns it off. */
   hardLinks: boolean;
   barrier: Barrier;
+  /** See `openBarrier`. */
+  enough: number | undefined;
   /** Directories whose name was made durable by this process. */
   lasting: Set<string>;
   /** Devices from which a reflink copy to here was refused. */
@@ -35,6 +37,7 @@ export function openDisk(
     root,
     hardLinks,
     barrier: openBarrier(root, enough),
+    enough,
     lasting: new Set(),
     noReflink: new Set(),
     step: step ?? (() => undefined),

@@ -55,10 +55,10 @@ function write(disk: Disk, order: Extract<Order, { is: "write" }>, reading: { un
 const told = (error: unknown): string =>
   codeOf(error) === undefined && error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
 
-function diskAt({ location, root, hardLinks }: Order["disk"]): Disk {
+function diskAt({ location, root, hardLinks, enough }: Order["disk"]): Disk {
   const known = disks.get(root);
   if (known) return known;
-  const disk = openDisk(location, root, { hardLinks });
+  const disk = openDisk(location, root, { hardLinks, enough });
   disks.set(root, disk);
   return disk;
 }
@@ -68,7 +68,7 @@ async function* bytesOf(
   reading: { unread: boolean },
 ): AsyncGenerator<Uint8Array> {
   try {
-    yield* readFile(diskAt({ location, root, hardLinks: true }), key, { version, signal });
+    yield* readFile(diskAt({ location, root, hardLinks: true, enough: undefined }), key, { version, signal });
   } catch (error) {
     reading.unread = true;
     throw error;

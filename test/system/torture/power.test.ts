@@ -30,6 +30,7 @@ interface Round {
   ticks: (n: number) => DiskName[];
   /** Of so many stops one is looked at. */
   every: number;
+  together?: boolean;
   /** And of so many of these, one is applied again. */
   again: number;
 }
@@ -38,6 +39,7 @@ const ROUNDS: Round[] = [
   { name: "only what was synced is kept", options: "commit=300", ticks: () => [], ...often(55, 1) },
   { name: "all disks keep what they know", options: "commit=300", ticks: () => ALL, ...often(65, 1) },
   { name: "one disk keeps what it knows", options: "", ticks: (n) => ALL.slice(n % 4, (n % 4) + 1), ...often(60, 1) },
+  { name: "one call for all", options: "commit=300", ticks: (n) => ALL.slice(n % 5), together: true, ...often(70, 2) },
   { name: "names before bytes", options: "data=writeback,commit=1", ticks: (n) => ALL.slice(n % 4), ...often(90, 3) },
 ];
 
@@ -56,7 +58,7 @@ interface Found {
  * Takes an image of all disks at failpoint after failpoint of one run, and looks at what each would come up with. `first`: until
  * something is wrong.
  */
-async function lose({ options, ticks, every, again }: Round, at: string[], first = false): Promise<Found> {
+async function lose({ options, ticks, every, again, together }: Round, at: string[], first = false): Promise<Found> {
   const found: Found = { images: 0, stops: 0, problems: [], kept: [] };
   const { base, images } = bench.fresh(options);
   await makeWorld(base, WORLD);
@@ -64,17 +66,22 @@ async function lose({ options, ticks, every, again }: Round, at: string[], first
   let swept = false;
   await inScratch(async (_, beside) => {
     const plans = await plansFor(base);
-    await runStopping({ base, beside }, plans, { shim, at }, async ({ name, number }) => {
-      // The third lock is that of gc.
-      if (name === "create:draft" && number === 3) swept = true;
-      if (found.stops++ % every !== every >> 1) return "go on";
-      for (const disk of ticks(found.images)) commit(base, disk);
-      const now = images();
-      const told = (what: string) => `${name} ${number}: ${what}`;
-      found.problems.push(...(await bench.after(now, async (copy) => damageIn(copy, WORLD, { swept }))).map(told));
-      if (found.images++ % again === 0) found.kept.push({ at: `${name} ${number}`, images: now });
-      return first && found.problems.length > 0 ? "kill" : "go on";
-    });
+    await runStopping(
+      { base, beside },
+      plans,
+      { shim, at, ...(together && { together }) },
+      async ({ name, number }) => {
+        // The third lock is that of gc.
+        if (name === "create:draft" && number === 3) swept = true;
+        if (found.stops++ % every !== every >> 1) return "go on";
+        for (const disk of ticks(found.images)) commit(base, disk);
+        const now = images();
+        const told = (what: string) => `${name} ${number}: ${what}`;
+        found.problems.push(...(await bench.after(now, async (copy) => damageIn(copy, WORLD, { swept }))).map(told));
+        if (found.images++ % again === 0) found.kept.push({ at: `${name} ${number}`, images: now });
+        return first && found.problems.length > 0 ? "kill" : "go on";
+      },
+    );
     if (!first) for (const kept of found.kept) found.problems.push(...(await resume(kept, plans)));
   });
   return found;
@@ -117,22 +124,33 @@ describe("the power goes", () => {
       what: "the bytes of a file are not synced",
       at: ["fsync:temp * swallow", "unlink:temp * stop"],
       ticks: ALL,
+      together: false,
+      finds: /^unlink:temp \d+: wrong bytes: b:/,
+    },
+    {
+      what: "the bytes of many files are not synced by one call",
+      at: ["syncfs:root * swallow", "unlink:temp * stop"],
+      ticks: ALL,
+      together: true,
       finds: /^unlink:temp \d+: wrong bytes: b:/,
     },
     {
       what: "the name of a file is not synced",
       at: ["fsync:folder@b * swallow", "fsync:root@b * swallow", "write:journal * stop"],
       ticks: ["a"] as DiskName[],
+      together: false,
       finds: /^write:journal \d+: lost: /,
     },
     {
       what: "the note about a name that is only reserved is not synced",
       at: ["fsync:claim * swallow", "write:claim * stop"],
       ticks: ALL,
+      together: false,
       finds: /^write:claim \d+: wrong bytes: c:multi, 0 bytes$/,
     },
-  ])("is noticed here if $what", async ({ at, ticks, finds }) => {
-    const round = { name: "", options: "commit=300", ticks: () => ticks, every: 1, again: 1e9 };
+  ])("is noticed here if $what", async ({ at, ticks, together, finds }) => {
+    const more = { every: 1, again: 1e9, ...(together && { together }) };
+    const round = { name: "", options: "commit=300", ticks: () => ticks, ...more };
     const { problems } = await lose(round, at, true);
     expect(problems).toEqual(expect.arrayContaining([expect.stringMatching(finds)]));
   });
