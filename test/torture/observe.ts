@@ -1,6 +1,6 @@
 import type { Backend } from "../../src/backend/backend.js";
 import type { ObjectStore } from "../../src/backend/store.js";
-import { addressOf, factsOf, type Ledger, type Removal, sha256Of, violate } from "./ledger.js";
+import { addressOf, factsOf, forgive, type Ledger, type Removal, sha256Of, violate } from "./ledger.js";
 import { HOLD, isDue } from "./model/computer.js";
 import { note, stage, turn } from "./model/stage.js";
 import { judgePurge, judgeRemoval } from "./oracle.js";
@@ -44,9 +44,15 @@ export function watchStore(ledger: Ledger, trash: Trash, bucket: Bucket): void {
         for (const held of trash.objects.values())
           if (held.by === stage.current && held.key.endsWith(`/${name}`)) held.settled = true;
       } else if (trashed && trashed.by !== stage.current) judgePurge(ledger, doomed, { ...trashed, keep: trash.keep });
+      else if (trashed && !trashed.settled) queueMicrotask(() => withdraw(ledger, doomed.text));
     }
     return Map.prototype.delete.call(this, name);
   };
+}
+
+/** The copy for the trash goes again, for its object was gone before the removal: what users deleted meanwhile is owed no more. */
+function withdraw(ledger: Ledger, text: string): void {
+  if (ledger.losses.some((loss) => loss.by === "user" && loss.text === text)) forgive(ledger, text);
 }
 
 const inTrash = (place: Place, text: string): boolean =>
