@@ -90,7 +90,7 @@ export async function syntheticCatalog(instances) {
   const file = join(folder, "storage.yaml");
   writeFileSync(file, config());
   const { locations } = await loadConfig(file, { env: {} });
-  const catalog = await openCatalog(join(folder, "state", "catalog.duckdb"), { memory: 1500 });
+  const catalog = await openCatalog(join(folder, "state", "catalog.duckdb"), { memory: 3 * 2 ** 30 });
   for (const { name, order, root: place, priority, purpose, domain, layout } of locations) {
     const [from, count] = [
       [0, 0.5],

@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -14,6 +14,30 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "stowage-catalog-"));
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+describe("memory", () => {
+  it("what does not fit is laid out beside the catalog, and nothing is left of it, also not of a process that was killed", async () => {
+    const file = join(dir, "catalog.duckdb");
+    await (await openCatalog(file)).close();
+    mkdirSync(`${file}.tmp-dead`);
+    writeFileSync(`${file}.tmp-dead/duckdb_temp_storage-0.tmp`, "left");
+    const catalog = await openCatalog(file, { memory: 64 * 2 ** 20 });
+    const row = await catalog.row(
+      sql<{ n: number }>`SELECT count(*) AS n FROM (SELECT DISTINCT sha256(n::VARCHAR) FROM range(1500000) r(n))`,
+    );
+    expect(row?.n).toBe(1_500_000);
+    await catalog.close();
+    expect(readdirSync(dir)).toEqual(["catalog.duckdb"]);
+  });
+
+  it("a reader leaves alone what others have laid out", async () => {
+    const file = join(dir, "catalog.duckdb");
+    await (await openCatalog(file)).close();
+    mkdirSync(`${file}.tmp-other`);
+    await (await openCatalog(file, { readOnly: true })).close();
+    expect(existsSync(`${file}.tmp-other`)).toBe(true);
+  });
+});
 
 describe("the catalog is a cache", () => {
   it.each([

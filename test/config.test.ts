@@ -646,6 +646,7 @@ describe("the digest is of the meaning", () => {
       `version: 1\nsafety: { trash: 30d, max_delete: { files: 500 } }\nsettings: { settle: 120s }\n${TWO}`,
     ],
     ["another unit", rule('{ size: ">1KB" }'), rule('{ size: ">1000" }')],
+    ["the memory that may be used", TWO, `settings: { memory: 512MiB }\n${TWO}`],
   ])("%s do not change it", (_name, one, other) => expect(digest(one)).toBe(digest(other)));
 
   it.each([

@@ -4,7 +4,9 @@ import { dirname } from "node:path";
 import type { DuckDBAppender, DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
 import { loadDuckDB } from "./decoder.js";
+import { plainRow } from "./plain.js";
 import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
+import { removeSpilled, spillFolder } from "./spill.js";
 import { type Sql, sql } from "./sql.js";
 
 /**
@@ -36,7 +38,7 @@ export interface Catalog {
 
 export interface CatalogOptions {
   readOnly?: boolean;
-  /** Megabytes for DuckDB's buffers (its process needs more). */
+  /** About how many bytes of memory the process may take for it (1 GiB): what does not fit is laid out in files beside the catalog. */
   memory?: number;
   /** Called when a catalog that can not be read or is of another version is thrown away. */
   onRebuild?: (reason: string) => void;
@@ -82,17 +84,20 @@ const notOurs = (file: string, error: unknown): StowageError =>
 async function open(file: string, readOnly: boolean, options: CatalogOptions): Promise<Catalog> {
   const { DuckDBInstance } = await loadDuckDB();
   const fresh = !existsSync(file);
+  const spill = spillFolder(file);
   let instance: DuckDBInstance;
   try {
     instance = await DuckDBInstance.create(file, {
       access_mode: readOnly ? "READ_ONLY" : "READ_WRITE",
-      memory_limit: `${options.memory ?? 600}MB`,
+      memory_limit: `${Math.round((BUFFERS * (options.memory ?? 2 ** 30)) / 1e6)}MB`,
+      temp_directory: spill,
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
     });
   } catch (error) {
     throw lockedBy(error) ?? error;
   }
+  if (!readOnly) removeSpilled(file, spill);
   const connection = await instance.connect();
   await connection.run("ATTACH ':memory:' AS work (READ_WRITE)");
   await connection.run("SET TimeZone = 'UTC'");
@@ -108,6 +113,9 @@ async function open(file: string, readOnly: boolean, options: CatalogOptions): P
   });
   return catalog;
 }
+
+/** What DuckDB takes for buffers of what its process takes in all. */
+const BUFFERS = 0.6;
 
 async function create(connection: DuckDBConnection): Promise<void> {
   await connection.run("BEGIN");
@@ -218,33 +226,4 @@ function wrap(file: string, readOnly: boolean, instance: DuckDBInstance, main: D
     },
   };
   return catalog;
-}
-
-/** Converts a row in place: most of its values are plain already. */
-function plainRow(row: Record<string, unknown>): unknown {
-  for (const name in row) {
-    const value = row[name];
-    if (typeof value === "bigint" || (typeof value === "object" && value !== null)) row[name] = plain(value);
-  }
-  return row;
-}
-
-/** DuckDB's values as plain JavaScript: numbers, strings, booleans, null, arrays, objects; timestamps as milliseconds. */
-function plain(value: unknown): unknown {
-  if (typeof value === "bigint") return safeNumber(value);
-  if (typeof value !== "object" || value === null) return value;
-  if ("micros" in value && typeof value.micros === "bigint" && !("days" in value)) return Number(value.micros) / 1000;
-  if ("items" in value && Array.isArray(value.items)) return value.items.map(plain);
-  if ("entries" in value && typeof value.entries === "object" && value.entries !== null) return plain(value.entries);
-  if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
-  }
-  return String(value);
-}
-
-function safeNumber(value: bigint): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number))
-    throw new StowageError("INTERNAL", `the number ${value} is too large for this query; cast it to VARCHAR`);
-  return number;
 }

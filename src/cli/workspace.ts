@@ -48,6 +48,7 @@ export async function withWorkspace<T>(
         const { openCatalog } = await import("../catalog/catalog.js");
         const catalog = await openCatalog(file, {
           readOnly: mode === "read",
+          ...(config.settings.memory === undefined ? {} : { memory: config.settings.memory }),
           onRebuild: (reason) => output.warn(`the catalog is built anew by scanning: ${reason}`),
         });
         current = catalog;

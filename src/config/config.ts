@@ -42,6 +42,8 @@ export interface Settings {
   settle: number;
   /** How long a plan may be applied after its `created_at`. */
   planTtl: number;
+  /** Bytes of memory for the catalog; undefined = `DEFAULT_MEMORY`. */
+  memory?: number;
 }
 
 export interface Safety {

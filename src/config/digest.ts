@@ -7,8 +7,8 @@ type Meaning = Omit<Config, "file" | "digest" | "sets">;
 
 /** Of the meaning only: no line numbers, no spelling, no order of keys; secrets by name, credentials not at all. */
 export function digestOf(meaning: Meaning, found: Findings): string {
-  // Where stowage keeps its own things changes no plan.
-  const { lock: _, journal: __, ...settings } = meaning.settings;
+  // Where stowage keeps its own things, and how much room it takes to think, changes no plan.
+  const { lock: _, journal: __, memory: ___, ...settings } = meaning.settings;
   const locations = meaning.locations.map((location) => locationMeaning(location, found));
   return `sha256:${sha256Hex(canonicalJson(meaningOf({ ...meaning, settings, locations }, found)))}`;
 }

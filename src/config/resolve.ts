@@ -8,7 +8,7 @@ import { type RuleContext, resolvePlacements, resolveRequire, resolveRules } fro
 import type { StorageFile, Transfer } from "./schema.gen.js";
 import { resolveSets } from "./sets.js";
 import { didYouMean } from "./suggest.js";
-import { parseDuration, parsePercent, parseRate, parseTime } from "./units.js";
+import { parseDuration, parsePercent, parseRate, parseSize, parseTime } from "./units.js";
 import type { Checked } from "./validate.js";
 
 export interface ResolveOptions {
@@ -72,6 +72,7 @@ function resolveSettings(tree: StorageFile, paths: { folder: string; home: strin
     found.error("WRONG_VALUE", [settings, "timezone"], `there is no time zone "${timezone}"`, hint);
   }
   const { concurrency = 8, retries = 5 } = settings.transfer ?? {};
+  const memory = settings.memory === undefined ? undefined : memoryOf(settings, found);
   const bandwidth = settings.transfer && bandwidthOf(settings.transfer, found);
   return {
     state: pathOf(settings.state ?? ".stowage", paths),
@@ -79,7 +80,17 @@ function resolveSettings(tree: StorageFile, paths: { folder: string; home: strin
     transfer: { concurrency, retries, ...(bandwidth ? { bandwidth } : {}) },
     settle: duration("settle", "2min"),
     planTtl: duration("plan_ttl", "24h"),
+    ...(memory === undefined ? {} : { memory }),
   };
+}
+
+const LEAST_MEMORY = 256 * 2 ** 20;
+
+function memoryOf(settings: Checked<NonNullable<StorageFile["settings"]>>, found: Findings): number | undefined {
+  const bytes = found.attempt([settings, "memory"], () => parseSize(settings.memory!));
+  if (bytes !== undefined && bytes < LEAST_MEMORY)
+    found.error("WRONG_VALUE", [settings, "memory"], "memory must be at least 256MiB", "Leave it out for 1GiB.");
+  return bytes;
 }
 
 /** Undefined where nothing is ever limited. */

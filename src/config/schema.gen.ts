@@ -16,12 +16,12 @@ export type Rate = string;
  * A number with a unit: s min h d w mo (30 days) y (365 days). `30d`; a bare 0 is none.
  */
 export type Duration = string | number;
-export type Percent = string;
-export type Encryption = Kms | ("sse-s3" | "sse-kms");
 /**
  * Bytes as an integer, or a number with a unit: KB MB GB TB PB are powers of 1000, KiB MiB GiB TiB PiB powers of 1024. `1.5GB`
  */
 export type Size = string | number;
+export type Percent = string;
+export type Encryption = Kms | ("sse-s3" | "sse-kms");
 /**
  * One glob, or a list of which any may match.
  */
@@ -103,6 +103,7 @@ export interface Settings {
   transfer?: Transfer;
   settle?: Duration;
   plan_ttl?: Duration;
+  memory?: Size;
   /**
    * What the `rules:` under a location do: copy the files there, or move them there. Default: copy.
    */

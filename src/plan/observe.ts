@@ -56,17 +56,19 @@ export async function observe(catalog: Catalog, sites: readonly Site[]): Promise
 }
 
 /** A column of sets of locations: as many bits as there may be locations. */
-export const maskType = (sites: number): Sql => raw(sites > 60 ? "HUGEINT" : "BIGINT");
+export const maskType = (locations: number): Sql => raw(locations > 60 ? "HUGEINT" : "BIGINT");
 
 /**
  * The values that matchers see. Ages are milliseconds before `now`; `age` is that of the oldest instance of the content;
  * `copies` counts distinct locations, hard links across locations once.
  */
 export async function prepareFacts(catalog: Catalog, world: World, now: number): Promise<void> {
+  const last = await catalog.row(sql<{ loc: number | null }>`SELECT max(loc) AS loc FROM work.sites`);
+  const mask = maskType(last?.loc ?? 0);
   const instances = sql`work.${name(world.evaluated)}`;
   await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(world.contents)} AS
     SELECT c.cid, c.oldest, least(c.locations, coalesce(l.stored, c.locations)) AS copies FROM (
-      SELECT cid, min(mtime) AS oldest, bit_count(coalesce(bit_or(1::HUGEINT << loc) FILTER (WHERE counted), 0)) AS locations
+      SELECT cid, min(mtime) AS oldest, bit_count(bit_or(CASE WHEN counted THEN 1::${mask} << loc ELSE 0 END)) AS locations
       FROM ${instances} WHERE cid IS NOT NULL AND state = 'present' GROUP BY cid
     ) c LEFT JOIN (
       SELECT cid, count(DISTINCT coalesce(physical, location || ':')) FILTER (WHERE counted) AS stored
@@ -74,15 +76,22 @@ export async function prepareFacts(catalog: Catalog, world: World, now: number):
     ) l ON l.cid = c.cid`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.clock AS SELECT ${now}::DOUBLE AS now`);
   await catalog.run(sql`CREATE OR REPLACE VIEW work.${name(world.facts)} AS
-    SELECT i.iid, i.cid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.proof, i.archived,
+    SELECT i.iid, hash(i.location, i.key) AS file, i.cid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.proof, i.archived,
       i.usable, i.counted,
       string_split(i.norm_key, '/')[-1] AS base, lower(i.norm_key) AS low, lower(regexp_extract(i.norm_key, '[^/]\\.([^./]*)$', 1)) AS ext,
       k.now - coalesce(c.oldest, i.mtime) / 1e6 AS age,
       k.now - epoch_ms(i.first_seen) AS age_here,
       k.now - epoch_ms(i.last_verified) AS verified,
       i.mtime / 1e6 AS modified, epoch_ms(i.accessed) AS accessed, c.copies
-    FROM ${instances} i CROSS JOIN work.clock k LEFT JOIN work.${name(world.contents)} c ON c.cid = i.cid`);
+    FROM ${instances} i CROSS JOIN work.clock k LEFT JOIN (${small(sql`work.${name(world.contents)}`)}) c ON c.cid = i.cid`);
 }
+
+/**
+ * DuckDB takes the side that it thinks smaller into memory, and it thinks that a condition leaves a fifth: without these, which always hold, it
+ * would take the instances with their names, which are many times as much.
+ */
+const small = (contents: Sql): Sql =>
+  sql`SELECT * FROM ${contents} WHERE (cid IS NULL OR copies >= 0) AND (oldest IS NULL OR copies < 1000)`;
 
 /** Decides on all usable instances: S4, first match wins, `continue` adds. */
 export async function decide(catalog: Catalog, config: Config, world: World): Promise<void> {
@@ -92,8 +101,8 @@ export async function decide(catalog: Catalog, config: Config, world: World): Pr
   const flags = adds.map(({ rule, index }) => sql`, ${predicate(rule.match)} AS ${name(`add${index}`)}`);
   const needs = config.require.map((need, index) => sql`, ${predicate(need.match)} AS ${name(`need${index}`)}`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(world.judged)} AS
-    SELECT iid, loc, cid, counted, "first", ${addsSql(adds)} AS more, ${needsSql(config.require.length)} AS needs FROM (
-      SELECT iid, loc, cid, counted, ${first} AS "first"${join([...flags, ...needs], "")} FROM work.${name(world.facts)} WHERE usable
+    SELECT iid, file, loc, cid, counted, "first", ${addsSql(adds)} AS more, ${needsSql(config.require.length)} AS needs FROM (
+      SELECT iid, file, loc, cid, counted, ${first} AS "first"${join([...flags, ...needs], "")} FROM work.${name(world.facts)} WHERE usable
     )`);
 }
 

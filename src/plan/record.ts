@@ -37,7 +37,7 @@ function rules(config: Config): Sql {
 }
 
 const decisions = sql`INSERT INTO plan_decisions
-  SELECT hash(i.location, i.key), coalesce(d."first", -1) FROM work.decision d JOIN work.inst i ON i.iid = d.iid`;
+  SELECT file, coalesce("first", -1) FROM work.decision`;
 
 /** Contents that a rule wants at a location which can not be had now, and which are not known to be there. */
 function waiting(config: Config, sites: readonly Site[]): Sql[] {
