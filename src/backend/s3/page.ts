@@ -1,9 +1,10 @@
-import type * as Sdk from "@aws-sdk/client-s3";
 import { compareKeys } from "../../lib/key.js";
 import { unavailable } from "../requests.js";
 import type { Stored } from "../store.js";
+import type { ListedObject } from "./listing.js";
 import { archivedAs, classOf, seconds, tokenOf } from "./object.js";
 import { isAmazon, type Session } from "./session.js";
+import { listed } from "./wire.js";
 
 /** Where a page of a listing begins: behind a key, or where the store said it goes on. */
 export interface Cursor {
@@ -45,7 +46,8 @@ async function objectsPage(
   return await session.ask(
     undefined,
     async (attempt) => {
-      const answer = await client.send(new sdk.ListObjectsV2Command(input), { abortSignal: attempt.signal });
+      const command = new sdk.ListObjectsV2Command(input);
+      const answer = await listed(command, () => client.send(command, { abortSignal: attempt.signal }));
       const { Contents = [], NextContinuationToken: token, ContinuationToken: echo, KeyCount } = answer;
       const goesOn = truncated(session, answer);
       const decode = decoder(answer.EncodingType);
@@ -74,7 +76,8 @@ async function versionsPage(
   return await session.ask(
     undefined,
     async (attempt) => {
-      const answer = await client.send(new sdk.ListObjectVersionsCommand(input), { abortSignal: attempt.signal });
+      const command = new sdk.ListObjectVersionsCommand(input);
+      const answer = await listed(command, () => client.send(command, { abortSignal: attempt.signal }));
       const { Versions = [], DeleteMarkers = [], NextVersionIdMarker } = answer;
       const goesOn = truncated(session, answer);
       const decode = decoder(answer.EncodingType);
@@ -115,9 +118,7 @@ function common({ store, limits }: Session, Prefix: string) {
   };
 }
 
-type Listed = Pick<Sdk._Object, "Size" | "ETag" | "LastModified" | "StorageClass" | "RestoreStatus">;
-
-function describe(session: Session, name: string, listed: Listed, versionId: string | undefined): Stored {
+function describe(session: Session, name: string, listed: ListedObject, versionId: string | undefined): Stored {
   const archived = archivedAs(session.store.bucket, name, listed);
   return {
     ...{ name, size: listed.Size ?? 0, token: tokenOf(versionId !== undefined, name, listed.ETag, versionId) },

@@ -1,4 +1,5 @@
 import type * as Sdk from "@aws-sdk/client-s3";
+import { type Listing, readListing } from "./listing.js";
 
 type Command = Pick<Sdk.PutObjectCommand["middlewareStack"], "add">;
 interface Message {
@@ -34,4 +35,37 @@ export function onWire(command: { middlewareStack: object }, sha256?: string): W
       return Number.isNaN(told) ? Date.now() : told;
     },
   };
+}
+
+interface Answer {
+  statusCode: number;
+  body: AsyncIterable<Uint8Array> | Uint8Array;
+}
+
+/** What stands for a document that was read already. */
+const READ = Buffer.from("<Read/>");
+
+/**
+ * Sends a request for a listing. The SDK does all of it but the reading of a plain document, which takes it most of the time; errors and everything that is
+ * not plain are its own.
+ */
+export async function listed(command: { middlewareStack: object }, send: () => Promise<Listing>): Promise<Listing> {
+  let listing: Listing | undefined;
+  (command.middlewareStack as Command).add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const answer = result.response as Answer;
+      if (answer.statusCode !== 200 || answer.body instanceof Uint8Array) return result;
+      const pieces: Uint8Array[] = [];
+      for await (const piece of answer.body) pieces.push(piece);
+      const bytes = Buffer.concat(pieces);
+      listing = readListing(bytes.toString("utf8"));
+      answer.body = listing ? READ : bytes;
+      return result;
+    },
+    // Next to the network: no other step has touched the answer yet.
+    { step: "deserialize", priority: "low", name: "stowageListing" },
+  );
+  const told = await send();
+  return listing ?? told;
 }
