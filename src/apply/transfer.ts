@@ -18,6 +18,7 @@ import { type CopySource, causeOf, isSourceProblem, sourceProblem, sourcesOf, UN
 export async function ensureAt(task: Task, target: Target): Promise<boolean> {
   const { run } = task;
   await run.health.require(target.location);
+  if (await sentUnseen(task, target)) return true;
   const there = await backendOf(run, target.location).stat(target.key);
   // An upload of ours that was killed may have left it: that is for the store to say when it is written.
   if (there && !there.held) {
@@ -31,6 +32,25 @@ export async function ensureAt(task: Task, target: Target): Promise<boolean> {
   await transfer(task, target);
   return true;
 }
+
+/** Few bytes, which may be sent in vain, to a free name: a store that was seen to refuse a taken one (I3) is not asked before. False when it has to be looked at. */
+async function sentUnseen(task: Task, target: Target): Promise<boolean> {
+  const { run, action } = task;
+  if (target.expect !== "absent" || action.size > UNSEEN || run.plan.actions.length < MANY) return false;
+  if (!(await backendOf(run, target.location).refusesTaken?.())) return false;
+  try {
+    await transfer(task, target);
+    return true;
+  } catch (error) {
+    // The source may have changed, or the name be taken, be it by an earlier run of this plan: that is found out by looking.
+    if (codeOf(error) !== "PRECONDITION") throw error;
+    return false;
+  }
+}
+
+const UNSEEN = 1 << 18;
+/** Actions from which on it is worth it to find out what the store does. */
+const MANY = 32;
 
 const PLAN_AGAIN = "Run `stowage scan` and plan again.";
 

@@ -1,5 +1,6 @@
 import type { Backend, Features, StoreFeatures } from "./backend.js";
 import { type Bucket, nameOf } from "./bucket/bucket.js";
+import { refusesTaken } from "./bucket/creating.js";
 import { entryOf } from "./bucket/entry.js";
 import { listLeftovers, purgeLeftover, tidyRun } from "./bucket/leftovers.js";
 import { listObjects } from "./bucket/list.js";
@@ -44,6 +45,7 @@ export function bucketBackend(
     allowUnconditionalDelete,
     sizes: new Map(),
     removing: new Map(),
+    written: 0,
   };
   const { tags, presign, provider, linkHeaders } = store;
   return {
@@ -56,6 +58,7 @@ export function bucketBackend(
     ...(tags && { tags: async (key) => await tags(nameOf(bucket, key)) }),
     ...(presign && { presign: async (key, signing) => await presign(nameOf(bucket, key), signing) }),
     ...(linkHeaders && { linkHeaders }),
+    refusesTaken: () => refusesTaken(bucket),
     pausedFor: () => requests.pausedFor(),
     onRetry: (told) => {
       requests.onRetry = told;

@@ -34,6 +34,7 @@ export async function s3Store(store: S3Store, requests: Requests, limits: Partia
     abandon: async (name, id) => void (await abandon(session, name, id)),
     tags: (name) => tagsOf(session, name),
     computesSha256: true,
+    signsBytes: true,
     linkHeaders: { "if-none-match": "*" },
     presign: (name, options) => presign(session, name, options),
     close: async () => session.close(),

@@ -24,6 +24,8 @@ export interface ObjectStore {
    * has sent the bytes: what is noted in metadata, and be it beside checksums that fit, anybody can have noted.
    */
   readonly computesSha256?: boolean;
+  /** A request is signed together with the hash of its bytes: a store that checks signatures takes no others. Whether it does is found out by trying. */
+  readonly signsBytes?: boolean;
   /** Removed and replaced objects stay as older versions; found out by asking, once. */
   versioned(): Promise<boolean>;
 
@@ -99,6 +101,8 @@ export interface Upload {
   parts?: boolean;
   /** Nothing but `sha256` is to tell the store that the bytes are others; for probing, where bytes are signed as well. */
   unsigned?: boolean;
+  /** Told when the store has taken all bytes with one request that was signed for their hash, and has answered. */
+  onSigned?: () => void;
   /** The store was seen to refuse a taken name at the end of an upload in parts too; otherwise one request is safer wherever it can hold the object. */
   safeParts?: boolean;
   signal?: AbortSignal;

@@ -4,6 +4,14 @@ import type { Features } from "../backend.js";
 import { isOwn, MARKER, TEMPORARY, TRASH } from "../marker.js";
 import type { ObjectStore } from "../store.js";
 
+/** What a store does with what is created, as this process has seen it. */
+export interface CreatingVerdicts {
+  /** It refuses a taken name, and leaves what is there. */
+  refusesTaken: boolean;
+  /** It refuses bytes other than those that were signed. */
+  checksSigned: boolean;
+}
+
 /** A bucket as a location, opened: what the parts of the backend share. */
 export interface Bucket {
   location: string;
@@ -19,6 +27,9 @@ export interface Bucket {
   removing: Map<string, Promise<void>>;
   /** What this process itself has seen of the store, once it has tried. */
   removable?: Promise<boolean>;
+  creating?: Promise<CreatingVerdicts>;
+  /** Objects that were written. */
+  written: number;
 }
 
 /** The name of a key in the bucket. @throws `UNSUPPORTED_NAME` for what can not be a key here, or is a name of stowage's own */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Features, StoreFeatures } from "../backend.js";
 import { removesSafely } from "../backend.js";
-import type { Bucket } from "./bucket.js";
+import type { Bucket, CreatingVerdicts } from "./bucket.js";
 import { type Ground, openGround } from "./ground.js";
 import * as trials from "./trials.js";
 
@@ -32,6 +32,13 @@ export async function probeStore(bucket: Bucket, signal?: AbortSignal): Promise<
 /** Whether removals can rely on the store's conditions, seen by this process with few requests. */
 export const honoursRemoval = async (bucket: Bucket): Promise<boolean> =>
   removesSafely(await onGround(bucket, undefined, trials.removal));
+
+/** What becomes of what is created, with few requests. */
+export const honoursCreating = (bucket: Bucket): Promise<CreatingVerdicts> =>
+  onGround(bucket, undefined, async (ground) => ({
+    refusesTaken: await trials.createOnly(ground),
+    checksSigned: bucket.store.signsBytes === true && (await trials.signedBytes(ground)),
+  }));
 
 /** Whether creating and replacing can rely on the store's conditions. */
 export const honoursReplacing = async (bucket: Bucket): Promise<boolean> =>

@@ -2,6 +2,7 @@ import { StowageError } from "../../lib/error.js";
 import type { WriteSource } from "../backend.js";
 import type { Stored, Upload } from "../store.js";
 import { at, type Bucket, taken } from "./bucket.js";
+import { provesSigned } from "./creating.js";
 import { believed } from "./entry.js";
 import { recorder } from "./parts.js";
 import type { Proven } from "./prove.js";
@@ -44,9 +45,13 @@ export async function send(
   const upload = uploadOf(bucket, contents);
   const parts = recorder(bucket, run, name, upload);
   let stored: Stored | undefined;
+  let signed = false;
   try {
     const mayRelease = () => maySafelyRemove(bucket);
-    const noted = { ...upload, onParts: parts.onParts, mayRelease };
+    const onSigned = (): void => {
+      signed = true;
+    };
+    const noted = { ...upload, onParts: parts.onParts, mayRelease, onSigned };
     stored = (await publish(bucket, name, noted, { absent: true })) ?? (await takeOver(bucket, name, noted, source));
   } catch (error) {
     // What went wrong with the source is not for the store to say.
@@ -59,7 +64,9 @@ export async function send(
   const problem =
     proven.failure() ?? (isAsSent(stored, source, proven) ? undefined : { error: notAsSent(bucket, key) });
   if (problem) throw await withdrawn(bucket, key, name, upload, problem.error);
-  return believed(bucket, stored, true);
+  const told = believed(bucket, stored, true);
+  if (!signed || told.sha256 !== undefined || !(await provesSigned(bucket, size))) return told;
+  return { ...told, sha256 };
 }
 
 /** Where it is not known that the store refuses a taken name, it is asked before. */

@@ -43,6 +43,13 @@ async function lists(ground: Ground, name: string, token?: string): Promise<bool
   return pages.flat().some((stored) => stored.name === name && (token ?? stored.token) === stored.token);
 }
 
+export const createOnly = (ground: Ground): Promise<boolean> =>
+  ground.honoured("creating an object under a taken name", async () => {
+    const name = ground.name("taken");
+    if (!(await ground.put(name, "first"))) return false;
+    return !(await ground.put(name, "again")) && (await ground.text(name)) === "first";
+  });
+
 export const createOnlyParts = (ground: Ground): Promise<boolean> =>
   ground.honoured("creating an object in parts", async () => {
     const name = ground.name("parts");
@@ -124,6 +131,10 @@ export const checksums = (ground: Ground): Promise<boolean> =>
       return await checksIt(ground, "checksum-signed", {});
     }
   });
+
+/** Where the checksum beside the signature means nothing to the store, the signature alone is what can be refused. */
+export const signedBytes = (ground: Ground): Promise<boolean> =>
+  ground.honoured("sending other bytes than were signed", () => checksIt(ground, "signed", {}));
 
 async function checksIt(ground: Ground, rest: string, more: Pick<Upload, "unsigned">): Promise<boolean> {
   const name = ground.name(rest);

@@ -27,6 +27,7 @@ export async function putWhole(session: Session, name: string, upload: Upload, c
     ? session.ask(name, ({ signal }) => send(whole, signal), { signal: upload.signal })
     : sendStream(session, name, whole ? { ...upload, bytes: () => slices(whole) } : upload, send));
   if (atOnce) upload.onBytes?.(upload.size);
+  if (!upload.unsigned) upload.onSigned?.();
   const token = tokenOf(versioned, name, answer.ETag, answer.VersionId);
   const stored = written(session, { name, token, at: answer.at, sha256: fullSha256(answer) }, upload);
   return await heldBelow(session, stored, condition);

@@ -29,6 +29,8 @@ export interface FakeUpload {
 export interface FakeBucket {
   /** Takes any checksum, and tells it again. */
   echoes?: boolean;
+  /** Takes any bytes, whatever was signed. */
+  unsigned?: boolean;
   versioning?: string;
   /** Newest first. */
   keys: Map<string, FakeVersion[]>;
@@ -114,10 +116,15 @@ export function erase(bucket: FakeBucket, key: string, versionId: string | undef
 }
 
 /** Sent bytes are compared with what was said of them. */
-export function checkBody(headers: Headers, bytes: Buffer, { echoes = false }: Pick<FakeBucket, "echoes"> = {}): void {
+export function checkBody(
+  headers: Headers,
+  bytes: Buffer,
+  { echoes = false, unsigned = false }: Pick<FakeBucket, "echoes" | "unsigned"> = {},
+): void {
   const signed = headers["x-amz-content-sha256"] ?? "";
   const hex = Buffer.from(sha256(bytes), "base64").toString("hex");
-  if (/^[0-9a-f]{64}$/.test(signed) && signed !== hex) throw new FakeError(400, "XAmzContentSHA256Mismatch");
+  if (!unsigned && /^[0-9a-f]{64}$/.test(signed) && signed !== hex)
+    throw new FakeError(400, "XAmzContentSHA256Mismatch");
   const checksum = headers["x-amz-checksum-sha256"];
   if (!echoes && checksum !== undefined && checksum !== sha256(bytes)) throw new FakeError(400, "BadDigest");
 }
