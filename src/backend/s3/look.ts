@@ -1,6 +1,8 @@
+import type * as Sdk from "@aws-sdk/client-s3";
 import { codeOf, StowageError } from "../../lib/error.js";
 import { OWN_METADATA, type Stored, type Upload } from "../store.js";
 import { noBucket } from "./errors.js";
+import type { Answer } from "./express.js";
 import { describe } from "./object.js";
 import type { Session } from "./session.js";
 
@@ -62,11 +64,39 @@ async function answer(session: Session, name: string, signal: AbortSignal | unde
 function ask(session: Session, name: string, more: { ChecksumMode?: "ENABLED" }, signal: AbortSignal | undefined) {
   const { sdk, client, store } = session;
   const input = { Bucket: store.bucket, Key: name, ...more };
-  return session.ask(
+  const headers: Record<string, string> = more.ChecksumMode ? { "x-amz-checksum-mode": more.ChecksumMode } : {};
+  const send = (dress: (command: Sdk.HeadObjectCommand) => void, abortSignal: AbortSignal) => {
+    const command = new sdk.HeadObjectCommand(input);
+    dress(command);
+    return client.send(command, { abortSignal });
+  };
+  return session.ask<Sdk.HeadObjectOutput>(
     name,
-    (attempt) => client.send(new sdk.HeadObjectCommand(input), { abortSignal: attempt.signal }),
+    (attempt) => {
+      const bySdk = (dress: (command: Sdk.HeadObjectCommand) => void) => send(dress, attempt.signal);
+      return session.express.send({ kind: "head", name, headers, bySdk, read: told, signal: attempt.signal });
+    },
     { signal },
   );
+}
+
+const META = "x-amz-meta-";
+
+/** What is looked at of an answer to HEAD. */
+function told({ statusCode, headers }: Answer): Sdk.HeadObjectOutput | undefined {
+  const { "last-modified": modified = "", "content-length": length = "" } = headers;
+  const LastModified = new Date(modified);
+  if (statusCode !== 200 || Number.isNaN(LastModified.getTime()) || !/^\d{1,15}$/.test(length)) return undefined;
+  const metadata = Object.entries(headers).filter(([header]) => header.startsWith(META));
+  return {
+    ...{ ContentLength: Number(length), LastModified, ETag: headers["etag"], VersionId: headers["x-amz-version-id"] },
+    Metadata: Object.fromEntries(metadata.map(([header, value]) => [header.slice(META.length), value])),
+    StorageClass: headers["x-amz-storage-class"] as Sdk.StorageClass | undefined,
+    ChecksumSHA256: headers["x-amz-checksum-sha256"],
+    ChecksumType: headers["x-amz-checksum-type"] as Sdk.ChecksumType | undefined,
+    ArchiveStatus: headers["x-amz-archive-status"] as Sdk.ArchiveStatus | undefined,
+    Restore: headers["x-amz-restore"],
+  };
 }
 
 /** An answer to HEAD has no body: a missing bucket looks like a missing object. */

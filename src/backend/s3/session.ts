@@ -5,6 +5,7 @@ import type { Attempt, RequestOptions, Requests } from "../requests.js";
 import { unavailable } from "../requests.js";
 import { type Buffers, openBuffers } from "./buffers.js";
 import { INTERNAL, published, regionIn, s3Error } from "./errors.js";
+import { type Express, openExpress } from "./express.js";
 
 /** What all requests of one bucket share. */
 export interface Session {
@@ -17,6 +18,7 @@ export interface Session {
   readonly buffers: Buffers;
   /** `s3://host/bucket` */
   readonly address: string;
+  readonly express: Express;
   /** Which host is asked, for messages. */
   readonly host: string;
   /** Sends requests about one object (or the bucket) as one unit that may be tried again, and speaks the contract's codes. */
@@ -93,6 +95,7 @@ export async function openSession(store: S3Store, requests: Requests, limits: Li
   return {
     ...{ sdk, client, requests, store, limits, address, host, ask },
     buffers: openBuffers(limits.memory),
+    express: openExpress(client),
     versioned() {
       versioned ??= isVersioned(sdk, client, store.bucket, ask).catch((error: unknown) => {
         versioned = undefined;
