@@ -13,6 +13,8 @@ export interface CompareOptions {
   relayout: boolean;
   /** All directories look as they did, or nothing is known of any. */
   untouched: boolean;
+  /** Nothing is known of the location, and some of its files were read when they were found. */
+  early: boolean;
   /** What is asked about objects, where the location is no directory. */
   remote?: RemoteOptions;
 }
@@ -29,8 +31,18 @@ export interface RemoteOptions {
 /**
  * Fills `work.next` with the files that the catalog does not know just so, and marks those that are to be read; and with
  * what the catalog lists and the listing does not (`listed` is false). One join over everything, in which an unchanged file costs next to nothing.
+ * What was read at once is left out: see `readAtOnce`.
  */
 export async function compare(catalog: Catalog, options: CompareOptions): Promise<void> {
+  const rows = compared(options, options.early ? sql`work.walk WHERE early_sha256 IS NULL` : sql`work.walk`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.next AS ${rows}`);
+}
+
+/** What would be the rows of `work.next` for the files that were read at once: nothing is to be done about them any more. */
+export const readAtOnce = (options: CompareOptions): Sql =>
+  compared(options, sql`work.walk WHERE early_sha256 IS NOT NULL`);
+
+function compared(options: CompareOptions, walk: Sql): Sql {
   const { location, relayout, remote } = options;
   // Rows in a directory that looks as it did are as they should be.
   const others = options.untouched
@@ -39,7 +51,7 @@ export async function compare(catalog: Catalog, options: CompareOptions): Promis
   const racy = remote?.strong
     ? sql`false`
     : sql`same AND coalesce(abs(epoch_ns(last_verified) - epoch_ns(mtime)) < ${RACE_NS}, false)`;
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.next AS
+  return sql`
     WITH paired AS (
       SELECT w.key IS NOT NULL AS listed, coalesce(w.key, f.key) AS key, coalesce(f.version = w.version, false) AS same,
         CASE WHEN f.version = w.version THEN f.size ELSE coalesce(w.size, ${versionSize}) END AS size,
@@ -47,7 +59,7 @@ export async function compare(catalog: Catalog, options: CompareOptions): Promis
         w.accessed, w.version, w.physical, w.sha256, w.claim, w.storage_class, w.archived, w.attrs, w.tags, w.stars, w.early_sha256, w.early_mime, w.early_media_type,
         coalesce(w.partial, false) AS partial, f.sha256 AS old_sha256, f.state AS old_state, f.accessed AS old_accessed, f.first_seen,
         f.last_verified, f.media_type AS old_media_type, f.mime AS old_mime, f.proof AS old_proof, ${remote ? oldFacts : noFacts}
-      FROM work.walk w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location} AND ${others}) f ON f.key = w.key
+      FROM (FROM ${walk}) w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location} AND ${others}) f ON f.key = w.key
     ), aged AS (SELECT *, ${racy} AS racy, ${settling(options)} AS settling FROM paired),
     decided AS (
       SELECT *, ${toRead(options)} AS todo, ${remote ? toDescribe(options.hash, remote) : sql`false`} AS ask, false AS asked
@@ -55,7 +67,7 @@ export async function compare(catalog: Catalog, options: CompareOptions): Promis
     )
     SELECT * FROM decided
     WHERE NOT listed OR todo OR NOT same OR old_state = 'missing' OR settling <> (old_state = 'settling')
-      OR accessed IS DISTINCT FROM old_accessed OR ask OR ${remote ? retold : sql`false`} OR ${relayout}`);
+      OR accessed IS DISTINCT FROM old_accessed OR ask OR ${remote ? retold : sql`false`} OR ${relayout}`;
 }
 
 const oldFacts = raw(

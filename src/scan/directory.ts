@@ -22,7 +22,7 @@ export interface Directory {
   names: number;
 }
 
-/** The files of a directory. Numbers lie in one array until it is known whether anybody wants them as text. */
+/** The files of a directory. What is known of them becomes text where somebody wants it. */
 export interface FileFacts {
   count: number;
   bytes: number;
@@ -31,7 +31,7 @@ export interface FileFacts {
   /** Microseconds since the epoch. */
   accessed(index: number): string;
   physical(index: number): string | undefined;
-  /** What was read, where it was read at once. */
+  /** What it is, and what was read where it was read at once. */
   content(index: number): EarlyFile | undefined;
   /** Equal for two listings with the same names, versions and times of access in the same order. */
   digest(): string;
@@ -88,60 +88,41 @@ function addFile(path: string, name: string, found: Directory, files: OpenFacts,
 }
 
 const WIDTH = 7;
-const [SIZE, MTIME, CTIME, INO, ATIME, DEV, NLINK] = [0, 1, 2, 3, 4, 5, 6] as const;
 
 function openFacts(base: string): OpenFacts {
   const names: string[] = [];
-  let facts = new BigInt64Array(64 * WIDTH);
-  const contents = new Map<number, EarlyFile>();
-  /** Versions with times that 64 bits can not hold. */
-  const odd = new Map<number, string>();
-  const at = (index: number, field: number) => facts[index * WIDTH + field] ?? 0n;
+  const files: EarlyFile[] = [];
+  const stat = (index: number) => files[index]?.stat as BigIntStats;
   return {
     count: 0,
     bytes: 0,
     add(name, file) {
-      const { stat } = file;
-      const start = this.count * WIDTH;
-      if (start === facts.length) facts = grown(facts);
-      facts[start + SIZE] = stat.size;
-      facts[start + MTIME] = stat.mtimeNs;
-      facts[start + CTIME] = stat.ctimeNs;
-      facts[start + INO] = stat.ino;
-      facts[start + ATIME] = stat.atimeMs;
-      facts[start + DEV] = stat.dev;
-      facts[start + NLINK] = stat.nlink;
-      if (facts[start + MTIME] !== stat.mtimeNs || facts[start + CTIME] !== stat.ctimeNs)
-        odd.set(this.count, localVersion(stat));
-      if (file.sha256 !== undefined) contents.set(this.count, file);
       names.push(name);
+      files.push(file);
       this.count++;
-      this.bytes += Number(stat.size);
+      this.bytes += Number(file.stat.size);
     },
     key: (index) => base + names[index],
-    version: (index) =>
-      odd.get(index) ??
-      localVersion({
-        size: at(index, SIZE),
-        mtimeNs: at(index, MTIME),
-        ctimeNs: at(index, CTIME),
-        ino: at(index, INO),
-      }),
-    accessed: (index) => `${at(index, ATIME)}000`,
-    physical: (index) => localPhysical({ dev: at(index, DEV), ino: at(index, INO), nlink: at(index, NLINK) }),
-    content: (index) => contents.get(index),
+    version: (index) => localVersion(stat(index)),
+    accessed: (index) => `${stat(index).atimeMs}000`,
+    physical: (index) => localPhysical(stat(index)),
+    content: (index) => files[index],
     digest() {
-      const numbers = new Uint8Array(facts.buffer, 0, this.count * WIDTH * 8);
-      const digest = createHash("sha256").update(names.join("\0")).update("\0").update(numbers);
+      const facts = new BigInt64Array(files.length * WIDTH);
+      let at = 0;
+      for (const { stat } of files) {
+        facts[at++] = stat.size;
+        facts[at++] = stat.mtimeNs;
+        facts[at++] = stat.ctimeNs;
+        facts[at++] = stat.ino;
+        facts[at++] = stat.atimeMs;
+        facts[at++] = stat.dev;
+        facts[at++] = stat.nlink;
+      }
+      const digest = createHash("sha256").update(names.join("\0")).update("\0").update(facts);
       return digest.digest("base64").slice(0, 24);
     },
   };
-}
-
-function grown(facts: BigInt64Array<ArrayBuffer>): BigInt64Array<ArrayBuffer> {
-  const larger = new BigInt64Array(facts.length * 2);
-  larger.set(facts);
-  return larger;
 }
 
 /** The names in a directory that are not valid UTF-8, as Node shows them, with their bytes. */

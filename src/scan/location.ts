@@ -50,21 +50,21 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
     });
   }
   const asBefore = await untouched(catalog, location.name);
-  const options = comparison(task, asBefore || unknown);
+  const options = comparison(task, asBefore || unknown, listing.read > 0);
   await compare(catalog, options);
   const dead = options.remote && (await describe(task, options));
   if (dead) return record(task, listing, dead);
-  const read = await readTodo(task, options.remote, listing);
+  const read = await readTodo(task, options, listing);
   meter.stop(listing);
-  await decide(catalog, location, task.now, options.remote);
+  await decide(catalog, location, options);
   await noteRot(catalog);
   return conclude(task, { ...listing, ...read }, asBefore, options.remote);
 }
 
-function comparison(task: LocationTask, untouched: boolean): CompareOptions {
+function comparison(task: LocationTask, untouched: boolean, early: boolean): CompareOptions {
   const { backend, config, known, location, now, hash } = task;
   const relayout = (known?.layout ?? null) !== layoutText(location);
-  const options = { location: location.name, now, settle: config.settings.settle, hash, untouched, relayout };
+  const options = { location: location.name, now, settle: config.settings.settle, hash, untouched, early, relayout };
   if (task.health.root !== undefined) return options;
   const tags = backend.tags !== undefined && wantsTags(config);
   return { ...options, remote: { strong: isObjectStore(backend), tags, anew: relayout && known?.layout != null } };
@@ -80,7 +80,7 @@ async function describe(task: LocationTask, options: CompareOptions): Promise<Ou
   const onGroup = async () => {
     if (performance.now() - kept < task.checkpoint) return;
     kept = performance.now();
-    await keepSoFar(task, options.remote);
+    await keepSoFar(task, options);
   };
   try {
     await describeNew({
@@ -119,7 +119,7 @@ async function list(task: LocationTask, unknown: boolean): Promise<Listing> {
 
 async function readTodo(
   task: LocationTask,
-  remote: RemoteOptions | undefined,
+  options: CompareOptions,
   listing: Listing,
 ): Promise<{ hashed: number; hashedBytes: number }> {
   const { catalog, health, signal } = task;
@@ -133,7 +133,7 @@ async function readTodo(
     health.root === undefined
       ? backendReader(task.backend, task.meter, { concurrency, ...(signal && { signal }) })
       : localReader(pool, health.root);
-  const checkpoint = { every: task.checkpoint, keep: () => keepSoFar(task, remote) };
+  const checkpoint = { every: task.checkpoint, keep: () => keepSoFar(task, options) };
   const threads = health.root === undefined ? () => concurrency : openCrew(pool.size);
   await readAll(catalog, reader, threads, signal, checkpoint);
   const read = await catalog.row(sql<{ hashed: number; hashedBytes: number }>`
@@ -143,17 +143,17 @@ async function readTodo(
 }
 
 /** Days of reading are not lost with a process that is killed. */
-async function keepSoFar({ catalog, location, now }: LocationTask, remote: RemoteOptions | undefined): Promise<void> {
-  await decide(catalog, location, now, remote);
+async function keepSoFar({ catalog, location }: LocationTask, options: CompareOptions): Promise<void> {
+  await decide(catalog, location, options);
   await keepNew(catalog, location.name);
 }
 
 /** The same for what was read while it is still listed; but nothing of a location that lies inside this one. */
 async function keepEarly(task: LocationTask): Promise<void> {
   if (await findNested(task)) return;
-  const options = comparison(task, true);
+  const options = comparison(task, true, true);
   await compare(task.catalog, options);
-  await keepSoFar(task, options.remote);
+  await keepSoFar(task, options);
 }
 
 /** Decides whether the scan is believed. */

@@ -155,13 +155,19 @@ function sniff(head: Buffer): string | undefined {
     if (head.length >= bytes.length && bytes.compare(head, 0, bytes.length) === 0) return mime;
   }
   if (head.length >= 12) {
-    const kind = head.toString("latin1", 0, 4);
-    if (kind === "RIFF" || kind === "FORM") return CONTAINED[head.toString("latin1", 8, 12)];
-    if (head.toString("latin1", 4, 8) === "ftyp") return BRANDS[head.toString("latin1", 8, 12)] ?? "video/mp4";
+    const kind = wordAt(head, 0);
+    if (kind === RIFF || kind === FORM) return CONTAINED[head.toString("latin1", 8, 12)];
+    if (wordAt(head, 4) === FTYP) return BRANDS[head.toString("latin1", 8, 12)] ?? "video/mp4";
   }
-  if (head.length >= 262 && head.toString("latin1", 257, 262) === "ustar") return "application/x-tar";
+  if (head.length >= 262 && wordAt(head, 257) === USTA && head[261] === 0x72) return "application/x-tar";
   return isMpegAudio(head) ? "audio/mpeg" : undefined;
 }
+
+/** Four bytes as a number: a text for each file costs more than all the rest. */
+const wordAt = (head: Buffer, at: number): number =>
+  ((head[at] ?? 0) << 24) | ((head[at + 1] ?? 0) << 16) | ((head[at + 2] ?? 0) << 8) | (head[at + 3] ?? 0);
+
+const [RIFF, FORM, FTYP, USTA] = ["RIFF", "FORM", "ftyp", "usta"].map((text) => wordAt(Buffer.from(text), 0));
 
 const CONTAINED: Record<string, string> = {
   WEBP: "image/webp",

@@ -2,7 +2,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { layoutColumns } from "../catalog/entries.js";
 import { instant, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Location, Pattern } from "../config/config.js";
-import type { RemoteOptions } from "./compare.js";
+import { type CompareOptions, readAtOnce } from "./compare.js";
 import { excluded } from "./stage.js";
 
 // From the staged scan of one location to the catalog's rows.
@@ -12,18 +12,19 @@ import { excluded } from "./stage.js";
  * because the scan was stopped, is left as it was; one that could not be read has no hash; one that went away is no row.
  * A read decides what an object is; next comes what is known of the same version; then what its store has computed; a claim comes last.
  */
-export async function decide(catalog: Catalog, location: Location, now: number, remote?: RemoteOptions): Promise<void> {
+export async function decide(catalog: Catalog, location: Location, options: CompareOptions): Promise<void> {
+  const { now, remote, early } = options;
   const named = layoutColumns(location.layout);
   // An object that could not be read is still the version that its store tells of; a file may have become anything.
   const unknown = remote?.strong ? sql`(partial AND NOT same)` : sql`unread IS NOT NULL`;
   await catalog.run(sql`CREATE OR REPLACE TABLE work.rows AS
-    WITH unread AS (
+    WITH next AS (FROM work.next ${early ? sql`UNION ALL BY NAME (${readAtOnce(options)})` : sql``}), unread AS (
       SELECT key, any_value(code) AS code, any_value(message) AS message FROM work.problems
       WHERE code IN ('changed', 'unreadable', 'vanished', 'archived') GROUP BY key
     ), read AS (
       SELECT n.*, coalesce(h.sha256, early_sha256) AS read_sha256, coalesce(h.mime, early_mime) AS read_mime, coalesce(h.media_type, early_media_type) AS read_media_type, u.code AS unread, u.message AS why_unread,
         coalesce(same AND NOT racy AND h.sha256 <> old_sha256 AND old_proof IS DISTINCT FROM 'claim', false) AS rotten
-      FROM work.next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
+      FROM next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
       WHERE n.listed AND u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL) AND (NOT ask OR asked)
     ), known AS (
       SELECT *, nfc_normalize(key) AS norm_key, CASE
@@ -118,9 +119,11 @@ export async function shrink(catalog: Catalog, location: string): Promise<{ had:
 
 /** Writes `work.rows` into the catalog. Runs inside the caller's transaction. */
 export async function writeRows(catalog: Catalog, location: string): Promise<void> {
-  await catalog.run(
-    sql`DELETE FROM file_locations f USING work.rows r WHERE f.location = ${location} AND f.key = r.key`,
-  );
+  // Of a location that is new there is nothing to look for.
+  if (await catalog.row(sql`SELECT 1 FROM file_locations WHERE location = ${location} LIMIT 1`))
+    await catalog.run(
+      sql`DELETE FROM file_locations f USING work.rows r WHERE f.location = ${location} AND f.key = r.key`,
+    );
   await catalog.run(insert(location, sql``));
 }
 

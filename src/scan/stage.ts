@@ -53,13 +53,14 @@ export async function closeStage(catalog: Catalog): Promise<void> {
   }
 }
 
-type Column = "keys" | "sizes" | "mtimes" | "accessed" | "versions" | "physicals" | "hashes" | "mimes" | "mediaTypes";
+type Column = "keys" | "accessed" | "versions" | "physicals" | "hashes" | "mimes" | "mediaTypes";
 
 /** Adds listed files. The columns of several chunks go in together, for one statement costs as much as a thousand rows. */
 export async function stageFiles(catalog: Catalog, chunks: readonly WalkChunk[]): Promise<void> {
   const full = chunks.filter((chunk) => chunk.rows > 0);
   if (full.length === 0) return;
   const text = (field: Column) => full.map((chunk) => chunk[field] ?? PACKED.repeat(chunk.rows - 1)).join(PACKED);
+  const physical = { physical: { text: text("physicals") } };
   const early = {
     early_sha256: { text: text("hashes") },
     early_mime: { text: text("mimes") },
@@ -68,11 +69,9 @@ export async function stageFiles(catalog: Catalog, chunks: readonly WalkChunk[])
   await catalog.run(
     sql`INSERT INTO work.walk BY NAME SELECT * FROM ${packed({
       key: { text: text("keys") },
-      size: { text: text("sizes"), type: "BIGINT" },
-      mtime: { text: text("mtimes"), type: "TIMESTAMP_NS" },
       accessed: { text: text("accessed"), type: "TIMESTAMP" },
       version: { text: text("versions") },
-      physical: { text: text("physicals") },
+      ...(full.some(({ linked }) => linked) && physical),
       ...(full.some(({ read }) => read > 0) && early),
     })}`,
   );

@@ -32,13 +32,13 @@ export interface WalkChunk {
   /** How many values each column has. */
   rows: number;
   keys: string;
-  /** Sizes, and times of modification in nanoseconds, where the versions do not begin with them. */
-  sizes?: string;
-  mtimes?: string;
   /** Microseconds. */
   accessed: string;
+  /** They begin with size and time of modification. */
   versions: string;
   physicals: string;
+  /** Whether any of them has another name. */
+  linked: boolean;
   /** How many files were read at once, and what came of it: unset where none was. */
   read: number;
   readBytes: number;
@@ -126,13 +126,13 @@ function openChunk() {
         versions?.push(files.version(index));
         accessed?.push(files.accessed(index));
         physicals?.push(files.physical(index) ?? "");
-        const { stat, sha256 = "", mime = "" } = files.content(index) ?? {};
-        hashes?.push(sha256);
+        const { stat, sha256, mime = "" } = files.content(index) ?? {};
+        hashes?.push(sha256 ?? "");
         mimes?.push(mime);
-        mediaTypes?.push(stat ? mediaTypeOf(mime) : "");
-        if (!stat) continue;
+        mediaTypes?.push(sha256 === undefined ? "" : mediaTypeOf(mime));
+        if (sha256 === undefined) continue;
         counts.read++;
-        counts.readBytes += Number(stat.size);
+        counts.readBytes += Number(stat?.size ?? 0);
       }
     },
     seal(dirs: string[]): WalkChunk {
@@ -142,6 +142,7 @@ function openChunk() {
         versions: pack(versions),
         accessed: pack(accessed),
         physicals: pack(physicals),
+        linked: physicals?.some((physical) => physical !== "") ?? false,
         ...(counts.read > 0 && { hashes: pack(hashes), mimes: pack(mimes), mediaTypes: pack(mediaTypes) }),
       };
       return { ...counts, ...columns, same, digests, dirs, problems };
