@@ -1,14 +1,34 @@
 // Joins the command line and the libraries that every command needs into few files in dist/bin, because to find, read and link hundreds of
 // modules takes longer than most commands. What is big and seldom needed (the SDKs) stays outside, and is loaded when it is needed.
-import { renameSync, rmSync } from "node:fs";
+import { readFileSync, renameSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import standaloneCode from "ajv/dist/standalone/index.js";
 import { rolldown } from "rolldown";
+import { OPTIONS, readSchema } from "../dist/config/compile-schema.js";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/** The schema of storage.yaml as the code that checks it, in the place of the module that would compile it. */
+const compiledSchema = {
+  name: "compiled-schema",
+  load(id) {
+    if (id !== at("dist/config/compile-schema.js")) return null;
+    const ajv = new Ajv2020({ ...OPTIONS, code: { ...OPTIONS.code, source: true, esm: true } });
+    const check = ajv.compile(readSchema(readFileSync(at("schema/storage.schema.json"), "utf8")));
+    const imports = [];
+    const code = standaloneCode.default(ajv, check).replaceAll(/require\("([^"]+)"\)/g, (_, name) => {
+      imports.push(`import helper${imports.length} from "${name}.js";`);
+      return `helper${imports.length - 1}`;
+    });
+    return `${imports.join("\n")}\n${code}\nexport const compileSchema = () => validate;`;
+  },
+};
 
 const bundle = await rolldown({
   input: { main: at("dist/cli/main.js"), commands: at("dist/cli/index.js") },
   platform: "node",
+  plugins: [compiledSchema],
   external: [/^@duckdb\/node-bindings/, /^@(aws-sdk|smithy|azure|google-cloud|supabase)\//, "koffi", "typescript"],
   // Commands share modules that some load at once and some when they get there.
   checks: { ineffectiveDynamicImport: false },

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { ErrorObject, ValidateFunction } from "ajv";
-import { Ajv2020 } from "ajv/dist/2020.js";
+import { compileSchema } from "./compile-schema.js";
 import type { At, Findings } from "./findings.js";
 import { belongsTo, isLocationType, SEED_CREDENTIALS } from "./location-keys.js";
 import { didYouMean } from "./suggest.js";
@@ -23,7 +23,7 @@ const LATER = new Set(["created", "keep_local_preview", "policies", "lock"]);
  * `variables` the tree still has its `${…}`: what they will be is not judged.
  */
 export function validate(tree: unknown, found: Findings, options: { variables?: boolean } = {}): void {
-  validator ??= compileSchema();
+  validator ??= compileSchema(schemaText);
   if (validator(tree)) return;
   const errors = (validator.errors ?? []).filter(
     (error) => isOwn(error) && !(options.variables && typeof error.data === "string" && error.data.includes("${")),
@@ -34,16 +34,6 @@ export function validate(tree: unknown, found: Findings, options: { variables?: 
     found.error(code, placeOf(error, path), message, hint);
   }
   for (const { error, path } of broken) prune(error, path);
-}
-
-/** That the schema itself is sound is a matter for the tests; here it would double the time that every command starts with. */
-function compileSchema(): ValidateFunction {
-  const quick = { validateSchema: false, meta: false, inlineRefs: false, code: { optimize: false } } as const;
-  const ajv = new Ajv2020({ allErrors: true, strict: false, verbose: true, ...quick });
-  const schema = JSON.parse(schemaText()) as { $defs: { location: { allOf?: unknown } } };
-  // Which keys go with which type: for editors. Here it is checked later, in words.
-  delete schema.$defs.location.allOf;
-  return ajv.compile(schema);
 }
 
 /** Of a choice only its own error is told, not those of the alternatives. */
