@@ -29,7 +29,15 @@ export interface Draft {
   removes: Instance | undefined;
   /** Why it goes, where a rule wants that. */
   unwanted: Unwanted | undefined;
-  after: Set<Draft>;
+  after: ReadonlySet<Draft>;
+  /** In the order, from 1; 0 as long as it has none. */
+  place: number;
+}
+
+const NOTHING: ReadonlySet<Draft> = new Set();
+
+function waitFor(each: Draft, before: readonly Draft[]): void {
+  if (before.length > 0) each.after = new Set([...each.after, ...before]);
 }
 
 /** The actions of a settlement, each knowing which others it waits for. */
@@ -40,14 +48,16 @@ export function draftAll(settlement: Settlement, context: Context): Draft[] {
     ...[...settlement.removals].map(([instance, unwanted]) => removalDraft(instance, unwanted, carried)),
     ...settlement.placements.flatMap(({ displaces, wish }) => (displaces ? [loserDraft(displaces, wish.author)] : [])),
   ];
-  const filledBy = new Map(drafts.flatMap((each) => (each.fills ? [[each.fills, each] as const] : [])));
+  const leaving = new Set(Array.from(settlement.removals.keys(), ({ content }) => content));
+  const filledBy = new Map(
+    drafts.flatMap((each) => (each.fills && leaving.has(each.fills.content) ? [[each.fills, each] as const] : [])),
+  );
   const fillers = groupBy(filledBy, ([{ content }]) => content);
   const firsts = new Map<Content, Draft[]>();
   for (const [content, own] of fillers) firsts.set(content, firstPerSite(own));
   for (const each of drafts) {
     if (!each.unwanted) continue;
-    for (const filler of waitsFor(each, each.unwanted, filledBy, firsts.get(each.from.content) ?? []))
-      each.after.add(filler);
+    waitFor(each, waitsFor(each, each.unwanted, filledBy, firsts.get(each.from.content) ?? []));
   }
   linkOccupants(drafts);
   return drafts;
@@ -119,7 +129,7 @@ function draft(
   rest: Partial<Pick<Draft, "fills" | "arrives" | "removes" | "unwanted">>,
 ): Draft {
   const none = { fills: undefined, arrives: undefined, removes: undefined, unwanted: undefined };
-  return { ...none, kind, author, reason, from, ...rest, after: new Set() };
+  return { ...none, kind, author, reason, from, ...rest, after: NOTHING, place: 0 };
 }
 
 /** One action for each location that the content comes to, a copy where there is one. */
@@ -149,10 +159,14 @@ function waitsFor(
 
 /** Whoever fills a key waits until the one that is there has gone. */
 function linkOccupants(drafts: readonly Draft[]): void {
+  if (drafts.every(({ fills }) => !fills?.displaces && !fills?.after.length)) return;
   const removedBy = new Map(drafts.flatMap((each) => (each.removes ? [[each.removes, each] as const] : [])));
   for (const each of drafts) {
     if (!each.fills) continue;
     const gone = each.fills.displaces ? [...each.fills.after, each.fills.displaces] : each.fills.after;
-    for (const instance of gone) each.after.add(removedBy.get(instance)!);
+    waitFor(
+      each,
+      gone.map((instance) => removedBy.get(instance)!),
+    );
   }
 }

@@ -88,6 +88,7 @@ function* spots(contents: readonly Content[], context: Context): Generator<Spot>
 /** Arrivals that did not come about although a requirement counted on them. */
 function disappointed(contents: readonly Content[], settlement: Settlement, context: Context): string[] {
   return contents.flatMap((content) => {
+    if (content.needs.length === 0) return [];
     const staying = content.instances.filter(
       (each) => !settlement.removals.has(each) && !settlement.displaced.has(each),
     );

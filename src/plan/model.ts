@@ -48,6 +48,10 @@ export interface Content {
   pinned: Set<Instance>;
 }
 
+/** Most contents have neither: one empty collection serves them all, and is never added to. */
+export const NONE_UNWANTED: Content["unwanted"] = new Map();
+export const NONE_PINNED: Content["pinned"] = new Set();
+
 /** Who wants something: a rule, the default, or a requirement. */
 export interface Author {
   name: string;

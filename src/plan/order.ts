@@ -1,4 +1,4 @@
-import { compareKeys } from "../lib/key.js";
+import { keyOrder } from "../lib/key.js";
 import { type Draft, draftAll } from "./draft.js";
 import type { Content, Context, Instance, Placement } from "./model.js";
 import type { Action, ActionKind, Ref, Target } from "./plan.js";
@@ -29,31 +29,38 @@ export function orderActions(settlement: Settlement, context: Context): Step[] {
 
 const KIND_ORDER: Record<ActionKind, number> = { copy: 0, move: 1, delete: 2, verify: 3 };
 
-function compareDrafts(a: Draft, b: Draft): number {
-  return (
-    KIND_ORDER[a.kind] - KIND_ORDER[b.kind] ||
-    a.author.rank - b.author.rank ||
-    a.from.site.order - b.from.site.order ||
-    compareKeys(a.from.key, b.from.key) ||
-    spotOf(a).site.order - spotOf(b).site.order ||
-    compareKeys(spotOf(a).key, spotOf(b).key)
+function sortDrafts(drafts: readonly Draft[]): Draft[] {
+  const compare = keyOrder(keysOf(drafts));
+  return [...drafts].sort(
+    (a, b) =>
+      KIND_ORDER[a.kind] - KIND_ORDER[b.kind] ||
+      a.author.rank - b.author.rank ||
+      a.from.site.order - b.from.site.order ||
+      compare(a.from.key, b.from.key) ||
+      spotOf(a).site.order - spotOf(b).site.order ||
+      compare(spotOf(a).key, spotOf(b).key),
   );
+}
+
+function* keysOf(drafts: readonly Draft[]): Generator<string> {
+  for (const { from, fills } of drafts) {
+    yield from.key;
+    if (fills) yield fills.key;
+  }
 }
 
 const spotOf = ({ fills, from }: Draft): { site: Site; key: string } => fills ?? from;
 
-/** Kahn's algorithm, level by level in the order of `compareDrafts`. What is left over waits for itself: a defect. */
+/** Kahn's algorithm, level by level in the order of `sortDrafts`. What is left over waits for itself: a defect. */
 function topological(drafts: Draft[]): Draft[] {
-  const sorted = [...drafts].sort(compareDrafts);
-  const done = new Set<Draft>();
   const ordered: Draft[] = [];
-  let waiting = sorted;
+  let waiting = sortDrafts(drafts);
   while (waiting.length > 0) {
     const next: Draft[] = [];
     for (const each of waiting) {
-      if ([...each.after].every((before) => done.has(before))) {
+      if (each.after.size === 0 || [...each.after].every((before) => before.place > 0)) {
         ordered.push(each);
-        done.add(each);
+        each.place = ordered.length;
       } else next.push(each);
     }
     if (next.length === waiting.length)
@@ -64,19 +71,17 @@ function topological(drafts: Draft[]): Draft[] {
 }
 
 function number(ordered: readonly Draft[], context: Context, settlement: Settlement): Step[] {
-  const presences = new Map<Content, Presence>();
-  const ids = new Map<Draft, string>();
+  const presenceOf = presenceOfEach(settlement);
+  const moved = new Set(ordered.flatMap(({ arrives }) => (arrives && "wish" in arrives ? [arrives] : [])));
   const filler = new Map<Placement, string>();
   return ordered.map((each, index) => {
     const id = `a${index + 1}`;
-    ids.set(each, id);
     const { content } = each.from;
-    const presence = presences.get(content) ?? openPresence(content, settlement);
-    presences.set(content, presence);
+    const presence = presenceOf(content);
     const before = presence.copies();
     if (each.fills) {
       presence.fill(each.fills);
-      filler.set(each.fills, id);
+      if (moved.has(each.fills)) filler.set(each.fills, id);
     }
     if (each.removes) presence.remove(each.removes);
     const witnesses = each.removes ? presence.witnesses(each.removes) : presence.sources(each.from);
@@ -92,7 +97,7 @@ function number(ordered: readonly Draft[], context: Context, settlement: Settlem
       from: { ...refOf(each.from), version: each.from.version, ...(each.from.claimed && { claimed: true as const }) },
       to: targetOf(each, filler),
       witnesses,
-      depends_on: idsOf(each.after, ids),
+      depends_on: idsOf(each.after),
       copies: { before, after: presence.copies() },
       required: isExempt(each, witnesses.length < floor) ? 0 : floor,
       bytes: each.fills ? content.size : 0,
@@ -101,10 +106,25 @@ function number(ordered: readonly Draft[], context: Context, settlement: Settlem
   });
 }
 
+/** Where a content is; not kept for those about which there is one action at most. */
+function presenceOfEach(settlement: Settlement): (content: Content) => Presence {
+  const open = new Map<Content, Presence>();
+  return (content) => {
+    const presence = open.get(content) ?? openPresence(content, settlement);
+    const once = content.wishes.length < 2 && content.unwanted.size === 0 && settlement.displaced.size === 0;
+    if (!once) open.set(content, presence);
+    return presence;
+  };
+}
+
 const refOf = ({ site, key }: { site: Site; key: string }): Ref => ({ location: site.name, key });
 
-const idsOf = (drafts: ReadonlySet<Draft>, ids: ReadonlyMap<Draft, string>): string[] =>
-  Array.from(drafts, (each) => ids.get(each)!).sort((a, b) => Number(a.slice(1)) - Number(b.slice(1)));
+const idsOf = (drafts: ReadonlySet<Draft>): string[] =>
+  drafts.size === 0
+    ? []
+    : Array.from(drafts, ({ place }) => place)
+        .sort((a, b) => a - b)
+        .map((place) => `a${place}`);
 
 /** What needs no witness: nothing goes, a conflict loser, or the owner's `allow_last_copy` where too few copies are left. */
 const isExempt = ({ unwanted }: Draft, short: boolean): boolean => !unwanted || (short && unwanted.allowLastCopy);

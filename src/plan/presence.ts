@@ -31,12 +31,8 @@ export function openPresence(content: Content, settlement: Settlement): Presence
   const made = new Map<Site, Placement>();
   const gone = new Set<Instance>();
   const linked = content.instances.some((instance) => instance.physical !== null);
-  const wanted = new Set<Site>(content.wishes.map((wish) => wish.site));
-  const staying = firstStaying(content, settlement);
+  let known: { wanted: Set<Site>; staying: Map<Site, Instance> } | undefined;
   let best: Instance[] | undefined;
-
-  const rank = (site: Site, unwanted: boolean): number =>
-    (wanted.has(site) ? 0 : unwanted ? 2 : 1) * 1_000_000 + site.order;
 
   return {
     fill(placement) {
@@ -59,6 +55,13 @@ export function openPresence(content: Content, settlement: Settlement): Presence
       return best.flatMap((each) => (each === from ? [] : [witness(each)])).slice(0, SOURCES);
     },
     witnesses(removed) {
+      known ??= {
+        wanted: new Set(content.wishes.map((wish) => wish.site)),
+        staying: firstStaying(content, settlement),
+      };
+      const { wanted, staying } = known;
+      const rank = (site: Site, unwanted: boolean): number =>
+        (wanted.has(site) ? 0 : unwanted ? 2 : 1) * 1_000_000 + site.order;
       const own = rank(removed.site, true);
       const survives = staying.has(removed.site) || made.has(removed.site);
       const found = new Map<Site, { rank: number; witness: Witness }>();

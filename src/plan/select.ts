@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Rule, Safety } from "../config/config.js";
-import { type Content, countCopies, type Instance } from "./model.js";
+import { type Content, countCopies, type Instance, NONE_PINNED, NONE_UNWANTED } from "./model.js";
 import { maskType, type World } from "./observe.js";
 import type { Site } from "./site.js";
 
@@ -136,8 +136,8 @@ export async function* loadContents(
         copies: 0,
         needs: [],
         wishes: [],
-        unwanted: new Map(),
-        pinned: new Set(),
+        unwanted: NONE_UNWANTED,
+        pinned: NONE_PINNED,
       };
     }
     content.instances.push(toInstance(row, content, sites, verify));
@@ -145,6 +145,8 @@ export async function* loadContents(
   }
   if (content) yield counted(content);
 }
+
+const NONE: number[] = [];
 
 function counted(content: Content): Content {
   content.copies = countCopies(content.instances);
@@ -167,7 +169,7 @@ function toInstance(row: InstanceRow, content: Content, sites: readonly Site[], 
     archived: row.archived,
     provable: row.archived === null || (verify === "checksum" && row.proof === "checksum"),
     first: row.first,
-    more: row.more ?? [],
+    more: row.more ?? NONE,
     project: row.project,
     attrs: row.attrs,
     mediaType: row.media_type,

@@ -63,7 +63,7 @@ export function settle(
   }
   const conflicts: Conflict[] = [];
   const displaced = new Set<Instance>();
-  const removals = new Map<Content, Map<Instance, Unwanted>>();
+  const removals = new Map<Content, ReadonlyMap<Instance, Unwanted>>();
   const kept: Kept[] = [];
   const stack: (Group | Content)[] = [];
 
@@ -110,7 +110,7 @@ export function settle(
   const leaves = (content: Content, instance: Instance): boolean =>
     content.unwanted.has(instance) && (settleContent(content)?.has(instance) ?? false);
 
-  const settleContent = (content: Content): Map<Instance, Unwanted> | undefined => {
+  const settleContent = (content: Content): ReadonlyMap<Instance, Unwanted> | undefined => {
     const settled = removals.get(content);
     if (settled) return settled;
     if (stack.includes(content)) {
@@ -132,7 +132,7 @@ export function settle(
     placements: [
       ...new Set(wishes.flatMap((wish) => (wish.outcome?.kind === "placed" ? [wish.outcome.placement] : []))),
     ],
-    removals: new Map([...removals.values()].flatMap((map) => [...map])),
+    removals: new Map([...removals.values()].flatMap((map) => (map.size === 0 ? [] : [...map]))),
     displaced,
     conflicts,
     blockedContents: new Map(

@@ -11,6 +11,10 @@ export function selectActions(
   options: { target?: string[]; exclude?: string[] },
 ): Action[] {
   const { target = [], exclude = [] } = options;
+  if (target.length === 0 && exclude.length === 0)
+    return actions.map((action, index) =>
+      action.id === `a${index + 1}` ? action : { ...action, id: `a${index + 1}` },
+    );
   const chosen = new Set(
     actions.filter(
       (action) =>

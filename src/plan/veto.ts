@@ -21,7 +21,8 @@ export function acceptRemovals(
   displaced: ReadonlySet<Instance>,
   context: Context,
   kept: Kept[],
-): Map<Instance, Unwanted> {
+): ReadonlyMap<Instance, Unwanted> {
+  if (content.unwanted.size === 0) return content.unwanted;
   const going = new Map<Instance, Unwanted>();
   for (const instance of [...content.unwanted.keys()].sort(byConfigOrder)) {
     const unwanted = content.unwanted.get(instance);

@@ -9,6 +9,8 @@ import {
   countCopies,
   holderAt,
   type Instance,
+  NONE_PINNED,
+  NONE_UNWANTED,
   type Requiring,
   type Ruling,
   type Wish,
@@ -40,10 +42,6 @@ function isRenamed({ key, sha256 }: Instance): boolean {
   const { stem } = splitKey(key);
   return stem.endsWith(`~${sha256.slice(0, 8)}`) || stem.endsWith(`~${sha256}`);
 }
-
-/** Most contents have neither: one empty collection serves them all. */
-const NONE_UNWANTED: Content["unwanted"] = new Map();
-const NONE_PINNED: Content["pinned"] = new Set();
 
 function applyRule(author: Ruling, instance: Instance, content: Content, context: Context): void {
   const { rule } = author;
