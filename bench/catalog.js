@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { SCHEMA_VERSION } from "../dist/catalog/schema.js";
 import { raw } from "../dist/catalog/sql.js";
 import { loadConfig, openCatalog, sql } from "../dist/index.js";
 import { HOME } from "./measure.js";
@@ -79,9 +80,12 @@ require:
   - { name: two, match: { ext: [cr2, wav], size: "<4KiB" }, copies: 2 }
 `;
 
+/** Ages are counted from here in every run. */
+export const NOW = { STOWAGE_NOW: "2026-11-01T00:00:00Z" };
+
 /** A folder with a storage.yaml of 50 rules and a catalog of that many instances in three locations, of which some hundreds want something; made once. */
 export async function syntheticCatalog(instances) {
-  const root = join(HOME, `catalog-${EDITION}-${instances}`);
+  const root = join(HOME, `catalog-${EDITION}-${SCHEMA_VERSION}-${instances}`);
   if (existsSync(root)) return root;
   console.log(`making a catalog of ${instances} instances in ${root} …`);
   const folder = `${root}.new`;

@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { NOW, syntheticCatalog } from "./catalog.js";
 import { compare, fresh, ran, stowage } from "./measure.js";
 import { smallFiles } from "./tree.js";
 
@@ -43,6 +44,16 @@ export async function plan() {
   configure(RULES);
   await planned("plan, 76k actions", work);
   rmSync(work, { recursive: true });
+  await fiftyRules(1_000_000, { seconds: 3, megabytes: 800 });
+  await fiftyRules(10_000_000, { seconds: 30, megabytes: 1600 });
+}
+
+/** Over a catalog that nothing was scanned for; `STOWAGE_BENCH_INSTANCES` is the most that it may have. */
+async function fiftyRules(instances, limits) {
+  if (instances > Number(process.env.STOWAGE_BENCH_INSTANCES ?? Number.POSITIVE_INFINITY)) return;
+  const folder = await syntheticCatalog(instances);
+  const command = stowage(["plan", "--no-refresh", "-o", "plan.stowage"], folder, NOW);
+  await compare(`plan, ${instances / 1_000_000}M instances × 50 rules`, [{ ...command, limits }]);
 }
 
 const planned = (name, work) =>
