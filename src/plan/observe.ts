@@ -69,10 +69,10 @@ export async function prepareFacts(catalog: Catalog, world: World, now: number):
   await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(world.contents)} AS
     SELECT c.cid, c.oldest, least(c.locations, coalesce(l.stored, c.locations)) AS copies FROM (
       SELECT cid, min(mtime) AS oldest, bit_count(bit_or(CASE WHEN counted THEN 1::${mask} << loc ELSE 0 END)) AS locations
-      FROM ${instances} WHERE cid IS NOT NULL AND state = 'present' GROUP BY cid
+      FROM ${instances} WHERE sha256 IS NOT NULL AND state = 'present' GROUP BY cid
     ) c LEFT JOIN (
       SELECT cid, count(DISTINCT coalesce(physical, location || ':')) FILTER (WHERE counted) AS stored
-      FROM ${instances} WHERE state = 'present' AND cid IN (SELECT cid FROM ${instances} WHERE physical IS NOT NULL) GROUP BY cid
+      FROM ${instances} WHERE state = 'present' AND sha256 IN (SELECT sha256 FROM ${instances} WHERE physical IS NOT NULL) GROUP BY cid
     ) l ON l.cid = c.cid`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.clock AS SELECT ${now}::DOUBLE AS now`);
   await catalog.run(sql`CREATE OR REPLACE VIEW work.${name(world.facts)} AS
