@@ -42,6 +42,8 @@ interface Taken {
   key: string;
   step: number;
   by: Actor;
+  /** The owner gave it up there (`allow_last_copy`): for others it is as if a user had deleted it. */
+  given: boolean;
 }
 
 interface Loss {
@@ -75,6 +77,8 @@ export interface Removal {
   lastLook: number | undefined;
   done: boolean;
 }
+
+export const isGiven = (action: Action | undefined): boolean => action?.kind === "delete" && action.required === 0;
 
 export const newLedger = (): Ledger => ({
   places: [],

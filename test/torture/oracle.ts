@@ -4,6 +4,7 @@ import {
   type Facts,
   factsOf,
   forgive,
+  isGiven,
   type Ledger,
   type Removal,
   sha256Of,
@@ -39,14 +40,15 @@ export function judgeRemoval(ledger: Ledger, doomed: Doomed, removal: Removal | 
       violate(ledger, "I4", `${where} goes, but holds ${shown(doomed.text)}`);
     return;
   }
-  if (action.kind === "delete" && action.required === 0) ledger.givenUp.add(doomed.text);
+  if (isGiven(action)) ledger.givenUp.add(doomed.text);
   if (action.reason === "conflict") {
     if (!trashed) violate(ledger, "I1", `${where} lost a conflict and goes without trash`);
     return;
   }
-  if (action.kind !== "delete" || action.required > 0) countOthers(ledger, facts, doomed, removal);
+  if (!isGiven(action)) countOthers(ledger, facts, doomed, removal);
+  const { text, place, key } = doomed;
   if (stage.current)
-    ledger.taken.push({ text: doomed.text, place: doomed.place, key: doomed.key, step: stage.step, by: stage.current });
+    ledger.taken.push({ text, place, key, step: stage.step, by: stage.current, given: isGiven(action) });
   // What nobody has after that was the owner's word, or went too late to be seen.
   queueMicrotask(() => forgive(ledger, doomed.text));
 }
@@ -77,7 +79,8 @@ function countOthers(ledger: Ledger, facts: Facts, doomed: Doomed, removal: Remo
   const byAnyone = others.filter(
     (copy) => copy.lasting && [...ledger.facts.values()].some((any) => isProved(any, copy)),
   );
-  if (count(proven, [...lost, ...taken]) >= required && count(byAnyone, lost) >= required) return;
+  const given = taken.filter((each) => each.given);
+  if (count(proven, [...lost, ...taken]) >= required && count(byAnyone, [...lost, ...given]) >= required) return;
   const rest = others.map((copy) => {
     const lacks = [
       ...(copy.lasting ? [] : ["not durable"]),

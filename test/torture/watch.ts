@@ -1,4 +1,4 @@
-import { addressOf, factsOf, forgive, type Ledger, type Removal, violate } from "./ledger.js";
+import { addressOf, factsOf, forgive, isGiven, type Ledger, type Removal, violate } from "./ledger.js";
 import type { Disk, Inode, Watch } from "./model/disk.js";
 import { filesIn } from "./model/disk.js";
 import { stage } from "./model/stage.js";
@@ -102,6 +102,7 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
             key,
             step: stage.step,
             by: stage.current,
+            given: isGiven(removal?.action),
           });
         trash.inodes.set(inode, {
           removal,
