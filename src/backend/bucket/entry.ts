@@ -24,6 +24,7 @@ export function believed(
 /** The object as the backend contract tells it. A hash in the metadata is a claim: whoever writes an object can write anything there. */
 export function entryOf(key: string, stored: Stored): Entry {
   const { metadata, sha256, storageClass, archived } = stored;
+  if (!metadata && sha256 === undefined && archived === undefined) return listedEntry(key, stored);
   const claim = metadata?.[OWN_METADATA.sha256]?.toLowerCase();
   const attrs = attributesOf(metadata);
   const held = stored.size === 0 && metadata?.[OWN_METADATA.upload] !== undefined && claim === undefined;
@@ -39,6 +40,13 @@ export function entryOf(key: string, stored: Stored): Entry {
     ...(attrs && { attrs }),
     ...(held && { held: true as const }),
   };
+}
+
+/** What most listings tell, of each of millions. */
+function listedEntry(key: string, { size, modified, token, storageClass }: Stored): Entry {
+  const entry: Entry = { key, size, mtime: BigInt(Math.trunc(modified)) * MILLION, version: token };
+  if (storageClass !== undefined) entry.storageClass = storageClass;
+  return entry;
 }
 
 /** Metadata from outside: without stowage's own, and without the time that is an entry's `mtime`. */

@@ -10,9 +10,14 @@ export async function* listObjects(bucket: Bucket, { signal, onSkip }: ListOptio
     if (signal?.aborted) throw aborted();
     for (const stored of page) {
       const key = stored.name.slice(prefix.length);
-      if (isOwn(key.split("/", 1)[0] ?? "")) continue;
-      if (isImpossible(key)) onSkip?.(key || stored.name, "name");
-      else yield { ...entryOf(key, believed(bucket, stored)), ...(!store.listsMetadata && { partial: true as const }) };
+      if (key.startsWith(".") && isOwn(key.split("/", 1)[0] ?? "")) continue;
+      if (isImpossible(key)) {
+        onSkip?.(key || stored.name, "name");
+        continue;
+      }
+      const entry = entryOf(key, believed(bucket, stored));
+      if (!store.listsMetadata) entry.partial = true;
+      yield entry;
     }
   }
 }

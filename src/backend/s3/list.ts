@@ -99,7 +99,7 @@ async function listRange(
   for (let count = 1; ; count++) {
     const page = await pages(prefix, cursor, signal);
     // Some stores begin with the name itself.
-    await crew.emit(page.objects.filter(({ name }) => within(name, { after: range.after, upto })));
+    await crew.emit(clipped(page.objects, { after: range.after, upto }));
     const { next, last } = page;
     if (!next || signal.aborted || (upto !== undefined && last !== undefined && compareKeys(last, upto) > 0)) return;
     cursor = next;
@@ -109,6 +109,13 @@ async function listRange(
     for (const [index, cut] of cuts.entries()) crew.start({ after: cut, upto: cuts[index + 1] ?? upto });
     upto = cuts[0] ?? upto;
   }
+}
+
+/** Names only grow on a page. */
+function clipped(objects: Stored[], range: Range): Stored[] {
+  const [first, last] = [objects.at(0), objects.at(-1)];
+  if (first && last && within(first.name, range) && within(last.name, range)) return objects;
+  return objects.filter(({ name }) => within(name, range));
 }
 
 function within(name: string, { after, upto }: Range): boolean {

@@ -92,8 +92,14 @@ function rootChild(scan: Scan, listing: Lists, name: string): void {
 
 function object(scan: Scan, element: string): ListedObject {
   const found: ListedObject = {
-    ...{ Key: undefined, LastModified: undefined, ETag: undefined, Size: undefined, StorageClass: undefined },
-    ...{ VersionId: undefined, IsLatest: undefined, RestoreStatus: undefined },
+    Key: undefined,
+    LastModified: undefined,
+    ETag: undefined,
+    Size: undefined,
+    StorageClass: undefined,
+    VersionId: undefined,
+    IsLatest: undefined,
+    RestoreStatus: undefined,
   };
   inside(scan, element, (name) => {
     switch (name) {

@@ -4,7 +4,9 @@ import type { Stored, Upload } from "../store.js";
 import type { Session } from "./session.js";
 
 /** Some stores quote ETags in one answer and not in the next. */
-export const bare = (etag: string): string => etag.replace(/^W\//, "").replaceAll('"', "");
+export const bare = (etag: string): string =>
+  PLAIN.test(etag) ? etag.slice(1, -1) : etag.replace(/^W\//, "").replaceAll('"', "");
+const PLAIN = /^"[0-9a-f-]+"$/;
 export const quoted = (etag: string): string => `"${etag}"`;
 
 /** In a versioned bucket a version has its own id; objects from before have the id `null`. */

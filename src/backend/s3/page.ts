@@ -118,20 +118,26 @@ function common({ store, limits }: Session, Prefix: string) {
   };
 }
 
+/** Of each of millions: without anything that takes its time. */
 function describe(session: Session, name: string, listed: ListedObject, versionId: string | undefined): Stored {
-  const archived = archivedAs(session.store.bucket, name, listed);
-  return {
-    ...{ name, size: listed.Size ?? 0, token: tokenOf(versionId !== undefined, name, listed.ETag, versionId) },
-    ...{ modified: seconds(listed.LastModified), storageClass: classOf(listed.StorageClass) },
-    ...(archived !== undefined && { archived }),
+  const stored: Stored = {
+    name,
+    size: listed.Size ?? 0,
+    token: tokenOf(versionId !== undefined, name, listed.ETag, versionId),
+    modified: seconds(listed.LastModified),
+    storageClass: classOf(listed.StorageClass),
   };
+  const archived = archivedAs(session.store.bucket, name, listed);
+  if (archived !== undefined) stored.archived = archived;
+  return stored;
 }
 
 /** Names come escaped, because XML can not hold all of them; `+` is a blank to some stores. */
 export const decoder =
   (encoding: string | undefined) =>
   (text: string): string =>
-    encoding === "url" ? decodeURIComponent(text.replaceAll("+", " ")) : text;
+    encoding === "url" && ESCAPED.test(text) ? decodeURIComponent(text.replaceAll("+", " ")) : text;
+const ESCAPED = /[%+]/;
 
 /** Whether another page follows. Every listing says so; what does not is none, though it came as a success (I5). */
 export function truncated(session: Session, { IsTruncated }: { IsTruncated?: boolean | undefined }): boolean {

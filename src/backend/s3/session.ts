@@ -52,7 +52,7 @@ const [MIB, GIB] = [1 << 20, 1 << 30];
 
 export const LIMITS: Limits = {
   ...{ single: 64 * MIB, largest: 5 * GIB, part: 8 * MIB, memory: 24 * MIB },
-  ...{ copy: 5 * GIB, copyPart: GIB, page: 1000, busy: 0.3, remembered: 3_000 },
+  ...{ copy: 5 * GIB, copyPart: GIB, page: 1000, busy: 0.6, remembered: 3_000 },
 };
 
 /** S3's own bound. */

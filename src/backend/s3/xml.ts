@@ -25,6 +25,7 @@ export function inside(scan: Scan, element: string, each: (name: string) => void
 
 const [LESS, SLASH] = [0x3c, 0x2f];
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x09;
+const isLetter = (code: number): boolean => (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
 const NAME = /^[A-Za-z]\w*$/;
 
 /** The name of the element that begins here. */
@@ -33,7 +34,8 @@ function open(scan: Scan): string {
   const end = text.indexOf(">", at);
   scan.empty = text.charCodeAt(end - 1) === SLASH;
   const name = text.slice(at + 1, scan.empty ? end - 1 : end);
-  if (end < 0 || !NAME.test(name)) scan.odd = true;
+  // Attributes would have to be closed too, but for an empty element.
+  if (end < 0 || !isLetter(text.charCodeAt(at + 1)) || (scan.empty && !NAME.test(name))) scan.odd = true;
   scan.at = end + 1;
   return name;
 }
