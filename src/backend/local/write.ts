@@ -10,6 +10,7 @@ import { look, makeParents, refuseLinks } from "./directories.js";
 import { at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { entryOf } from "./entry.js";
 import { setMtime } from "./mtime.js";
+import { pourInto } from "./pour.js";
 import { publish } from "./publish.js";
 import { aborted, openRegular, pieces, taken } from "./read.js";
 
@@ -82,24 +83,20 @@ async function fill(disk: Disk, key: string, temporary: string, source: WriteSou
 
 async function copyInto(handle: FileHandle, disk: Disk, key: string, source: WriteSource): Promise<void> {
   const hash = createHash("sha256");
+  const pour = pourInto(handle, source.size);
   let total = 0;
   for await (const piece of source.bytes()) {
     if (source.signal?.aborted) throw aborted();
     total += piece.length;
     hash.update(piece);
-    await writeAll(handle, piece);
+    await pour.add(piece);
     source.onBytes?.(piece.length);
   }
+  await pour.end();
   if (total !== source.size || hash.digest("hex") !== source.sha256) {
     throw new StowageError("CORRUPT", `${at(disk, key)}: the bytes to be written are not sha256:${source.sha256}`, {
       hint: "The source is damaged or changed unnoticed: run `stowage verify`.",
     });
-  }
-}
-
-async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < piece.length; ) {
-    offset += (await handle.write(piece, offset, piece.length - offset)).bytesWritten;
   }
 }
 
