@@ -1,17 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import {
-  CreateBucketCommand,
-  DeleteBucketCommand,
-  DeleteObjectsCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
+import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { openRequests } from "../dist/backend/requests.js";
+import { s3Store } from "../dist/backend/s3.js";
 import { fresh } from "./measure.js";
 
 /** Of the user that the script makes. */
@@ -47,7 +42,7 @@ async function freePort() {
   return port;
 }
 
-/** A new bucket, and what the benchmarks do with it by themselves. */
+/** A new bucket. It goes with its server: nobody drops it. */
 export async function bucketOn({ endpoint, env }, purpose) {
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
   const client = new S3Client({
@@ -59,29 +54,27 @@ export async function bucketOn({ endpoint, env }, purpose) {
   });
   const name = `bench-${purpose}-${randomBytes(4).toString("hex")}`;
   await client.send(new CreateBucketCommand({ Bucket: name }));
+  client.destroy();
   return {
     name,
-    /** Empty objects in folders of 500, like a library. */
+    /** Empty objects in folders of 500, like a library. Most of the time is the server's. */
     async fill(count) {
+      const requests = openRequests("bench", { retries: 5, concurrency: 32 });
+      const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env;
+      const there = { type: "s3", bucket: name, prefix: "", endpoint, region: "us-east-1", forcePathStyle: true };
+      const store = await s3Store({ ...there, credentials: { accessKeyId, secretAccessKey } }, requests);
+      const whole = Buffer.alloc(0);
+      const sha256 = createHash("sha256").digest("hex");
       let next = 0;
       const put = async () => {
         while (next < count) {
           const index = next++;
           const key = `album-${String(Math.floor(index / 500)).padStart(4, "0")}/image-${String(index).padStart(7, "0")}.jpg`;
-          await client.send(new PutObjectCommand({ Bucket: name, Key: key, Body: Buffer.alloc(0), ContentLength: 0 }));
+          await store.put(key, { sha256, size: 0, metadata: {}, whole }, { absent: true });
         }
       };
       await Promise.all(Array.from({ length: 32 }, put));
-    },
-    async drop() {
-      for (;;) {
-        const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: name }));
-        if (Contents.length === 0) break;
-        const Objects = Contents.map(({ Key }) => ({ Key }));
-        await client.send(new DeleteObjectsCommand({ Bucket: name, Delete: { Objects, Quiet: true } }));
-      }
-      await client.send(new DeleteBucketCommand({ Bucket: name }));
-      client.destroy();
+      await store.close();
     },
   };
 }

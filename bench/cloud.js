@@ -56,7 +56,7 @@ async function smallObjects(server) {
   rmSync(tree, { recursive: true });
 }
 
-/** What was written stays in the server's memory, so that each round goes up to new buckets that are dropped after it. */
+/** What was written stays in the server's memory: one round up, and all rounds down read the same two. */
 async function largeObject(server) {
   const tree = fresh("large");
   writeFileSync(join(tree, "large.bin"), "begins");
