@@ -21,7 +21,7 @@ export interface Found {
 }
 
 /**
- * Every instance that a matcher matches, in order of location name and key. The same conditions as in rules: what `find`
+ * Every instance that a matcher matches, in order of location name and key. The same predicates as in rules: what `find`
  * shows is what a rule with this match would see.
  */
 export async function* find(
@@ -30,9 +30,28 @@ export async function* find(
   matcher: Matcher,
   options: { now: number },
 ): AsyncGenerator<Found> {
-  await observe(catalog, await loadSites(config, catalog));
-  await prepareFacts(catalog, PRESENT, options.now);
+  await prepare(config, catalog, options.now);
   yield* catalog.stream(sql<Found>`
     SELECT location, key, sha256, size, modified, media_type, mime, project, copies FROM work.facts
     WHERE usable AND ${condition(matcher)} ORDER BY location, key`);
+}
+
+/** The same as JSON objects, one text each: many are written in less time where DuckDB writes them. */
+export async function* findJson(
+  config: Config,
+  catalog: Catalog,
+  matcher: Matcher,
+  options: { now: number },
+): AsyncGenerator<string> {
+  await prepare(config, catalog, options.now);
+  const rows = catalog.stream(sql<{ line: string }>`
+    SELECT CAST(json_object('location', location, 'key', key, 'size', size, 'media_type', media_type, 'mime', mime, 'project', project, 'copies', copies,
+      'content', 'sha256:' || sha256, 'modified', strftime(epoch_ms(CAST(trunc(modified) AS BIGINT)), '%Y-%m-%dT%H:%M:%S.%gZ')) AS VARCHAR) AS line
+    FROM work.facts WHERE usable AND ${condition(matcher)} ORDER BY location, key`);
+  for await (const { line } of rows) yield line;
+}
+
+async function prepare(config: Config, catalog: Catalog, now: number): Promise<void> {
+  await observe(catalog, await loadSites(config, catalog));
+  await prepareFacts(catalog, PRESENT, now);
 }

@@ -7,10 +7,10 @@ export const jsonDocument = (value: unknown): string => plainly(JSON.stringify(v
 export const jsonLine = (value: unknown): string => plainly(JSON.stringify(value));
 
 /**
- * The same JSON: what a terminal would obey and what reorders a line (`printable` names them) is written as an escape. JSON itself escapes
+ * The same JSON, of one value or of many: what a terminal would obey and what reorders a line (`printable` names them) is written as an escape. JSON itself escapes
  * only the first 32 characters.
  */
-const plainly = (json: string): string => (ASCII.test(json) ? json : json.replace(UNSAFE, escaped));
+export const plainly = (json: string): string => (ASCII.test(json) ? json : json.replace(UNSAFE, escaped));
 
 const ASCII = /^[\x00-\x7e]*$/;
 const UNSAFE = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffc]/g;

@@ -4,7 +4,7 @@ import { batch } from "../../lib/iter.js";
 import { printable } from "../../lib/key.js";
 import type { Found } from "../../plan/find.js";
 import { bytes, count, plural, table } from "../../report/format.js";
-import { jsonLine } from "../../report/json.js";
+import { plainly } from "../../report/json.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
 import type { Output } from "../output.js";
@@ -78,10 +78,11 @@ ${exits([7, "another process is writing the catalog"])}`;
     const output = this.output(flags);
     return withWorkspace(flags, output, async (workspace) => {
       const matcher = await compile(matchOf(flags), flags.match, workspace.config);
-      const { find } = await import("../../plan/find.js");
+      const { find, findJson } = await import("../../plan/find.js");
       const catalog = await workspace.catalog("read");
-      const found = find(workspace.config, catalog, matcher, { now: workspace.clock() });
-      await (output.json ? printJson(found, output) : printText(found, output));
+      const options = { now: workspace.clock() };
+      if (output.json) await printJson(findJson(workspace.config, catalog, matcher, options), output);
+      else await printText(find(workspace.config, catalog, matcher, options), output);
       return undefined;
     });
   }
@@ -132,19 +133,12 @@ async function parseMatch(text: string): Promise<unknown> {
 /** One write each would take longer than all the rest. */
 const AT_ONCE = 1_000;
 
-const jsonOf = ({ sha256, modified, ...file }: Found): string =>
-  jsonLine({
-    ...file,
-    content: sha256 === null ? null : `sha256:${sha256}`,
-    modified: new Date(modified).toISOString(),
-  });
-
-async function printJson(found: AsyncIterable<Found>, output: Output): Promise<void> {
+async function printJson(found: AsyncIterable<string>, output: Output): Promise<void> {
   output.write('{\n  "files": [');
   let separator = "\n    ";
   for await (const group of batch(found, AT_ONCE)) {
     if (output.closed) return;
-    output.write(separator + group.map(jsonOf).join(",\n    "));
+    output.write(separator + plainly(group.join(",\n    ")));
     separator = ",\n    ";
   }
   output.write(separator.startsWith(",") ? "\n  ]\n}\n" : "]\n}\n");

@@ -1,0 +1,37 @@
+import { expect, it } from "vitest";
+import { compileMatch } from "../src/config/match.js";
+import { collect } from "../src/lib/iter.js";
+import { type Found, find, findJson } from "../src/plan/find.js";
+import { inWorld } from "./support/plan-cases.js";
+import { type Given, NOW } from "./support/world.js";
+
+const NAMES = [
+  "a.jpg",
+  'quo"te',
+  "back\\slash",
+  "tab\tnew\nline",
+  "\u0001\u001f\u007f",
+  "ü-\u{1f600}",
+  "\u202e",
+  "</script>",
+];
+
+it("what DuckDB writes as JSON is what was found, whatever the names", async () => {
+  const files = NAMES.map(
+    (key, index): Given => ({ location: "primary", key, size: index, ...(index % 2 ? { content: key } : {}) }),
+  );
+  await inWorld({ files }, async (config, catalog) => {
+    const found = await collect(find(config, catalog, compileMatch({}), { now: NOW }));
+    const lines = await collect(findJson(config, catalog, compileMatch({}), { now: NOW }));
+    const shown = ({ sha256, modified, ...file }: Found) => ({
+      ...file,
+      content: sha256 === null ? null : `sha256:${sha256}`,
+      modified: new Date(modified).toISOString(),
+    });
+    expect(lines.map((line) => JSON.parse(line))).toEqual(found.map(shown));
+    // Byte for byte, but for the case of the digits in an escape.
+    const plain = found.findIndex(({ key }) => key === "a.jpg");
+    expect(lines[plain]).toBe(JSON.stringify(shown(found[plain]!)));
+    expect(found).toHaveLength(NAMES.length);
+  });
+});
