@@ -28,13 +28,13 @@ export type Reply = { id: number } & (
 
 /** Threads that write small files, and look at them. */
 export interface Hands {
-  /** Where threads end by themselves, or can not begin, there is the ordinary way. */
-  able(): boolean;
+  /** `idle`: none has begun yet. `broken`: one ended by itself, or could not begin; then there is the ordinary way. */
+  state(): "idle" | "ready" | "broken";
   /** As `Backend.write`; undefined when the source can not be read as it should be: the ordinary way tells why. */
   write(disk: Disk, key: string, writing: Writing, signal: AbortSignal | undefined): Promise<Entry | undefined>;
   /** As `Backend.stat`. */
   stat(disk: Disk, key: string): Promise<Entry | undefined>;
-  /** To be called when nothing is being written. */
+  /** Ends what has nothing to do. */
   close(): Promise<void>;
 }
 
@@ -52,8 +52,16 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
+let shared: Hands | undefined;
+
+/** One set of threads for all locations on this machine. */
+export function hands(): Hands {
+  shared ??= openHands();
+  return shared;
+}
+
 /** Starts a thread when it is needed. */
-export function openHands(): Hands {
+function openHands(): Hands {
   const threads: Thread[] = [];
   const aborted = new Int32Array(new SharedArrayBuffer(4));
   const abort = (): void => void Atomics.store(aborted, 0, 1);
@@ -76,13 +84,14 @@ export function openHands(): Hands {
     return { id: orders, disk: { location, root, hardLinks, enough }, key };
   };
   return {
-    able: () => !threads.some(({ ended }) => ended()),
+    state: () => (threads.some(({ ended }) => ended()) ? "broken" : threads.length > 0 ? "ready" : "idle"),
     write(disk, key, writing, signal) {
       watch(signal);
       return free().carryOut({ ...about(disk, key), is: "write", ...writing });
     },
     stat: (disk, key) => free().carryOut({ ...about(disk, key), is: "stat" }),
     async close() {
+      if (threads.some(({ waiting }) => waiting.size > 0)) return;
       watch(undefined);
       await Promise.all(threads.splice(0).map((thread) => thread.close()));
     },
@@ -97,7 +106,11 @@ interface Thread {
 }
 
 function openThread(aborted: Int32Array): Thread {
-  const worker = new Worker(WORKER, { workerData: { stowageHand: true, aborted }, execArgv: [] });
+  const worker = new Worker(WORKER, {
+    workerData: { stowageHand: true, aborted },
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: 64 },
+  });
   const waiting = new Map<number, Waiting>();
   let queued: Order[] = [];
   let ended: StowageError | undefined;

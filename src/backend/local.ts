@@ -2,7 +2,7 @@ import { stat, statfs } from "node:fs/promises";
 import { resolve } from "node:path";
 import { codeOf } from "../lib/error.js";
 import type { Backend, Features } from "./backend.js";
-import { openHands } from "./hands.js";
+import { hands } from "./hands.js";
 import { type Disk, failure, openDisk, requireRoot } from "./local/disk.js";
 import { handed, plain } from "./local/handed.js";
 import { listLeftovers, purgeLeftover, restoreRun } from "./local/leftovers.js";
@@ -37,9 +37,9 @@ const ORDINARY: Features = {
 export function localBackend(location: string, root: string, options: LocalOptions = {}): Backend {
   const features = { ...ORDINARY, ...options.features };
   const disk = openDisk(location, resolve(root), { ...options, hardLinks: features.hardLinks });
-  const hands = options.hands === undefined ? undefined : openHands();
+  const { hands: few } = options;
   const rest = async (): Promise<void> => {
-    await Promise.all([hands?.close(), disk.barrier.close()]);
+    await Promise.all([few === undefined ? undefined : hands().close(), disk.barrier.close()]);
   };
   return {
     location,
@@ -50,7 +50,7 @@ export function localBackend(location: string, root: string, options: LocalOptio
     identity: () => identityOf(disk),
     list: (listing = {}) => listFiles(disk, listing),
     read: (key, reading = {}) => readFile(disk, key, reading),
-    ...(hands ? handed(disk, hands, options.hands ?? 0) : plain(disk)),
+    ...(few === undefined ? plain(disk) : handed(disk, hands(), few)),
     remove: (key, removing) => removeFile(disk, key, removing),
     settle: (key) => settleFile(disk, key),
     register: localRegister(disk),

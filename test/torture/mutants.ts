@@ -46,8 +46,8 @@ export const MUTANTS: readonly Mutant[] = [
       ),
       edit(
         "backend/local/barrier.ts",
-        "      for (const wish of group) if (wish.dev === dev) wish.settled();\n",
-        "      for (const wish of group) if (wish.dev === dev || !alone.includes(wish)) wish.settled();\n      waiting = [];\n      directories = new Map();\n",
+        "      for (const wish of group) if (wish.dev === dev) wish.settled(undefined);\n",
+        "      for (const wish of group) if (wish.dev === dev || !alone.includes(wish)) wish.settled(undefined);\n      waiting = [];\n      directories = new Map();\n",
       ),
     ],
   },
@@ -73,8 +73,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "backend/local/remove.ts",
-        '      await syncAbove(disk, away.path);\n      await disk.step("secure");\n',
-        '      await disk.step("secure");\n',
+        "look, makeLastingParents, pruneParents",
+        "look, makeParents as makeLastingParents, pruneParents",
       ),
     ],
   },

@@ -70,10 +70,12 @@ export function openBarrier(root: string, enough = ENOUGH): Barrier {
     },
     file: async (handle) => wish((await handle.stat({ bigint: true })).dev, () => handle.sync()),
     async directory(path) {
-      const found = await stat(path, { bigint: true });
-      const joined = directories.get(path) ?? wish(found.dev, () => syncDirectory(path));
-      directories.set(path, joined);
-      await joined;
+      const joined = directories.get(path);
+      if (joined) return await joined;
+      const { dev } = await stat(path, { bigint: true });
+      const own = directories.get(path) ?? wish(dev, () => syncDirectory(path));
+      directories.set(path, own);
+      await own;
     },
     async close() {
       const syncfs = opening;

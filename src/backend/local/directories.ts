@@ -1,5 +1,5 @@
 import type { BigIntStats } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, relative } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import { lstat, mkdir, rmdir } from "./calls.js";
 import { at, type Disk, requireRoot } from "./disk.js";
@@ -27,15 +27,17 @@ export async function refuseLinks(disk: Disk, path: string): Promise<void> {
 /** How often a directory that others remove because it is empty is made anew. */
 const STUBBORN = 20;
 
-/** Makes the directories above `path`, one at a time and never through a symbolic link. Never makes the root. */
-export async function makeParents(disk: Disk, path: string): Promise<void> {
+/** Makes the directories above `path`, one at a time and never through a symbolic link. Never makes the root. @returns all of them */
+export async function makeParents(disk: Disk, path: string): Promise<Found[]> {
   for (let attempt = 1; ; attempt++) {
+    const found: Found[] = [];
     try {
       for (const directory of parentsOf(disk, path)) {
-        const found = (await look(directory)) ?? (await make(disk, directory));
-        if (found && !found.isDirectory()) throw notDirectory(disk, directory);
+        const stat = (await look(directory)) ?? (await make(disk, directory));
+        if (stat && !stat.isDirectory()) throw notDirectory(disk, directory);
+        found.push({ directory, stat });
       }
-      return;
+      return found;
     } catch (error) {
       // The one above was empty until now, and somebody removed it.
       if (codeOf(error) !== "ENOENT" || attempt === STUBBORN) throw error;
@@ -65,12 +67,28 @@ export async function syncParents(disk: Disk, path: string): Promise<void> {
   await Promise.all([disk.barrier.directory(dirname(path)), syncAbove(disk, path)]);
 }
 
-/** The same for the directories alone: what is renamed into one that a loss of power takes would go with it. */
+/** Makes the directories above `path`, durably: what is put into one that a loss of power takes would go with it. */
+export async function makeLastingParents(disk: Disk, path: string): Promise<void> {
+  const found = await makeParents(disk, path);
+  await syncThese(disk, found);
+}
+
+/** Makes durable the names of the directories above `path`. */
 export async function syncAbove(disk: Disk, path: string): Promise<void> {
+  const found: Found[] = [];
+  for (const directory of parentsOf(disk, path)) found.push({ directory, stat: await look(directory) });
+  await syncThese(disk, found);
+}
+
+interface Found {
+  directory: string;
+  stat: BigIntStats | undefined;
+}
+
+async function syncThese(disk: Disk, found: readonly Found[]): Promise<void> {
   const fresh: { directory: string; same: string | undefined }[] = [];
-  for (const directory of parentsOf(disk, path)) {
-    const found = await look(directory);
-    const same = found && `${directory}\0${found.ino}-${found.birthtimeNs}`;
+  for (const { directory, stat } of found) {
+    const same = stat && `${directory}\0${stat.ino}-${stat.birthtimeNs}`;
     if (same === undefined || !disk.lasting.has(same)) fresh.push({ directory, same });
   }
   await Promise.all(fresh.map(({ directory }) => disk.barrier.directory(dirname(directory))));
@@ -93,9 +111,13 @@ export async function pruneParents(disk: Disk, path: string, stop?: string): Pro
 }
 
 /** The directories between the root and `path`, from the top; without the root. */
-function parentsOf(disk: Disk, path: string): string[] {
-  const segments = relative(disk.root, path).split("/").slice(0, -1);
-  return segments.map((_, index) => join(disk.root, ...segments.slice(0, index + 1)));
+function parentsOf({ root }: Disk, path: string): string[] {
+  const top = root.endsWith("/") ? root.length : root.length + 1;
+  // Both are normal: what is below the root begins with it.
+  if (!path.startsWith(root) || path.length <= top) return [];
+  const parents: string[] = [];
+  for (let end = path.indexOf("/", top); end >= 0; end = path.indexOf("/", end + 1)) parents.push(path.slice(0, end));
+  return parents;
 }
 
 export const notDirectory = (disk: Disk, directory: string): StowageError =>

@@ -16,7 +16,7 @@ export interface Disk {
   enough: number | undefined;
   /** Directories whose name was made durable by this process. */
   lasting: Set<string>;
-  /** Devices from which a reflink copy to here was refused. */
+  /** Devices, and roots of locations, from which a reflink copy to here was refused. */
   noReflink: Set<string>;
   /** Called at each step that changes the disk, as if the change itself could fail there. For fault tests. */
   step: (name: string) => void | Promise<void>;

@@ -47,7 +47,7 @@ async function carryOut(order: Order): Promise<Reply> {
 
 function write(disk: Disk, order: Extract<Order, { is: "write" }>, reading: { unread: boolean }): Promise<Entry> {
   const { key, file, path, sha256, size, mtime, run } = order;
-  const source = { path, sha256, size, mtime, signal, ...(run !== undefined && { run }) };
+  const source = { file, path, sha256, size, mtime, signal, ...(run !== undefined && { run }) };
   return writeFile(disk, key, { ...source, bytes: () => bytesOf(file, reading) });
 }
 

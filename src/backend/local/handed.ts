@@ -12,14 +12,15 @@ export const plain = (disk: Disk): Calls => ({
   write: (key, source) => writeFile(disk, key, source),
 });
 
-/** The same. While more than `few` calls are under way, threads look, and write the small files. */
+/** The same. Once more than `few` calls were under way at a time, threads look, and write the small files. */
 export function handed(disk: Disk, hands: Hands, few: number): Calls {
   const alone = plain(disk);
   let calls = 0;
   const counted = async <T>(call: (many: boolean) => Promise<T>): Promise<T> => {
     calls += 1;
     try {
-      return await call(calls > few && hands.able());
+      const state = hands.state();
+      return await call(state === "ready" || (state === "idle" && calls > few));
     } finally {
       calls -= 1;
     }

@@ -3,7 +3,7 @@ import { codeOf } from "../../lib/error.js";
 import { TRASH } from "../marker.js";
 import { link, rename, unlink } from "./calls.js";
 import { isHeld, release, reserve } from "./claim.js";
-import { look, makeParents, syncAbove, syncParents } from "./directories.js";
+import { look, makeLastingParents, syncParents } from "./directories.js";
 import type { Disk } from "./disk.js";
 import { taken } from "./read.js";
 
@@ -17,8 +17,7 @@ const NO_HARD_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK", "ENOS
 export async function publish(disk: Disk, path: string, key: string, final: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await makeParents(disk, final);
-      await syncAbove(disk, final);
+      await makeLastingParents(disk, final);
       if (!disk.hardLinks || !(await linked(disk, path, key, final))) await renamed(disk, path, key, final);
       break;
     } catch (error) {

@@ -17,7 +17,7 @@ import {
   liesIn,
   noteKey,
 } from "./away.js";
-import { look, makeParents, pruneParents, refuseLinks, syncAbove, syncParents } from "./directories.js";
+import { look, makeLastingParents, pruneParents, refuseLinks, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
 import { changed, notRegular, refuseTaken, taken } from "./read.js";
@@ -34,8 +34,7 @@ export async function removeFile(disk: Disk, key: string, options: RemoveOptions
   });
   try {
     await requireSame(disk, key, away.path, verified);
-    await syncParents(disk, away.path);
-    await syncNearest(disk, path);
+    await Promise.all([syncParents(disk, away.path), syncNearest(disk, path)]);
     await disk.step("secured");
     await options.confirm();
     await disk.step("confirmed");
@@ -78,8 +77,7 @@ async function secure(
   let away = (trash ? awayInFolder : awayByName)(disk, run, key);
   for (let attempt = 1; ; attempt++) {
     try {
-      await makeParents(disk, away.path);
-      await syncAbove(disk, away.path);
+      await makeLastingParents(disk, away.path);
       await disk.step("secure");
       await noteKey(disk, away, key);
       await rename(path, away.path);
@@ -192,8 +190,7 @@ export async function giveBack(disk: Disk, key: string, path: string, away: stri
 /** A folder that took the name of the file in the last moment gets it back whole, and replaces nothing but an empty folder. */
 async function giveFolderBack(disk: Disk, key: string, path: string, away: string): Promise<void> {
   await refuseTaken(disk, key, path);
-  await makeParents(disk, path);
-  await syncAbove(disk, path);
+  await makeLastingParents(disk, path);
   await disk.step("rename");
   await rename(away, path);
   await syncParents(disk, path);

@@ -12,16 +12,18 @@ import { entryOf } from "./entry.js";
 import { setMtime } from "./mtime.js";
 import { pourInto } from "./pour.js";
 import { publish } from "./publish.js";
-import { aborted, openRegular, pieces, taken } from "./read.js";
+import { aborted, BUFFER, openRegular, pieces, taken } from "./read.js";
 
 /** See `Backend.write`: temporary, hash in flight, time, fsync, read back, link, fsync. */
 export async function writeFile(disk: Disk, key: string, source: WriteSource): Promise<Entry> {
   const final = pathOf(disk, key);
   try {
-    await requireRoot(disk);
-    await refuseLinks(disk, final);
-    // Before the bytes are moved, to save the work; `publish` is what makes sure.
-    if (!source.confirm) await refuseTaken(disk, key, final);
+    // Before many bytes are moved, to save the work; `publish` is what makes sure.
+    if (source.size > BUFFER || !source.file) {
+      await requireRoot(disk);
+      await refuseLinks(disk, final);
+      if (!source.confirm) await refuseTaken(disk, key, final);
+    }
     return await viaTemporary(disk, key, final, source);
   } catch (error) {
     throw failure(disk, key, error);
@@ -124,7 +126,8 @@ async function keepMode(handle: FileHandle, path: string): Promise<void> {
 
 /** Shares the blocks of a local source where the file system can. */
 async function reflinked(disk: Disk, temporary: string, source: WriteSource): Promise<boolean> {
-  if (source.path === undefined || source.size === 0) return false;
+  const place = source.file?.root ?? "";
+  if (source.path === undefined || source.size === 0 || disk.noReflink.has(place)) return false;
   const from = await look(source.path);
   if (!from?.isFile() || disk.noReflink.has(String(from.dev))) return false;
   try {
@@ -133,6 +136,7 @@ async function reflinked(disk: Disk, temporary: string, source: WriteSource): Pr
   } catch {
     // Not one file system, or one that cannot: the ordinary way works, or tells what is wrong.
     disk.noReflink.add(String(from.dev));
+    if (place !== "") disk.noReflink.add(place);
     return false;
   }
 }
