@@ -1,14 +1,17 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { StowageError } from "../lib/error.js";
-import type { Entry, WriteSource } from "./backend.js";
+import { codeOf, messageOf, StowageError } from "../lib/error.js";
+import type { Entry, RemoveOptions, WriteSource } from "./backend.js";
 import type { Disk } from "./local/disk.js";
 
-/** What a thread is to do: to write a small file, of which it is told what `WriteSource` says, or to look at a key. */
+/** What a thread is to do: to write a small file, of which it is told what `WriteSource` says, to look at a key or the marker, or to remove. */
 export type Order = { id: number; disk: Pick<Disk, "location" | "root" | "hardLinks" | "enough">; key: string } & (
   | ({ is: "write" } & Writing)
-  | { is: "stat" }
+  | ({ is: "remove" } & Removing)
+  | { is: "stat" | "marker" }
 );
+
+export type Removing = Omit<RemoveOptions, "confirm">;
 
 export interface Writing {
   file: NonNullable<WriteSource["file"]>;
@@ -19,12 +22,40 @@ export interface Writing {
   run?: string;
 }
 
-/** What became of an order. `unread`: nothing was written, because the source is not as it should be. */
+/** An error, as far as it can cross threads. */
+export interface Told {
+  code?: string;
+  message: string;
+  hint?: string | undefined;
+}
+
+/** What became of an order. `unread`: nothing was written, because the source is not as it should be. `confirm`: may it be removed now? */
 export type Reply = { id: number } & (
-  | { is: "done"; entry: Entry | undefined }
-  | { is: "unread" }
-  | { is: "failed"; code?: string; message: string; hint?: string | undefined }
+  | { is: "done"; value: Entry | string | undefined }
+  | { is: "unread" | "confirm" }
+  | ({ is: "failed" } & Told)
 );
+
+/** The answer to `confirm`. */
+export interface Answer {
+  id: number;
+  is: "answer";
+  refused?: Told;
+}
+
+export function told(error: unknown): Told {
+  if (!(error instanceof StowageError)) {
+    // What nobody foresaw is told with its stack.
+    const message =
+      error instanceof Error && codeOf(error) === undefined ? (error.stack ?? error.message) : messageOf(error);
+    return { message };
+  }
+  const { code, message, hint } = error;
+  return { code, message, hint };
+}
+
+export const untold = ({ code, message, hint }: Told): Error =>
+  code === undefined ? new Error(message) : new StowageError(code, message, hint === undefined ? {} : { hint });
 
 /** Threads that write small files, and look at them. */
 export interface Hands {
@@ -32,8 +63,10 @@ export interface Hands {
   state(): "idle" | "ready" | "broken";
   /** As `Backend.write`; undefined when the source can not be read as it should be: the ordinary way tells why. */
   write(disk: Disk, key: string, writing: Writing, signal: AbortSignal | undefined): Promise<Entry | undefined>;
-  /** As `Backend.stat`. */
+  /** As `Backend.stat`, `marker` and `remove`. */
   stat(disk: Disk, key: string): Promise<Entry | undefined>;
+  marker(disk: Disk): Promise<string | undefined>;
+  remove(disk: Disk, key: string, options: RemoveOptions): Promise<void>;
   /** Ends what has nothing to do. */
   close(): Promise<void>;
 }
@@ -48,8 +81,10 @@ const WORKER = new URL(
 );
 
 interface Waiting {
-  resolve: (entry: Entry | undefined) => void;
+  /** With the value that belongs to the order. */
+  resolve: (value: never) => void;
   reject: (error: unknown) => void;
+  confirm?: (() => Promise<void>) | undefined;
 }
 
 let shared: Hands | undefined;
@@ -90,6 +125,9 @@ function openHands(): Hands {
       return free().carryOut({ ...about(disk, key), is: "write", ...writing });
     },
     stat: (disk, key) => free().carryOut({ ...about(disk, key), is: "stat" }),
+    marker: (disk) => free().carryOut({ ...about(disk, ""), is: "marker" }),
+    remove: (disk, key, { confirm, ...removing }) =>
+      free().carryOut({ ...about(disk, key), is: "remove", ...removing }, confirm),
     async close() {
       if (threads.some(({ waiting }) => waiting.size > 0)) return;
       watch(undefined);
@@ -101,7 +139,7 @@ function openHands(): Hands {
 interface Thread {
   waiting: ReadonlyMap<number, Waiting>;
   ended(): boolean;
-  carryOut(order: Order): Promise<Entry | undefined>;
+  carryOut<T>(order: Order, confirm?: () => Promise<void>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -112,38 +150,46 @@ function openThread(aborted: Int32Array): Thread {
     resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
   const waiting = new Map<number, Waiting>();
-  let queued: Order[] = [];
+  let queued: (Order | Answer)[] = [];
   let ended: StowageError | undefined;
   const end = (why: string): void => {
     // What it has done by then is for a look at the storage to say (I6).
-    ended = new StowageError("UNAVAILABLE", `a thread that writes files has ended: ${why}`);
+    ended = new StowageError("UNAVAILABLE", `a thread that works on files has ended: ${why}`);
     for (const { reject } of waiting.values()) reject(ended);
     waiting.clear();
+  };
+  const send = (message: Order | Answer): void => {
+    if (queued.push(message) > 1) return;
+    setImmediate(() => {
+      worker.postMessage(queued);
+      queued = [];
+    });
   };
   worker.on("error", (error) => end(String(error)));
   worker.on("exit", (code) => end(`exit ${code}`));
   worker.on("message", (replies: Reply[]) => {
     for (const reply of replies) {
       const order = waiting.get(reply.id);
-      waiting.delete(reply.id);
-      if (order) settle(order, reply);
+      if (!order) continue;
+      if (reply.is === "confirm") {
+        void answered(reply.id, order).then(send);
+      } else {
+        waiting.delete(reply.id);
+        settle(order, reply);
+      }
     }
     if (waiting.size === 0) worker.unref();
   });
   worker.unref();
-  const send = (): void => {
-    worker.postMessage(queued);
-    queued = [];
-  };
   return {
     waiting,
     ended: () => ended !== undefined,
-    carryOut: (order) =>
+    carryOut: (order, confirm) =>
       new Promise((resolve, reject) => {
         if (ended) return reject(ended);
         if (waiting.size === 0) worker.ref();
-        waiting.set(order.id, { resolve, reject });
-        if (queued.push(order) === 1) setImmediate(send);
+        waiting.set(order.id, { resolve, reject, confirm });
+        send(order);
       }),
     async close() {
       await worker.terminate();
@@ -151,11 +197,19 @@ function openThread(aborted: Int32Array): Thread {
   };
 }
 
-function settle({ resolve, reject }: Waiting, reply: Reply): void {
-  if (reply.is === "done") resolve(reply.entry);
-  else if (reply.is === "unread") resolve(undefined);
-  else reject(errorOf(reply));
+/** Without a word there is none that could allow it. */
+async function answered(id: number, { confirm }: Waiting): Promise<Answer> {
+  try {
+    if (!confirm) throw new StowageError("INVARIANT", "nobody can confirm the removal");
+    await confirm();
+    return { id, is: "answer" };
+  } catch (error) {
+    return { id, is: "answer", refused: told(error) };
+  }
 }
 
-const errorOf = ({ code, message, hint }: Extract<Reply, { is: "failed" }>): Error =>
-  code === undefined ? new Error(message) : new StowageError(code, message, hint === undefined ? {} : { hint });
+function settle({ resolve, reject }: Waiting, reply: Exclude<Reply, { is: "confirm" }>): void {
+  if (reply.is === "done") resolve(reply.value as never);
+  else if (reply.is === "unread") resolve(undefined as never);
+  else if (reply.is === "failed") reject(untold(reply));
+}

@@ -7,10 +7,10 @@ import { type Disk, failure, openDisk, requireRoot } from "./local/disk.js";
 import { handed, plain } from "./local/handed.js";
 import { listLeftovers, purgeLeftover, restoreRun } from "./local/leftovers.js";
 import { listFiles } from "./local/list.js";
-import { readMarker, writeMarkerFile } from "./local/marker.js";
+import { writeMarkerFile } from "./local/marker.js";
 import { readFile, settleFile } from "./local/read.js";
 import { localRegister } from "./local/register.js";
-import { removeFile, tidyTrash } from "./local/remove.js";
+import { tidyTrash } from "./local/remove.js";
 import { localShelf } from "./local/shelf.js";
 
 export interface LocalOptions {
@@ -45,13 +45,11 @@ export function localBackend(location: string, root: string, options: LocalOptio
     location,
     features,
     root: disk.root,
-    marker: () => readMarker(disk),
     writeMarker: (uuid, { replace = false } = {}) => writeMarkerFile(disk, uuid, replace),
     identity: () => identityOf(disk),
     list: (listing = {}) => listFiles(disk, listing),
     read: (key, reading = {}) => readFile(disk, key, reading),
     ...(few === undefined ? plain(disk) : handed(disk, hands(), few)),
-    remove: (key, removing) => removeFile(disk, key, removing),
     settle: (key) => settleFile(disk, key),
     register: localRegister(disk),
     journals: localShelf(disk),

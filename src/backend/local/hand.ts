@@ -1,9 +1,10 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import type { Entry } from "../backend.js";
-import type { Order, Reply, Writing } from "../hands.js";
+import { type Answer, type Order, type Reply, told, untold, type Writing } from "../hands.js";
 import { type Disk, openDisk } from "./disk.js";
+import { readMarker } from "./marker.js";
 import { readFile } from "./read.js";
+import { removeFile } from "./remove.js";
 import { statFile } from "./stat.js";
 import { writeFile } from "./write.js";
 
@@ -18,12 +19,18 @@ const signal = {
 const disks = new Map<string, Disk>();
 let replies: Reply[] = [];
 
-parentPort?.on("message", (orders: Order[]) => {
-  for (const order of orders) void carryOut(order).then(answer);
+/** Who waits for the word of the thread that gave the order. */
+const asking = new Map<number, (answer: Answer) => void>();
+
+parentPort?.on("message", (messages: (Order | Answer)[]) => {
+  for (const message of messages) {
+    if (message.is !== "answer") void carryOut(message).then(reply);
+    else asking.get(message.id)?.(message);
+  }
 });
 
-function answer(reply: Reply): void {
-  if (replies.push(reply) > 1) return;
+function reply(one: Reply): void {
+  if (replies.push(one) > 1) return;
   setImmediate(() => {
     parentPort?.postMessage(replies);
     replies = [];
@@ -34,15 +41,37 @@ async function carryOut(order: Order): Promise<Reply> {
   const { id } = order;
   const reading = { unread: false };
   try {
-    const disk = diskAt(order.disk);
-    const entry = order.is === "stat" ? await statFile(disk, order.key) : await write(disk, order, reading);
-    return { id, is: "done", entry };
+    return { id, is: "done", value: await resultOf(order, reading) };
   } catch (error) {
-    if (reading.unread) return { id, is: "unread" };
-    const code = error instanceof StowageError ? error.code : undefined;
-    const hint = error instanceof StowageError ? error.hint : undefined;
-    return { id, is: "failed", ...(code !== undefined && { code }), message: told(error), hint };
+    return reading.unread ? { id, is: "unread" } : { id, is: "failed", ...told(error) };
   }
+}
+
+async function resultOf(order: Order, reading: { unread: boolean }): Promise<Entry | string | undefined> {
+  const disk = diskAt(order.disk);
+  switch (order.is) {
+    case "stat":
+      return await statFile(disk, order.key);
+    case "marker":
+      return await readMarker(disk);
+    case "write":
+      return await write(disk, order, reading);
+    case "remove": {
+      const { id, key, version, run, trash } = order;
+      await removeFile(disk, key, { version, run, trash, confirm: () => confirmed(id) });
+      return undefined;
+    }
+  }
+}
+
+/** @throws what the last look was refused with */
+async function confirmed(id: number): Promise<void> {
+  const { refused } = await new Promise<Answer>((resolve) => {
+    asking.set(id, resolve);
+    reply({ id, is: "confirm" });
+  });
+  asking.delete(id);
+  if (refused) throw untold(refused);
 }
 
 function write(disk: Disk, order: Extract<Order, { is: "write" }>, reading: { unread: boolean }): Promise<Entry> {
@@ -50,10 +79,6 @@ function write(disk: Disk, order: Extract<Order, { is: "write" }>, reading: { un
   const source = { file, path, sha256, size, mtime, signal, ...(run !== undefined && { run }) };
   return writeFile(disk, key, { ...source, bytes: () => bytesOf(file, reading) });
 }
-
-/** What nobody foresaw is told with its stack. */
-const told = (error: unknown): string =>
-  codeOf(error) === undefined && error instanceof Error ? (error.stack ?? error.message) : messageOf(error);
 
 function diskAt({ location, root, hardLinks, enough }: Order["disk"]): Disk {
   const known = disks.get(root);

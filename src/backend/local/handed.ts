@@ -1,18 +1,22 @@
 import type { Backend } from "../backend.js";
 import type { Hands } from "../hands.js";
 import type { Disk } from "./disk.js";
+import { readMarker } from "./marker.js";
 import { BUFFER } from "./read.js";
+import { removeFile } from "./remove.js";
 import { statFile } from "./stat.js";
 import { writeFile } from "./write.js";
 
-type Calls = Pick<Backend, "stat" | "write">;
+type Calls = Pick<Backend, "marker" | "remove" | "stat" | "write">;
 
 export const plain = (disk: Disk): Calls => ({
+  marker: () => readMarker(disk),
+  remove: (key, options) => removeFile(disk, key, options),
   stat: (key) => statFile(disk, key),
   write: (key, source) => writeFile(disk, key, source),
 });
 
-/** The same. Once more than `few` calls were under way at a time, threads look, and write the small files. */
+/** The same. Once more than `few` calls were under way at a time, threads look, remove, and write the small files. */
 export function handed(disk: Disk, hands: Hands, few: number): Calls {
   const alone = plain(disk);
   let calls = 0;
@@ -26,6 +30,8 @@ export function handed(disk: Disk, hands: Hands, few: number): Calls {
     }
   };
   return {
+    marker: () => counted((many) => (many ? hands.marker(disk) : alone.marker())),
+    remove: (key, options) => counted((many) => (many ? hands.remove(disk, key, options) : alone.remove(key, options))),
     stat: (key) => counted((many) => (many ? hands.stat(disk, key) : alone.stat(key))),
     write: (key, source) =>
       counted(async (many) => {

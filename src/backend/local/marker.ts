@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { MARKER, markerText, TEMPORARY, uuidOf } from "../marker.js";
+import { type FileHandle, open, rename, unlink } from "./calls.js";
 import { makeParents } from "./directories.js";
 import { type Disk, failure, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";

@@ -1,5 +1,4 @@
 import type { BigIntStats } from "node:fs";
-import { rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { printable } from "../../lib/key.js";
@@ -17,6 +16,7 @@ import {
   liesIn,
   noteKey,
 } from "./away.js";
+import { rename, unlink } from "./calls.js";
 import { look, makeLastingParents, pruneParents, refuseLinks, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
@@ -28,6 +28,7 @@ import { changed, notRegular, refuseTaken, taken } from "./read.js";
  */
 export async function removeFile(disk: Disk, key: string, options: RemoveOptions): Promise<void> {
   const path = pathOf(disk, key);
+  await disk.barrier.open();
   const verified = await requireVersion(disk, key, path, options.version);
   const away = await secure(disk, key, path, verified, options).catch((error: unknown) => {
     throw failure(disk, key, error);
