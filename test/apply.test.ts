@@ -154,6 +154,20 @@ const cases: Case[] = [
     outcomes: ["moved"],
   },
   {
+    name: "S7: a move counts what it has put into a location, whenever another move of the same content comes there",
+    before: { "a:x": "1" },
+    actions: [{ kind: "move", from: "a:x", to: "b:x", content: "1", witnesses: ["b:y"] }],
+    after: { "b:x": "1" },
+    outcomes: ["moved"],
+  },
+  {
+    name: "I2: what a move has put where nothing is to vouch for it does not count",
+    before: { "a:x": "1" },
+    actions: [{ kind: "move", from: "a:x", to: "b:x", content: "1", witnesses: ["c:y"] }],
+    after: { "a:x": "1", "b:x": "1" },
+    outcomes: ["skipped"],
+  },
+  {
     name: "waits for a key that another action frees",
     before: { "a:x": "1", "b:x": "2" },
     actions: [

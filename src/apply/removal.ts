@@ -113,11 +113,16 @@ async function prove(task: Task, entry: Entry): Promise<Proof[]> {
   return proofs;
 }
 
-/** In the order of I2, but those that need no reading first: each of them is higher than what is removed. */
+/**
+ * In the order of I2, but those that need no reading first: each of them is higher than what is removed. What a move has put into a
+ * location that may vouch is as high as the file that the plan names there, which another move may have yet to bring.
+ */
 function provenFirst(task: Task): Witness[] {
-  const { action } = task;
+  const { kind, to, witnesses } = task.action;
+  const arrived = kind === "move" && to && witnesses.some(({ location }) => location === to.location);
+  const all = arrived ? [...witnesses, { ...to, version: to.expect === "absent" ? null : to.expect }] : witnesses;
   const known = (witness: Witness) => isProven(task, witness, needed(task));
-  return [...action.witnesses.filter(known), ...action.witnesses.filter((witness) => !known(witness))];
+  return [...all.filter(known), ...all.filter((witness) => !known(witness))];
 }
 
 /** The witness as it is now, its bytes proven; or why it does not count. */

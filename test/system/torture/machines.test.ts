@@ -169,7 +169,10 @@ describe.skipIf(!server)(
           expect(await first.saw("action-start")).toBe(true);
           const others = await Promise.all([1, 2].map((n) => world.start(n, moves("nas", "ssd", "new/"), { lock })));
           for (const other of others) {
-            expect(await other.result()).toMatchObject({ type: "error", code: "LOCKED", exit: 7 });
+            const result = await other.result();
+            // Else it has not been stuck.
+            expect(first.lines.filter(({ type }) => type === "report" || type === "error")).toEqual([]);
+            expect(result).toMatchObject({ type: "error", code: "LOCKED", exit: 7 });
             expect(other.lines.filter(({ type }) => type === "action-start")).toEqual([]);
           }
           first.kill("SIGKILL");
