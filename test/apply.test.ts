@@ -165,7 +165,8 @@ const cases: Case[] = [
     before: { "a:x": "1" },
     actions: [{ kind: "move", from: "a:x", to: "b:x", content: "1", witnesses: ["c:y"] }],
     after: { "a:x": "1", "b:x": "1" },
-    outcomes: ["skipped"],
+    outcomes: ["skipped TOO_FEW_COPIES"],
+    exit: 4,
   },
   {
     name: "waits for a key that another action frees",

@@ -8,14 +8,23 @@ import type { Session } from "./session.js";
 import { heldBelow } from "./versions.js";
 import { onWire } from "./wire.js";
 
-/** One request; a store that checks signatures takes no other bytes. */
-export async function putWhole(session: Session, name: string, upload: Upload, condition: Condition): Promise<Stored> {
+/**
+ * One request; a store that checks signatures takes no other bytes. `unconditional`, in a versioned bucket: the condition is not sent, but held to
+ * by what lies below (see `heldBelow`).
+ */
+export async function putWhole(
+  session: Session,
+  name: string,
+  upload: Upload,
+  condition: Condition,
+  { unconditional = false } = {},
+): Promise<Stored> {
   const { sdk, client, store } = session;
   const versioned = await session.versioned();
   const input = {
     ...{ Bucket: store.bucket, Key: name, Metadata: upload.metadata, ContentLength: upload.size },
     ...{ ChecksumSHA256: Buffer.from(upload.sha256, "hex").toString("base64") },
-    ...{ ...shelfOf(session), ...conditionOf(condition) },
+    ...{ ...shelfOf(session), ...(unconditional ? {} : conditionOf(condition)) },
   };
   const send = async (Body: Body, signal: AbortSignal, dress?: (command: Sdk.PutObjectCommand) => void) => {
     const command = new sdk.PutObjectCommand({ ...input, Body });

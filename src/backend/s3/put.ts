@@ -3,7 +3,6 @@ import type { Condition, Stored, Upload } from "../store.js";
 import { headObject } from "./look.js";
 import { putParts } from "./parts.js";
 import { putWhole } from "./put-whole.js";
-import { removeObject } from "./remove.js";
 import { reserve } from "./reserve.js";
 import type { Session } from "./session.js";
 
@@ -21,8 +20,8 @@ export async function put(session: Session, name: string, upload: Upload, condit
 }
 
 /**
- * Some stores refuse to replace in versioned buckets, under the right token too. There the older version is removed, on its token, and stays below;
- * then the name is free.
+ * Some stores refuse to replace in versioned buckets, under the right token too. There it is sent without the condition, and taken back unless it
+ * came to lie on the version of the token. The name is not free for one moment: a lock that is renewed must not look like one that nobody holds.
  */
 async function replace(session: Session, name: string, upload: Upload, condition: { token: string }): Promise<Stored> {
   try {
@@ -31,6 +30,5 @@ async function replace(session: Session, name: string, upload: Upload, condition
     if (codeOf(error) !== "PRECONDITION" || !(await session.versioned())) throw error;
     if ((await headObject(session, name))?.token !== condition.token) throw error;
   }
-  await removeObject(session, name, condition.token);
-  return await putWhole(session, name, upload, { absent: true });
+  return await putWhole(session, name, upload, condition, { unconditional: true });
 }

@@ -159,6 +159,24 @@ describe.skipIf(!server)(
       }
     });
 
+    it.for(["nas", "cloud"])("what is renewed in %s is never free for a moment", async (location, {
+      onTestFinished,
+    }) => {
+      const world = await shared({}, onTestFinished);
+      const register = world.backends.get(location)?.register;
+      let token = await register?.write("0", undefined);
+      let over = false;
+      const seen: (string | undefined)[] = [];
+      const looking = (async () => {
+        while (!over) seen.push((await register?.read())?.text);
+      })();
+      for (let beat = 1; beat <= 20; beat++) token = await register?.write(String(beat), token);
+      over = true;
+      await looking;
+      expect(token).toBeDefined();
+      expect(seen).not.toContain(undefined);
+    });
+
     describe.each(["nas", "cloud"])("with the lock in %s", (lock) => {
       it("one at a time applies: others are told who does, and touch nothing; one that is killed is taken over, and its work finished", async ({
         onTestFinished,
