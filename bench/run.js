@@ -68,8 +68,9 @@ function writeTable() {
   writeFileSync(page, `${before}<!-- table -->\n\n${text}\n\n<!-- /table -->${after}`);
 }
 
-const figures = ({ seconds, cpu, megabytes }) =>
-  `${seconds.toFixed(2)} s, CPU ${(cpu ?? 0).toFixed(1)} s, ${(megabytes ?? 0).toFixed(0)} MB`;
+function figures({ seconds, cpu, megabytes }) {
+  return `${seconds.toFixed(2)} s, CPU ${(cpu ?? 0).toFixed(1)} s, ${(megabytes ?? 0).toFixed(0)} MB`;
+}
 
 function goalOf(peer, limits) {
   if (peer?.goal !== undefined) return `≤ ${peer.goal}`;
