@@ -173,7 +173,9 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
       const uncounted = progress.before + action.size - outcome.bytes;
       if (uncounted > 0) onBytes(uncounted);
       outcome.bytes = progress.before + action.size;
-      if (whole) await rememberSource(task, source, from, reader);
+      // What was read to its end was of one version; what was read by other means is looked at again.
+      if (progress.whole) remember(task, source.location, from, "content");
+      else if (whole) await rememberSource(task, source, from, reader);
     }
     return good;
   } catch (error) {
@@ -186,9 +188,9 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
 const stillThere = ({ run }: Task, location: string): Promise<void> =>
   backendOf(run, location).root === undefined ? run.health.require(location) : run.health.requireSince(location);
 
-/** What was published is what the source holds: it was read whole and of one version, or is unchanged from before to after. */
+/** What was published is what the source holds, if it is unchanged from before to after. */
 async function rememberSource(task: Task, { location, key }: Ref, from: Entry, reader: Backend): Promise<void> {
-  const after = reader.root === undefined ? from : await reader.stat(key);
+  const after = await reader.stat(key);
   if (after?.version === from.version) remember(task, location, after, "content");
 }
 

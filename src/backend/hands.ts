@@ -4,10 +4,11 @@ import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Entry, RemoveOptions, WriteSource } from "./backend.js";
 import type { Disk } from "./local/disk.js";
 
-/** What a thread is to do: to write a small file, of which it is told what `WriteSource` says, to look at a key or the marker, or to remove. */
+/** What a thread is to do: to write a small file, of which it is told what `WriteSource` says, to read one, to look at a key or the marker, or to remove. */
 export type Order = { id: number; disk: Pick<Disk, "location" | "root" | "hardLinks" | "enough">; key: string } & (
   | ({ is: "write" } & Writing)
   | ({ is: "remove" } & Removing)
+  | { is: "read"; version: string }
   | { is: "stat" | "marker" }
 );
 
@@ -31,7 +32,7 @@ export interface Told {
 
 /** What became of an order. `unread`: nothing was written, because the source is not as it should be. `confirm`: may it be removed now? */
 export type Reply = { id: number } & (
-  | { is: "done"; value: Entry | string | undefined }
+  | { is: "done"; value: Entry | Uint8Array | string | undefined }
   | { is: "unread" | "confirm" }
   | ({ is: "failed" } & Told)
 );
@@ -57,12 +58,14 @@ export function told(error: unknown): Told {
 export const untold = ({ code, message, hint }: Told): Error =>
   code === undefined ? new Error(message) : new StowageError(code, message, hint === undefined ? {} : { hint });
 
-/** Threads that write small files, and look at them. */
+/** Threads that read and write small files, and look at them. */
 export interface Hands {
   /** `idle`: none has begun yet. `broken`: one ended by itself, or could not begin; then there is the ordinary way. */
   state(): "idle" | "ready" | "broken";
   /** As `Backend.write`; undefined when the source can not be read as it should be: the ordinary way tells why. */
   write(disk: Disk, key: string, writing: Writing, signal: AbortSignal | undefined): Promise<Entry | undefined>;
+  /** All bytes of a small file, if it is of that version; undefined when the file is large. As `Backend.read`. */
+  read(disk: Disk, key: string, version: string): Promise<Uint8Array | undefined>;
   /** As `Backend.stat`, `marker` and `remove`. */
   stat(disk: Disk, key: string): Promise<Entry | undefined>;
   marker(disk: Disk): Promise<string | undefined>;
@@ -124,6 +127,7 @@ function openHands(): Hands {
       watch(signal);
       return free().carryOut({ ...about(disk, key), is: "write", ...writing });
     },
+    read: (disk, key, version) => free().carryOut({ ...about(disk, key), is: "read", version }),
     stat: (disk, key) => free().carryOut({ ...about(disk, key), is: "stat" }),
     marker: (disk) => free().carryOut({ ...about(disk, ""), is: "marker" }),
     remove: (disk, key, { confirm, ...removing }) =>

@@ -8,7 +8,7 @@ import { handed, plain } from "./local/handed.js";
 import { listLeftovers, purgeLeftover, restoreRun } from "./local/leftovers.js";
 import { listFiles } from "./local/list.js";
 import { writeMarkerFile } from "./local/marker.js";
-import { readFile, settleFile } from "./local/read.js";
+import { settleFile } from "./local/read.js";
 import { localRegister } from "./local/register.js";
 import { tidyTrash } from "./local/remove.js";
 import { localShelf } from "./local/shelf.js";
@@ -16,7 +16,7 @@ import { localShelf } from "./local/shelf.js";
 export interface LocalOptions {
   /** What is known of the file system; unprobed parts are taken as those of an ordinary disk. */
   features?: Partial<Features>;
-  /** While more files than this are being written at once, small ones are written by threads; unset: never. */
+  /** Once more calls than this are under way at a time, or many were made, threads work on small files; unset: never. */
   hands?: number;
   /** From so many files on that are to be durable at the same moment, one call serves them all where the file system can. */
   enough?: number;
@@ -48,7 +48,6 @@ export function localBackend(location: string, root: string, options: LocalOptio
     writeMarker: (uuid, { replace = false } = {}) => writeMarkerFile(disk, uuid, replace),
     identity: () => identityOf(disk),
     list: (listing = {}) => listFiles(disk, listing),
-    read: (key, reading = {}) => readFile(disk, key, reading),
     ...(few === undefined ? plain(disk) : handed(disk, hands(), few)),
     settle: (key) => settleFile(disk, key),
     register: localRegister(disk),

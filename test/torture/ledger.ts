@@ -44,6 +44,8 @@ interface Taken {
   by: Actor;
   /** The owner gave it up there (`allow_last_copy`): for others it is as if a user had deleted it. */
   given: boolean;
+  /** How many other copies it needed; infinity where that is not known. */
+  required: number;
 }
 
 interface Loss {

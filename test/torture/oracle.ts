@@ -48,7 +48,10 @@ export function judgeRemoval(ledger: Ledger, doomed: Doomed, removal: Removal | 
   if (!isGiven(action)) countOthers(ledger, facts, doomed, removal);
   const { text, place, key } = doomed;
   if (stage.current)
-    ledger.taken.push({ text, place, key, step: stage.step, by: stage.current, given: isGiven(action) });
+    ledger.taken.push({
+      ...{ text, place, key, step: stage.step, by: stage.current },
+      ...{ given: isGiven(action), required: action.required },
+    });
   // What nobody has after that was the owner's word, or went too late to be seen.
   queueMicrotask(() => forgive(ledger, doomed.text));
 }
@@ -80,7 +83,9 @@ function countOthers(ledger: Ledger, facts: Facts, doomed: Doomed, removal: Remo
     (copy) => copy.lasting && [...ledger.facts.values()].some((any) => isProved(any, copy)),
   );
   const given = taken.filter((each) => each.given);
-  if (count(proven, [...lost, ...taken]) >= required && count(byAnyone, [...lost, ...given]) >= required) return;
+  // A machine that knew of fewer copies asked for fewer to stay: then there are as many as the two agree on.
+  const agreed = Math.min(required, ...taken.filter((each) => !each.given).map((each) => each.required));
+  if (count(proven, [...lost, ...taken]) >= required && count(byAnyone, [...lost, ...given]) >= agreed) return;
   const rest = others.map((copy) => {
     const lacks = [
       ...(copy.lasting ? [] : ["not durable"]),

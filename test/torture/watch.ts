@@ -103,6 +103,7 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
             step: stage.step,
             by: stage.current,
             given: isGiven(removal?.action),
+            required: removal?.action?.required ?? Number.POSITIVE_INFINITY,
           });
         trash.inodes.set(inode, {
           removal,

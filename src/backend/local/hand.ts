@@ -3,12 +3,12 @@ import type { Entry } from "../backend.js";
 import { type Answer, type Order, type Reply, told, untold, type Writing } from "../hands.js";
 import { type Disk, openDisk } from "./disk.js";
 import { readMarker } from "./marker.js";
-import { readFile } from "./read.js";
+import { readFile, readSmall } from "./read.js";
 import { removeFile } from "./remove.js";
 import { statFile } from "./stat.js";
 import { writeFile } from "./write.js";
 
-/** A thread that writes small files: see hands.ts. All that wait for the disk at one moment wait for it together. */
+/** A thread that works on small files: see hands.ts. All that wait for the disk at one moment wait for it together. */
 const { aborted } = workerData as { aborted: Int32Array };
 const signal = {
   get aborted() {
@@ -47,13 +47,17 @@ async function carryOut(order: Order): Promise<Reply> {
   }
 }
 
-async function resultOf(order: Order, reading: { unread: boolean }): Promise<Entry | string | undefined> {
+type Value = Extract<Reply, { is: "done" }>["value"];
+
+async function resultOf(order: Order, reading: { unread: boolean }): Promise<Value> {
   const disk = diskAt(order.disk);
   switch (order.is) {
     case "stat":
       return await statFile(disk, order.key);
     case "marker":
       return await readMarker(disk);
+    case "read":
+      return await readSmall(disk, order.key, order.version);
     case "write":
       return await write(disk, order, reading);
     case "remove": {

@@ -7,18 +7,13 @@ import { look, refuseLinks, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf } from "./disk.js";
 
 export const BUFFER = 1 << 20;
+/** The largest file that is handed from one thread to another. */
+const SMALL = 1 << 18;
 const REGULAR = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** The file's bytes, in one reused buffer. See `Backend.read`. */
 export async function* readFile(disk: Disk, key: string, options: ReadOptions): AsyncGenerator<Uint8Array> {
-  const path = pathOf(disk, key);
-  let handle: FileHandle;
-  try {
-    await refuseLinks(disk, path);
-    handle = await open(path, REGULAR);
-  } catch (error) {
-    throw await absence(disk, key, error);
-  }
+  const handle = await openToRead(disk, key);
   try {
     const before = await handle.stat({ bigint: true });
     if (!before.isFile()) throw notRegular(disk, key);
@@ -39,6 +34,39 @@ export async function* readFile(disk: Disk, key: string, options: ReadOptions): 
     throw failure(disk, key, error);
   } finally {
     await handle.close();
+  }
+}
+
+/** A small file, whole and of that version; undefined when it is large. @throws as `readFile` does */
+export async function readSmall(disk: Disk, key: string, version: string): Promise<Uint8Array | undefined> {
+  const handle = await openToRead(disk, key);
+  try {
+    const before = await handle.stat({ bigint: true });
+    if (!before.isFile()) throw notRegular(disk, key);
+    if (localVersion(before) !== version) throw changed(disk, key, "since it was looked at");
+    if (before.size > SMALL) return undefined;
+    const buffer = Buffer.allocUnsafeSlow(Number(before.size) + 1);
+    let total = 0;
+    for (let count = -1; count !== 0 && total < buffer.length; total += count) {
+      count = (await handle.read(buffer, total, buffer.length - total, total)).bytesRead;
+    }
+    const after = localVersion(await handle.stat({ bigint: true }));
+    if (after !== version || BigInt(total) !== before.size) throw changed(disk, key, "while it was read");
+    return buffer.subarray(0, total);
+  } catch (error) {
+    throw failure(disk, key, error);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openToRead(disk: Disk, key: string): Promise<FileHandle> {
+  const path = pathOf(disk, key);
+  try {
+    await refuseLinks(disk, path);
+    return await open(path, REGULAR);
+  } catch (error) {
+    throw await absence(disk, key, error);
   }
 }
 

@@ -60,7 +60,7 @@ export function openGate(most: number): Gate {
     enter: (signal, urgent = false) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(aborted());
-        if (urgent) {
+        if (urgent || (waiting.size === 0 && busy < Math.floor(limit))) {
           busy++;
           return resolve(place());
         }

@@ -1,4 +1,4 @@
-import { createHash, createHmac } from "node:crypto";
+import { createHmac, hash } from "node:crypto";
 
 export interface Keys {
   accessKeyId: string;
@@ -38,7 +38,7 @@ export function signer(region: string): (request: Signable, keys: Keys, names?: 
     const canonical = `${method}\n${path}\n${queryText(query)}\n${lines}\n${signed.join(";")}\n${payload}`;
     const date = headers["x-amz-date"] ?? "";
     const scope = `${date.slice(0, 8)}/${region}/s3/aws4_request`;
-    const text = `${ALGORITHM}\n${date}\n${scope}\n${createHash("sha256").update(canonical).digest("hex")}`;
+    const text = `${ALGORITHM}\n${date}\n${scope}\n${hash("sha256", canonical, "hex")}`;
     const signature = hmac(keyOf(date.slice(0, 8), secretAccessKey), text).toString("hex");
     return `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${signed.join(";")}, Signature=${signature}`;
   };

@@ -1,7 +1,7 @@
 import { stage } from "./stage.js";
 
 /** In place of `node:crypto`: what is random follows from the seed. */
-export { createHash } from "node:crypto";
+export { createHash, hash } from "node:crypto";
 
 export function randomBytes(size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
