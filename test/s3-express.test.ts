@@ -24,20 +24,22 @@ interface Sent {
 function noting(keys: () => { accessKeyId: string; secretAccessKey: string; sessionToken?: string }, more = {}) {
   const sent: Sent[] = [];
   let status = 200;
+  const note = ({ path, headers }: Sent) => {
+    sent.push({ path, headers: { ...headers } });
+    return { statusCode: status, headers: { etag: '"e"' }, body: new Uint8Array() };
+  };
   const client = new S3Client({
     ...{ endpoint: "http://127.0.0.1:1", region: "eu-x", forcePathStyle: true, maxAttempts: 1, ...more },
     credentials: async () => ({ ...keys(), expiration: new Date(Date.now() + 1) }),
     requestHandler: {
-      async handle({ path, headers }: Sent) {
-        sent.push({ path, headers: { ...headers } });
-        const response = { statusCode: status, headers: { etag: '"e"' }, body: new Uint8Array() };
-        return { response: Object.assign(Object.create({ constructor: { name: "HttpResponse" } }), response) };
+      async handle(request: Sent) {
+        return { response: Object.assign(Object.create({ constructor: { name: "HttpResponse" } }), note(request)) };
       },
       updateHttpClientConfig: () => undefined,
       httpHandlerConfigs: () => ({}),
     },
   });
-  const express = openExpress(client);
+  const express = openExpress(client, async (request) => note(request));
   const head = (Key: string) =>
     express.send({
       ...{ kind: "head" as const, name: Key, headers: {}, signal: new AbortController().signal },

@@ -8,6 +8,8 @@ export interface Gate {
   /** The location for which the action has to wait; undefined: it can be started. */
   heldBy(action: Action): string | undefined;
   standing(location: string): Standing;
+  /** No location rests. */
+  awake(): boolean;
   /** A location that the action can not do without and that was given up. */
   givenUp(action: Action): string | undefined;
   /** The action came to an end, and not because a location did not answer. */
@@ -59,6 +61,7 @@ export function openGate(options: GateOptions): Gate {
 
   return {
     standing,
+    awake: () => ![...backends.keys()].some(are("rests")),
     heldBy(action) {
       const { always, sources, vouchers, required } = needsOf(action);
       return firstHeld(always) ?? heldByLack(sources, Math.min(1, sources.length)) ?? heldByLack(vouchers, required);

@@ -10,7 +10,7 @@ export interface ScheduleOptions {
   /** Actions that mostly wait for the disk, together with others: many of them take one place. */
   light?: (action: Action) => boolean;
   stopped: () => boolean;
-  gate: Pick<Gate, "heldBy" | "standing">;
+  gate: Pick<Gate, "awake" | "heldBy" | "standing">;
   budget?: Pick<Budget, "admit" | "over"> | undefined;
 }
 
@@ -59,8 +59,11 @@ export async function schedule(
       });
   };
   /** Those that only wait for a location that rests take nobody's place. */
-  const busy = () =>
-    light * share + [...heavy].filter((action) => !rests(options.gate, options.gate.heldBy(action))).length;
+  const working = (): number =>
+    options.gate.awake()
+      ? heavy.size
+      : [...heavy].filter((action) => !rests(options.gate, options.gate.heldBy(action))).length;
+  const busy = (): number => light * share + working();
 
   for (;;) {
     const goesOn = !failure && !options.stopped();

@@ -1,21 +1,13 @@
 import type * as Sdk from "@aws-sdk/client-s3";
+import type { Exchange, Incoming, Outgoing } from "./exchange.js";
 import { dateText, escaped, type Keys, type Signable, signer } from "./sign.js";
 
 /** Requests of one kind differ in the name and in what is handed in, and in nothing else. */
 export type Kind = "put" | "head";
 
 /** A request as the SDK hands it to the network, and the answer as it comes from there. */
-interface Request extends Signable {
-  protocol: string;
-  hostname: string;
-  port?: number;
-  body?: Uint8Array;
-}
-export interface Answer {
-  statusCode: number;
-  headers: Record<string, string>;
-  body: AsyncIterable<Uint8Array> | Uint8Array;
-}
+type Request = Signable & Omit<Outgoing, "headers">;
+export type Answer = Incoming;
 interface Command {
   middlewareStack: object;
 }
@@ -50,11 +42,11 @@ export interface Express {
 
 /**
  * Most of the time of a small request goes into the SDK: its steps, its schemas, the rules for end points. Here the SDK sends the first request of a
- * kind, and what it has made of it is the pattern of those that follow: where they go, how they look, how they are signed, by its own connections and with
- * its own credentials. Only where a signature made here is the very one that the SDK has made. An answer that is not plain success is handed to the SDK, which judges it as if it had
+ * kind, and what it has made of it is the pattern of those that follow: where they go, how they look, how they are signed, and with its own
+ * credentials; `exchange` sends them. Only where a signature made here is the very one that the SDK has made. An answer that is not plain success is handed to the SDK, which judges it as if it had
  * sent the request, and is asked for a new pattern.
  */
-export function openExpress(client: Sdk.S3Client): Express {
+export function openExpress(client: Sdk.S3Client, exchange: Exchange): Express {
   const patterns = new Map<Kind, Pattern | "none">();
   return {
     async send({ kind, name, headers, body, bySdk, read, signal }) {
@@ -67,7 +59,7 @@ export function openExpress(client: Sdk.S3Client): Express {
         return await bySdk((command) => capture(command, learn));
       }
       const request = addressed(pattern, name, headers, body);
-      const answer = await sendSigned(client, request, pattern.sign, signal);
+      const answer = await sendSigned({ client, exchange }, request, pattern.sign, signal);
       const short = read(answer);
       if (short !== undefined) return short;
       if (!ABOUT_THE_OBJECT.has(answer.statusCode)) patterns.delete(kind);
@@ -81,18 +73,17 @@ const ABOUT_THE_OBJECT = new Set([404, 409, 412]);
 
 type Sent = Request & { headers: Record<string, string> };
 
-async function sendSigned(client: Sdk.S3Client, request: Sent, sign: Pattern["sign"], signal: AbortSignal) {
-  const { config } = client;
+async function sendSigned(
+  { client: { config }, exchange }: { client: Sdk.S3Client; exchange: Exchange },
+  request: Sent,
+  sign: Pattern["sign"],
+  signal: AbortSignal,
+): Promise<Answer> {
   const keys = await config.credentials();
   if (keys.sessionToken !== undefined) request.headers["x-amz-security-token"] = keys.sessionToken;
   request.headers["x-amz-date"] = dateText(Date.now() + config.systemClockOffset);
   request.headers["authorization"] = sign(request, keys);
-  const { response } = await config.requestHandler.handle(request as never, { abortSignal: signal });
-  const answer = response as unknown as Answer;
-  const pieces: Uint8Array[] = [];
-  for await (const piece of answer.body as AsyncIterable<Uint8Array>) pieces.push(piece);
-  answer.body = Buffer.concat(pieces);
-  return answer;
+  return await exchange(request, signal);
 }
 
 /** Set anew for each request, or by nobody but the SDK. */

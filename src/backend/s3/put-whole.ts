@@ -76,7 +76,7 @@ async function sendAtOnce(
 /** An answer with a body may be an error that came too late for another status. */
 function told({ statusCode, headers, body }: Answer): Told | undefined {
   const { etag, date = "" } = headers;
-  if (statusCode !== 200 || etag === undefined || (body as Uint8Array).length > 0) return undefined;
+  if (statusCode !== 200 || etag === undefined || body.length > 0) return undefined;
   return {
     ETag: etag,
     VersionId: headers["x-amz-version-id"],

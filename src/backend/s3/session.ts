@@ -5,6 +5,7 @@ import type { Attempt, RequestOptions, Requests } from "../requests.js";
 import { unavailable } from "../requests.js";
 import { type Buffers, openBuffers } from "./buffers.js";
 import { INTERNAL, published, regionIn, s3Error } from "./errors.js";
+import { type Agents, exchanging, openAgents } from "./exchange.js";
 import { type Express, openExpress } from "./express.js";
 
 /** What all requests of one bucket share. */
@@ -68,7 +69,8 @@ export async function openSession(store: S3Store, requests: Requests, limits: Li
   const host = hostOf(store);
   const address = `s3://${host}/${store.bucket}`;
   const region = regionSource(sdk, store);
-  const client = clientOf(sdk, store, region.now);
+  const agents = openAgents(SOCKETS);
+  const client = clientOf(sdk, store, agents, region.now);
   let versioned: Promise<boolean> | undefined;
 
   async function ask<T>(
@@ -95,7 +97,7 @@ export async function openSession(store: S3Store, requests: Requests, limits: Li
   return {
     ...{ sdk, client, requests, store, limits, address, host, ask },
     buffers: openBuffers(limits.memory),
-    express: openExpress(client),
+    express: openExpress(client, exchanging(agents)),
     versioned() {
       versioned ??= isVersioned(sdk, client, store.bucket, ask).catch((error: unknown) => {
         versioned = undefined;
@@ -107,8 +109,7 @@ export async function openSession(store: S3Store, requests: Requests, limits: Li
   };
 }
 
-function clientOf(sdk: typeof Sdk, store: S3Store, region: () => Promise<string>): Sdk.S3Client {
-  const agent = { keepAlive: true, maxSockets: SOCKETS };
+function clientOf(sdk: typeof Sdk, store: S3Store, agents: Agents, region: () => Promise<string>): Sdk.S3Client {
   return new sdk.S3Client({
     region,
     maxAttempts: 1,
@@ -118,7 +119,7 @@ function clientOf(sdk: typeof Sdk, store: S3Store, region: () => Promise<string>
     logger: SILENT,
     requestHandler: {
       ...{ connectionTimeout: CONNECT, socketTimeout: SILENCE, requestTimeout: 0 },
-      ...{ httpAgent: agent, httpsAgent: agent },
+      ...agents,
     },
     ...(store.endpoint !== undefined && { endpoint: store.endpoint }),
     forcePathStyle: store.forcePathStyle ?? hasNoSubdomains(store),
