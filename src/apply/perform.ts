@@ -46,8 +46,8 @@ export async function perform(
   const { budget, done = new Set() } = options;
   const isDone = ({ id }: Action) => done.has(id);
   const order = budget ? [...actions.filter((action) => !isDone(action)), ...actions.filter(isDone)] : actions;
-  const light = (action: Action) => isLight(run, action);
-  const left = await schedule(order, { ...options, light, gate: run.gate }, once);
+  const share = (action: Action) => shareOf(run, action);
+  const left = await schedule(order, { ...options, share, gate: run.gate }, once);
   return { outcomes, remaining: budget?.over() ? left.filter((action) => !isDone(action)) : left };
 }
 
@@ -66,8 +66,12 @@ async function outcomeOf(run: Run, action: Action, unmet: readonly string[]): Pr
 /** The largest file that is soon moved: the disk takes longer to make it durable. */
 const SMALL = 1 << 20;
 
-const isLight = (run: Run, { size, from, to, witnesses }: Action): boolean =>
-  size <= SMALL && [from, ...(to ? [to] : []), ...witnesses].every(({ location }) => isLocal(run, location));
+/** Small files wait: on this machine for the disk, many of them together; elsewhere until they are read, or noted, while others are on their way. */
+function shareOf(run: Run, { size, from, to, witnesses }: Action): number {
+  if (size > SMALL) return 1;
+  const here = [from, ...(to ? [to] : []), ...witnesses].every(({ location }) => isLocal(run, location));
+  return here ? 1 / 128 : 1 / 2;
+}
 
 /** It removes something in the end, so without the lock it is not begun. */
 const isDestructive = ({ kind, reason }: Action): boolean =>

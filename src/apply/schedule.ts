@@ -7,8 +7,8 @@ export type Ended = boolean | "again";
 
 export interface ScheduleOptions {
   concurrency: number;
-  /** Actions that mostly wait for the disk, together with others: many of them take one place. */
-  light?: (action: Action) => boolean;
+  /** What an action takes of one of the `concurrency` places, which is not the whole where it mostly waits; unset: 1. */
+  share?: (action: Action) => number;
   stopped: () => boolean;
   gate: Pick<Gate, "awake" | "heldBy" | "standing">;
   budget?: Pick<Budget, "admit" | "over"> | undefined;
@@ -28,11 +28,11 @@ export async function schedule(
   const order = openOrder(actions);
   const queue = openQueue(order.initial, options.gate);
   const left = new Set(actions);
-  const heavy = new Set<Action>();
+  const running = new Map<Action, number>();
   const { concurrency } = options;
   // Who wants one at a time gets one at a time.
-  const share = concurrency > 1 ? 1 / LIGHT : 1;
-  let light = 0;
+  const shareOf = (action: Action): number => (concurrency > 1 ? (options.share?.(action) ?? 1) : 1);
+  let taken = 0;
   let failure: { error: unknown } | undefined;
   let wake = (): void => undefined;
   /** The next one, while it does not fit into the budget. */
@@ -44,26 +44,24 @@ export async function schedule(
   };
   const start = (action: Action): void => {
     left.delete(action);
-    const isLight = options.light?.(action) ?? false;
-    if (isLight) light += 1;
-    else heavy.add(action);
+    const share = shareOf(action);
+    running.set(action, share);
+    taken += share;
     void body(action, order.unmet(action))
       .then((ended) => finish(action, ended))
       .catch((error: unknown) => {
         failure ??= { error };
       })
       .finally(() => {
-        if (isLight) light -= 1;
-        else heavy.delete(action);
+        running.delete(action);
+        taken -= share;
         wake();
       });
   };
   /** Those that only wait for a location that rests take nobody's place. */
-  const working = (): number =>
-    options.gate.awake()
-      ? heavy.size
-      : [...heavy].filter((action) => !rests(options.gate, options.gate.heldBy(action))).length;
-  const busy = (): number => light * share + working();
+  const busy = (): number => (options.gate.awake() ? taken : [...running].reduce(addWorking, 0));
+  const addWorking = (sum: number, [action, share]: [Action, number]): number =>
+    rests(options.gate, options.gate.heldBy(action)) ? sum : sum + share;
 
   for (;;) {
     const goesOn = !failure && !options.stopped();
@@ -75,7 +73,7 @@ export async function schedule(
     }
     const pause = queue.pause();
     const over = !goesOn || options.budget?.over() !== undefined;
-    if (heavy.size + light === 0 && (over || pause === undefined)) break;
+    if (running.size === 0 && (over || pause === undefined)) break;
     await new Promise<void>((resolve) => {
       const timer = left.size > 0 ? setTimeout(() => wake(), Math.min(pause ?? PULSE, PULSE)) : undefined;
       wake = () => resolve(clearTimeout(timer));
@@ -84,9 +82,6 @@ export async function schedule(
   if (failure) throw failure.error;
   return [...left];
 }
-
-/** So many light actions take the place of one. */
-const LIGHT = 128;
 
 /** Milliseconds after which it is looked again whether a location rests, a window opened or somebody wants to stop. */
 const PULSE = 250;

@@ -32,9 +32,8 @@ export async function openBackend(location: Location, options: OpenOptions = {})
   if (!store) throw new StowageError("UNSUPPORTED", `${name}: the ${location.type} location does not say where it is`);
   const { openRequests } = await import("./requests.js");
   const { concurrency, retries } = options.transfer ?? TRANSFER;
-  // A transfer reads and writes, and a large one sends several parts at once.
   const quiet = options.discreet ?? discreet([store]);
-  const requests = openRequests(name, { retries, concurrency: Math.max(16, 2 * concurrency), discreet: quiet });
+  const requests = openRequests(name, { retries, concurrency: Math.max(16, concurrency), discreet: quiet });
   if (store.type === "plugin") {
     const opened = await openPlugin(location, store, requests, options).catch((error: unknown) => {
       throw quiet(error);

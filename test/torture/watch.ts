@@ -15,9 +15,15 @@ export interface Trashed {
   settled: boolean;
 }
 
+/** The same of a file; one that a user has linked may lie there under several names. */
+export interface TrashedFile extends Trashed {
+  /** Its path in the place now. */
+  at: string;
+}
+
 export interface Trash {
   keep: number;
-  inodes: Map<Inode, Trashed>;
+  inodes: Map<Inode, TrashedFile[]>;
   objects: Map<object, Trashed>;
 }
 
@@ -34,6 +40,16 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
     ...{ place, key, text: textOf(inode.bytes), own: inode.maker !== undefined && inode.maker === stage.current },
   });
 
+  const trashedAt = (inode: Inode, path: string): TrashedFile | undefined => {
+    const all = trash.inodes.get(inode) ?? [];
+    return all.findLast(({ at }) => at === path) ?? all.at(-1);
+  };
+  const forget = (inode: Inode, one: TrashedFile): void => {
+    const rest = (trash.inodes.get(inode) ?? []).filter((each) => each !== one);
+    if (rest.length > 0) trash.inodes.set(inode, rest);
+    else trash.inodes.delete(inode);
+  };
+
   /** It had its name back, and a user deleted it under that: what goes is only the other name. */
   const isDeletedAgain = ({ place, key, text }: Doomed, { step }: Trashed): boolean =>
     ledger.losses.some(
@@ -42,10 +58,14 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
     );
   /** What a removal had put away is in the trash for its time from now on, or has its name back. */
   const settle = (from: { place: Directory; key: string }, to: string, moved: Inode): void => {
-    for (const inode of moved.entries ? [...filesIn(moved)].map(([, file]) => file) : [moved]) {
-      const trashed = trash.inodes.get(inode);
+    const files = moved.entries
+      ? [...filesIn(moved)].map(([path, file]) => [`/${path}`, file] as const)
+      : [["", moved] as const];
+    for (const [path, inode] of files) {
+      const trashed = trashedAt(inode, from.key + path);
       if (!trashed) continue;
-      if (isLive(to)) trash.inodes.delete(inode);
+      trashed.at = to + path;
+      if (isLive(to)) forget(inode, trashed);
       else if (trashed.by === stage.current && !trashed.settled && from.key.includes(".removing")) {
         judgeRemoval(ledger, { ...doomedAt(from.place, trashed.key, inode), key: trashed.key }, trashed.removal, true);
         trashed.settled = true;
@@ -64,7 +84,7 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
         if (!ownReservation && !leftReservation) judgeRemoval(ledger, doomedAt(place, key, inode), undefined, false);
         return;
       }
-      const trashed = trash.inodes.get(inode);
+      const trashed = trashedAt(inode, key);
       if (!trashed || !(key.startsWith(".stowage-trash/") || key.endsWith(".removing"))) return;
       if (hasOtherName(place, key, inode)) return;
       const doomed = { ...doomedAt(place, key, inode), key: trashed.key };
@@ -105,14 +125,8 @@ export function watchDisks(ledger: Ledger, trash: Trash): Watch {
             given: isGiven(removal?.action),
             required: removal?.action?.required ?? Number.POSITIVE_INFINITY,
           });
-        trash.inodes.set(inode, {
-          removal,
-          by: stage.current,
-          key,
-          since: stage.clock,
-          step: stage.step,
-          settled: false,
-        });
+        const trashed = { removal, by: stage.current, key, since: stage.clock, step: stage.step, settled: false };
+        trash.inodes.set(inode, [...(trash.inodes.get(inode) ?? []), { ...trashed, at: after.key }]);
       }
     },
     writing(disk, path, inode) {

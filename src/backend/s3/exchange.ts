@@ -1,6 +1,7 @@
 import { type ClientRequest, type IncomingHttpHeaders, Agent as PlainAgent, request as plainRequest } from "node:http";
 import { Agent as SecureAgent, request as secureRequest } from "node:https";
 import type { Socket } from "node:net";
+import { queryText } from "./sign.js";
 
 /** What goes out, and is signed. */
 export interface Outgoing {
@@ -9,6 +10,7 @@ export interface Outgoing {
   port?: number;
   method: string;
   path: string;
+  query: Readonly<Record<string, string>>;
   headers: Record<string, string>;
   body?: Uint8Array;
 }
@@ -42,10 +44,12 @@ const CONNECT = 10_000;
  */
 export const exchanging =
   ({ httpAgent, httpsAgent }: Agents): Exchange =>
-  ({ protocol, hostname, port, method, path, headers, body }, signal) => {
+  ({ protocol, hostname, port, method, headers, body, ...rest }, signal) => {
     const secure = protocol === "https:";
     // An address of version 6 stands in brackets in a URL only.
     const host = hostname.replace(/^\[(.*)\]$/, "$1");
+    const query = queryText(rest.query);
+    const path = query === "" ? rest.path : `${rest.path}?${query}`;
     const options = { host, method, path, headers, ...(port !== undefined && { port }) };
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);

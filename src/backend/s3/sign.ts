@@ -46,7 +46,8 @@ export function signer(region: string): (request: Signable, keys: Keys, names?: 
 
 const hmac = (key: Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
-const queryText = (query: Signable["query"]): string =>
+/** In the order of the names, as it is signed. */
+export const queryText = (query: Signable["query"]): string =>
   Object.keys(query)
     .toSorted()
     .map((name) => `${escaped(name)}=${escaped(query[name] ?? "")}`)
