@@ -12,8 +12,9 @@ import {
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ApplyEvent } from "../src/apply/events.js";
-import type { Backend } from "../src/backend/backend.js";
+import type { Backend, WriteSource } from "../src/backend/backend.js";
 import { localBackend } from "../src/backend/local.js";
+import { StowageError } from "../src/lib/error.js";
 import { type Fault, failing } from "../src/testing/index.js";
 import {
   cleanup,
@@ -468,6 +469,32 @@ describe("storage that fails", () => {
     );
     expect(told(report)).toEqual([expected]);
     expect(harvest(world.root)).toEqual(after);
+  });
+
+  it.each([
+    { who: "stowage", reads: true, more: {} },
+    { who: "the target itself", reads: false, more: { root: "/nowhere" } },
+  ])("I4: what was found instead of written says nothing of the source that $who was to read", async ({
+    reads,
+    more,
+  }) => {
+    const world = memoryWorld(["a", "b"], { "a:x": "1" });
+    const plan = await planOf(world.backends, [MOVE]);
+    world.backends.get("a")?.rot("x", "0");
+    const written = async (key: string, source: WriteSource): Promise<never> => {
+      if (reads) for await (const _ of source.bytes());
+      // Another machine does the same, and its answer comes first.
+      world.backends.get("b")?.put(key, "1", source.mtime);
+      throw new StowageError("UNAVAILABLE", "the answer got lost");
+    };
+    const wrong = withBackend({ ...world, root: "" }, "a", (backend) => ({ ...backend, ...more }));
+    const report = await run(
+      withBackend(wrong, "b", (backend) => ({ ...backend, write: written })),
+      plan,
+      { retries: 1 },
+    );
+    expect(told(report)).toEqual(["failed ROT"]);
+    expect(world.backends.get("a")?.objects.has("x")).toBe(true);
   });
 
   it("the source is the next by priority when the first can not be read", async () => {

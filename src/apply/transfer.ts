@@ -145,7 +145,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
   const path = root === undefined ? undefined : join(root, source.key);
   const plain = root !== undefined && isLocal(run, source.location) && isLocal(run, target.location);
   const file = plain && { location: source.location, root, key: source.key, version: from.version };
-  const progress = { before: outcome.bytes, whole: false };
+  const progress = { before: outcome.bytes, whole: false, found: false };
   const onBytes = (bytes: number): void => {
     outcome.bytes += bytes;
     run.emit({ type: "bytes", action: action.id, phase: "copy", location: target.location, bytes });
@@ -164,6 +164,9 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
       ...(object && { object }),
       ...(confirm && { confirm }),
       onBytes,
+      onFound: () => {
+        progress.found = true;
+      },
     });
     await stillThere(task, target.location);
     const whole = progress.whole || path !== undefined;
@@ -173,9 +176,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
       const uncounted = progress.before + action.size - outcome.bytes;
       if (uncounted > 0) onBytes(uncounted);
       outcome.bytes = progress.before + action.size;
-      // What was read to its end was of one version; what was read by other means is looked at again.
-      if (progress.whole) remember(task, source.location, from, "content");
-      else if (whole) await rememberSource(task, source, from, reader);
+      if (!progress.found && whole) await rememberSource(task, source, from, progress.whole ? undefined : reader);
     }
     return good;
   } catch (error) {
@@ -188,9 +189,12 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
 const stillThere = ({ run }: Task, location: string): Promise<void> =>
   backendOf(run, location).root === undefined ? run.health.require(location) : run.health.requireSince(location);
 
-/** What was published is what the source holds, if it is unchanged from before to after. */
-async function rememberSource(task: Task, { location, key }: Ref, from: Entry, reader: Backend): Promise<void> {
-  const after = await reader.stat(key);
+/**
+ * What was published is what the source holds: it was read to its end, and of one version; or, where the `reader` is given, the target has read
+ * it by itself, and it is unchanged from before to after.
+ */
+async function rememberSource(task: Task, { location, key }: Ref, from: Entry, reader?: Backend): Promise<void> {
+  const after = reader ? await reader.stat(key) : from;
   if (after?.version === from.version) remember(task, location, after, "content");
 }
 

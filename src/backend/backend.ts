@@ -187,6 +187,8 @@ export interface WriteSource {
   signal?: AbortSignal;
   /** Called with the number of bytes of each piece that was moved. */
   onBytes?: (count: number) => void;
+  /** Called when an answer was lost and the bytes were found there: somebody else may have written them, and nothing is known of the source. */
+  onFound?: () => void;
 }
 
 export interface RemoveOptions {

@@ -60,8 +60,10 @@ export const untold = ({ code, message, hint }: Told): Error =>
 
 /** Threads that read and write small files, and look at them. */
 export interface Hands {
-  /** `idle`: none has begun yet. `broken`: one ended by itself, or could not begin; then there is the ordinary way. */
-  state(): "idle" | "ready" | "broken";
+  /** They can work. Else, and after one has ended by itself, there is the ordinary way. */
+  ready(): boolean;
+  /** Starts the first thread, unless that was done before. Not waited for: meanwhile there is the ordinary way. */
+  start(): void;
   /** As `Backend.write`; undefined when the source can not be read as it should be: the ordinary way tells why. */
   write(disk: Disk, key: string, writing: Writing, signal: AbortSignal | undefined): Promise<Entry | undefined>;
   /** All bytes of a small file, if it is of that version; undefined when the file is large. As `Backend.read`. */
@@ -113,16 +115,20 @@ function openHands(): Hands {
     signal?.addEventListener("abort", abort);
   };
   const free = (): Thread => {
-    const idle = threads.find(({ waiting }) => waiting.size === 0);
+    const able = threads.filter((thread) => thread.ready());
+    const idle = able.find(({ waiting }) => waiting.size === 0);
     if (!idle && threads.length < THREADS) threads.push(openThread(aborted));
-    return idle ?? threads.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a));
+    return idle ?? able.reduce((a, b) => (b.waiting.size < a.waiting.size ? b : a));
   };
   const about = ({ location, root, hardLinks, enough }: Disk, key: string) => {
     orders += 1;
     return { id: orders, disk: { location, root, hardLinks, enough }, key };
   };
   return {
-    state: () => (threads.some(({ ended }) => ended()) ? "broken" : threads.length > 0 ? "ready" : "idle"),
+    ready: () => threads.some((thread) => thread.ready()) && !threads.some((thread) => thread.ended()),
+    start() {
+      if (threads.length === 0) threads.push(openThread(aborted));
+    },
     write(disk, key, writing, signal) {
       watch(signal);
       return free().carryOut({ ...about(disk, key), is: "write", ...writing });
@@ -142,6 +148,8 @@ function openHands(): Hands {
 
 interface Thread {
   waiting: ReadonlyMap<number, Waiting>;
+  /** It listens. */
+  ready(): boolean;
   ended(): boolean;
   carryOut<T>(order: Order, confirm?: () => Promise<void>): Promise<T>;
   close(): Promise<void>;
@@ -155,6 +163,7 @@ function openThread(aborted: Int32Array): Thread {
   });
   const waiting = new Map<number, Waiting>();
   let queued: (Order | Answer)[] = [];
+  let listens = false;
   let ended: StowageError | undefined;
   const end = (why: string): void => {
     // What it has done by then is for a look at the storage to say (I6).
@@ -172,6 +181,7 @@ function openThread(aborted: Int32Array): Thread {
   worker.on("error", (error) => end(String(error)));
   worker.on("exit", (code) => end(`exit ${code}`));
   worker.on("message", (replies: Reply[]) => {
+    listens = true;
     for (const reply of replies) {
       const order = waiting.get(reply.id);
       if (!order) continue;
@@ -187,6 +197,7 @@ function openThread(aborted: Int32Array): Thread {
   worker.unref();
   return {
     waiting,
+    ready: () => listens,
     ended: () => ended !== undefined,
     carryOut: (order, confirm) =>
       new Promise((resolve, reject) => {

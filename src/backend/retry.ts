@@ -75,6 +75,7 @@ async function writeAgain(backend: Backend, options: RetryOptions, key: string, 
       if (there.size === source.size && (await holds(backend, there, source.sha256))) {
         // The error may have come before it was durable.
         await backend.settle?.(key);
+        source.onFound?.();
         return there;
       }
       throw new StowageError("PRECONDITION", `${backend.location}:${key} holds other bytes by now`, { cause: error });

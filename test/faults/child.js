@@ -3,8 +3,10 @@
 // It tells each step before it begins and when it has ended, one JSON document a line.
 import { readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { apply } from "../../dist/apply/apply.js";
 import { gc } from "../../dist/apply/gc.js";
+import { hands } from "../../dist/backend/hands.js";
 import { localBackend } from "../../dist/backend/local.js";
 import { StowageError } from "../../dist/lib/error.js";
 
@@ -20,6 +22,10 @@ const backends = new Map(
     ];
   }),
 );
+if (order.together) {
+  hands().start();
+  while (!hands().ready()) await sleep(1);
+}
 const now = () => Date.parse(plans[0].header.created_at);
 
 async function step(name, body) {

@@ -29,6 +29,9 @@ parentPort?.on("message", (messages: (Order | Answer)[]) => {
   }
 });
 
+// It listens from now on.
+parentPort?.postMessage(replies);
+
 function reply(one: Reply): void {
   if (replies.push(one) > 1) return;
   setImmediate(() => {

@@ -25,8 +25,8 @@ export function handed(disk: Disk, hands: Hands, few: number): Calls {
   const alone = plain(disk);
   let [calls, made] = [0, 0];
   const isMany = (): boolean => {
-    const state = hands.state();
-    return state === "ready" || (state === "idle" && (calls > few || made > MANY));
+    if (calls > few || made > MANY) hands.start();
+    return hands.ready();
   };
   const counted = async <T>(call: (many: boolean) => Promise<T>): Promise<T> => {
     calls += 1;

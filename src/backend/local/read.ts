@@ -46,10 +46,11 @@ export async function readSmall(disk: Disk, key: string, version: string): Promi
     if (localVersion(before) !== version) throw changed(disk, key, "since it was looked at");
     if (before.size > SMALL) return undefined;
     const buffer = Buffer.allocUnsafeSlow(Number(before.size) + 1);
-    let total = 0;
-    for (let count = -1; count !== 0 && total < buffer.length; total += count) {
+    let [total, count] = [0, 0];
+    do {
       count = (await handle.read(buffer, total, buffer.length - total, total)).bytesRead;
-    }
+      total += count;
+    } while (count > 0 && total < before.size);
     const after = localVersion(await handle.stat({ bigint: true }));
     if (after !== version || BigInt(total) !== before.size) throw changed(disk, key, "while it was read");
     return buffer.subarray(0, total);

@@ -31,6 +31,8 @@ const faultsFor = (name: string): string[] => [
 
 interface Trial extends Pick<Failpoint, "name" | "number"> {
   fault: string;
+  /** Threads work on the files, and one call makes many durable. */
+  together?: true;
 }
 
 /** How often each name comes in a run that nobody disturbs: of the child (child.js), and of the command line. */
@@ -65,14 +67,18 @@ function trials(): Trial[] {
     const faults = faultsFor(name);
     const one = MORE[name]?.[0] ?? faults[index % faults.length] ?? "";
     if (!FULL && index % 3 === 2) return [];
-    if (!FULL) return [{ name, number: 1 + ((index * 7) % calls), fault: one }];
+    if (!FULL) return [{ name, number: 1 + ((index * 7) % calls), fault: one, ...(index % 6 === 0 && TOGETHER) }];
     const spread = Math.min(calls, SPREAD);
     const numbers = Array.from({ length: spread }, (_, at) => 1 + Math.floor((at * calls) / spread));
-    return faults.flatMap((fault) => numbers.map((number) => ({ name, number, fault })));
+    return faults.flatMap((fault) => [
+      ...numbers.map((number) => ({ name, number, fault })),
+      { name, number: 1, fault, ...TOGETHER },
+    ]);
   });
   return [...rotating, ...ALWAYS];
 }
 const SPREAD = 4;
+const TOGETHER = { together: true } as const;
 /** Each of these has left something behind once. */
 const ALWAYS: Trial[] = [
   { name: "write:claim", number: 1, fault: "kill" },
@@ -100,12 +106,12 @@ function cliTrials(): Trial[] {
 const HUNG: Trial = { name: "close:source", number: 9, fault: "done-but-EIO" };
 
 /** Disturbs one run, looks, runs again as a user would, and looks again. */
-async function attempt({ name, number, fault }: Trial): Promise<string[]> {
+async function attempt({ name, number, fault, together }: Trial): Promise<string[]> {
   return await inScratch(async (base, beside) => {
     await makeWorld(base, WORLD);
     const where = { base, beside };
     const plans = await plansFor(base);
-    const disturbance: Disturbance = { shim, at: [`${name} ${number} ${fault}`] };
+    const disturbance: Disturbance = { shim, at: [`${name} ${number} ${fault}`], ...(together && { together }) };
     const first = await applyAll(where, plans, disturbance);
     note(fault, first.log.faults);
     const swept = first.steps.some(({ step }) => step === "gc");
@@ -116,7 +122,7 @@ async function attempt({ name, number, fault }: Trial): Promise<string[]> {
       again = await applyAll(where, await plansFor(base));
     }
     found.push(...unclear(again), ...differencesIn(base, WORLD), ...leftoversIn(base, WORLD));
-    return found.map((what) => `${name} ${number} ${fault}: ${what}`);
+    return found.map((what) => `${name} ${number} ${fault}${together ? " together" : ""}: ${what}`);
   });
 }
 
