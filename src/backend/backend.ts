@@ -43,7 +43,6 @@ export interface Backend {
   onRetry?(told: (retry: Retry) => void): void;
   /** Milliseconds for which the location rests because the store does not answer; 0 = it can be asked. */
   pausedFor?(): number;
-
   /** This process has seen that creating refuses a taken name and leaves what is there: nobody has to look before. Never fails. */
   refusesTaken?(): Promise<boolean>;
 
@@ -187,7 +186,7 @@ export interface WriteSource {
   signal?: AbortSignal;
   /** Called with the number of bytes of each piece that was moved. */
   onBytes?: (count: number) => void;
-  /** Called when an answer was lost and the bytes were found there: somebody else may have written them, and nothing is known of the source. */
+  /** An answer was lost, and the bytes were found there: somebody else may have written them, without this source. */
   onFound?: () => void;
 }
 
