@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "no
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bucketOn, closeServer, openServer } from "./bucket.js";
-import { compare, fresh, has, ran, stowage, warm } from "./measure.js";
+import { compare, fresh, has, leave, ran, stowage, warm } from "./measure.js";
 
 const KEYS = Number(process.env.STOWAGE_BENCH_KEYS ?? 200_000);
 const SMALL = Number(process.env.STOWAGE_BENCH_SMALL ?? 5_000);
@@ -56,7 +56,7 @@ async function smallObjects(server) {
   rmSync(tree, { recursive: true });
 }
 
-/** What was written stays in the server's memory: one round up, and all rounds down read the same two. */
+/** What was written stays in the server's memory: one round up, and all rounds down read the same two, each to a new folder. */
 async function largeObject(server) {
   const tree = fresh("large");
   writeFileSync(join(tree, "large.bin"), "begins");
@@ -73,18 +73,27 @@ async function largeObject(server) {
   );
   rmSync(join(tree, "large.bin"));
   await compare(`${MEGABYTES} MiB down`, [
-    { name: "stowage", before: async (round) => await applying(server, work, copyDown(round)) },
+    {
+      name: "stowage",
+      before: async () => await applying(server, workOn(server, mine, freshToo("down")), COPY_DOWN),
+    },
     {
       ...rclone(server, "copy", 1),
-      before: () => rclone(server, "", 1, ["copy", `stowage:${other.name}`, fresh("down")]),
+      before: () => rclone(server, "", 1, ["copy", `stowage:${other.name}`, freshToo("down")]),
     },
   ]);
   for (const folder of [tree, work]) rmSync(folder, { recursive: true });
 }
 
+/** A new folder, which goes when all is measured. */
+function freshToo(name) {
+  const folder = fresh(name);
+  leave([folder]);
+  return folder;
+}
+
 const COPY_UP = "match: { location: from }, action: copy, destination: to";
-const copyDown = (round) =>
-  `match: { location: to }, action: copy, place: key, destination: from, key: "round-${round}/{filename}"`;
+const COPY_DOWN = "match: { location: to }, action: copy, destination: from";
 
 /** Plans by that rule, and returns what applies the plan. */
 async function applying(server, work, rule, tree) {

@@ -65,12 +65,19 @@ async function outcomeOf(run: Run, action: Action, unmet: readonly string[]): Pr
 
 /** The largest file that is soon moved: the disk takes longer to make it durable. */
 const SMALL = 1 << 20;
+/** The largest of which many may be held in memory. */
+const TINY = 1 << 18;
 
-/** Small files wait: on this machine for the disk, many of them together; elsewhere until they are read, or noted, while others are on their way. */
+/**
+ * Small files mostly wait: on this machine for the disk, many of them together; with a store, which bounds its requests by itself, until they are
+ * read, or noted, while others are on their way.
+ */
 function shareOf(run: Run, { size, from, to, witnesses }: Action): number {
-  if (size > SMALL) return 1;
-  const here = [from, ...(to ? [to] : []), ...witnesses].every(({ location }) => isLocal(run, location));
-  return here ? 1 / 128 : 1 / 2;
+  const places = [from, ...(to ? [to] : []), ...witnesses].map(({ location }) => location);
+  const here = (location: string) => isLocal(run, location);
+  if (size <= SMALL && places.every(here)) return 1 / 128;
+  const bounded = (location: string) => here(location) || run.backends.get(location)?.resilient === true;
+  return size <= TINY && places.every(bounded) ? 1 / 8 : 1;
 }
 
 /** It removes something in the end, so without the lock it is not begun. */
