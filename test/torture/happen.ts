@@ -141,6 +141,8 @@ export function remount(disks: readonly Disk[]): void {
 
 function emptyRoot(folder: string) {
   const root = newInode(true);
-  root.entries?.set(folder.replace(/\/$/, ""), newInode(true));
+  const empty = newInode(true);
+  for (const inode of [root, empty]) inode.elsewhere = true;
+  root.entries?.set(folder.replace(/\/$/, ""), empty);
   return root;
 }

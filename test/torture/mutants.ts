@@ -57,7 +57,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       edit(
         "backend/local/publish.ts",
-        '  await disk.step("published");\n  await syncParents(disk, final);\n',
+        '  await disk.step("published");\n  await syncParents(disk, final, dev);\n',
         '  await disk.step("published");\n',
       ),
     ],

@@ -71,7 +71,7 @@ export async function noteKey(disk: Disk, { note }: Away, key: string): Promise<
   try {
     await disk.step("note");
     await writeFile(note, JSON.stringify(key), { flag: "wx", flush: true });
-    await disk.barrier.directory(dirname(note));
+    await disk.barrier.name(note);
   } catch (error) {
     await unlink(note).catch(() => undefined);
     if (codeOf(error) !== "ENOSPC" && codeOf(error) !== "EDQUOT") throw error;
@@ -150,7 +150,7 @@ export async function confirmed(disk: Disk, { folder }: Away): Promise<void> {
   });
   await disk.step("in trash");
   // Where a loss of power undoes that, the file gets its name back.
-  await disk.barrier.directory(dirname(folder.then)).catch(() => undefined);
+  await disk.barrier.name(folder.then).catch(() => undefined);
 }
 
 /** Where it is by now, which is the trash when only the answer of `confirmed` is missing; undefined when it is in neither place. */
@@ -161,10 +161,10 @@ export async function liesIn({ path, folder }: Away): Promise<string | undefined
 }
 
 /** What was confirmed and can not be unlinked lies in the trash like all else, under its key. */
-export async function intoTrash(disk: Disk, away: Away, run: string, key: string): Promise<void> {
+export async function intoTrash(disk: Disk, away: Away, run: string, key: string, dev: bigint): Promise<void> {
   const kept = join(disk.root, TRASH, run, unique(), key);
   await makeParents(disk, kept);
   await syncAbove(disk, kept);
   await rename(away.path, kept);
-  await syncParents(disk, kept);
+  await syncParents(disk, kept, dev);
 }

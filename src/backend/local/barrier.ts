@@ -1,18 +1,22 @@
 import { constants } from "node:fs";
-import { codeOf } from "../../lib/error.js";
-import { type FileHandle, open, stat } from "./calls.js";
+import { dirname } from "node:path";
+import { codeOf, StowageError } from "../../lib/error.js";
+import { type FileHandle, lstat, open, stat } from "./calls.js";
 import { ENOUGH, openSyncfs, type Syncfs } from "./libc.js";
 
 /**
  * Makes files and names durable, many with one call where the file system can. Who comes while a call runs waits for the next one, which begins
- * after that: all that was written before `file` or `directory` was called is durable when it returns (I1).
+ * after that: all that was written before `file` or `name` was called is durable when it returns (I1).
  */
 export interface Barrier {
   /** Before anything is written that `file` is called for; serves until `close`. */
   open(): Promise<void>;
   file(handle: FileHandle): Promise<void>;
-  /** The names in a directory. @throws `ENOENT` when it is not there */
-  directory(path: string): Promise<void>;
+  /**
+   * A name; with `dev` that of what was seen there, on that device. @throws `ENOENT` when its directory is not there, `UNAVAILABLE` when that is
+   * another one by now
+   */
+  name(path: string, dev?: bigint): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -69,12 +73,11 @@ export function openBarrier(root: string, enough = ENOUGH): Barrier {
       await opening;
     },
     file: async (handle) => wish((await handle.stat({ bigint: true })).dev, () => handle.sync()),
-    async directory(path) {
-      const joined = directories.get(path);
-      if (joined) return await joined;
-      const { dev } = await stat(path, { bigint: true });
-      const own = directories.get(path) ?? wish(dev, () => syncDirectory(path));
-      directories.set(path, own);
+    async name(path, seen) {
+      const dev = seen ?? (await stat(dirname(path), EXACT)).dev;
+      const directory = `${dirname(path)}\0${seen ?? ""}`;
+      const own = directories.get(directory) ?? wish(dev, () => syncNames(path, seen));
+      directories.set(directory, own);
       await own;
     },
     async close() {
@@ -96,13 +99,30 @@ async function settledAlone({ alone, settled }: Wish): Promise<void> {
 /** Some network file systems have no fsync for directories: they answer with one of these. */
 const NO_DIRECTORY_SYNC = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "EBADF", "EISDIR", "EPERM", "ENOSYS"]);
 
-export async function syncDirectory(directory: string): Promise<void> {
+async function syncNames(path: string, seen: bigint | undefined): Promise<void> {
+  const directory = dirname(path);
   const handle = await open(directory, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0));
   try {
+    const { dev } = await handle.stat(EXACT);
     await handle.sync();
+    if (seen !== undefined && seen !== dev) await requireThere(path, dev);
   } catch (error) {
     if (!NO_DIRECTORY_SYNC.has(codeOf(error) ?? "")) throw error;
   } finally {
     await handle.close();
   }
 }
+
+/**
+ * The storage may have gone for the moment of the call, and its empty mount point have been synced instead. Where a mount point lies in another file
+ * system, or one is laid over others, the two differ too; there the name is in that very directory.
+ */
+async function requireThere(path: string, synced: bigint): Promise<void> {
+  const [{ dev }, there] = [await stat(dirname(path), EXACT), await lstat(path, EXACT).catch(() => undefined)];
+  if (dev === synced && there) return;
+  throw new StowageError("UNAVAILABLE", `${dirname(path)} is on another file system than before`, {
+    hint: "Its storage was disconnected for a moment. Look at the connection, and run the command again.",
+  });
+}
+
+const EXACT = { bigint: true } as const;

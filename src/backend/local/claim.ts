@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { invalidKey } from "../../lib/key.js";
 import { TEMPORARY } from "../marker.js";
@@ -63,7 +63,7 @@ async function reserveNoting(
   try {
     await write(handle, note);
     // The name must not outlast the note: after a loss of power nobody could tell whose empty file it is.
-    await disk.barrier.directory(dirname(file));
+    await disk.barrier.name(file, (await handle.stat({ bigint: true })).dev);
     // What the dead noted is settled by this claim, whichever way it ends.
     const notes = [file, ...(await others()).filter(({ dead }) => dead).map((other) => other.file)];
     await disk.step("reserve");

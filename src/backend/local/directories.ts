@@ -1,5 +1,5 @@
 import type { BigIntStats } from "node:fs";
-import { dirname, relative } from "node:path";
+import { relative } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import { lstat, mkdir, rmdir } from "./calls.js";
 import { at, type Disk, requireRoot } from "./disk.js";
@@ -60,11 +60,11 @@ async function make(disk: Disk, directory: string): Promise<BigIntStats | undefi
 const REMEMBERED = 100_000;
 
 /**
- * Makes the name of `path` durable, and the names of all directories above it: also of those that others have made, who may have died
+ * Makes the name of `path`, which leads to something on that device, durable, and the names of all directories above it: also of those that others have made, who may have died
  * before they made them durable. Each only once as long as it is the same directory.
  */
-export async function syncParents(disk: Disk, path: string): Promise<void> {
-  await Promise.all([disk.barrier.directory(dirname(path)), syncAbove(disk, path)]);
+export async function syncParents(disk: Disk, path: string, dev: bigint): Promise<void> {
+  await Promise.all([disk.barrier.name(path, dev), syncAbove(disk, path)]);
 }
 
 /** Makes the directories above `path`, durably: what is put into one that a loss of power takes would go with it. */
@@ -86,14 +86,15 @@ interface Found {
 }
 
 async function syncThese(disk: Disk, found: readonly Found[]): Promise<void> {
-  const fresh: { directory: string; same: string | undefined }[] = [];
+  const fresh: { directory: string; dev: bigint; same: string }[] = [];
   for (const { directory, stat } of found) {
-    const same = stat && `${directory}\0${stat.ino}-${stat.birthtimeNs}`;
-    if (same === undefined || !disk.lasting.has(same)) fresh.push({ directory, same });
+    if (!stat) throw Object.assign(new Error(`${directory} is gone`), { code: "ENOENT" });
+    const same = `${directory}\0${stat.ino}-${stat.birthtimeNs}`;
+    if (!disk.lasting.has(same)) fresh.push({ directory, dev: stat.dev, same });
   }
-  await Promise.all(fresh.map(({ directory }) => disk.barrier.directory(dirname(directory))));
+  await Promise.all(fresh.map(({ directory, dev }) => disk.barrier.name(directory, dev)));
   if (disk.lasting.size >= REMEMBERED) disk.lasting.clear();
-  for (const { same } of fresh) if (same !== undefined) disk.lasting.add(same);
+  for (const { same } of fresh) disk.lasting.add(same);
 }
 
 /** Removes the directories above `path` that have become empty; never the root, nor `stop`. Best effort: an empty directory is no object. */

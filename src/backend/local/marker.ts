@@ -41,15 +41,17 @@ export async function writeMarkerFile(disk: Disk, uuid: string, replace: boolean
     await requireRoot(disk);
     await makeParents(disk, temporary);
     const handle = await open(temporary, "wx", 0o644);
+    let dev: bigint;
     try {
       await handle.writeFile(markerText(uuid));
       await handle.sync();
+      ({ dev } = await handle.stat({ bigint: true }));
     } finally {
       await handle.close();
     }
     if (replace) await rename(temporary, final);
-    else await publish(disk, temporary, MARKER, final);
-    await disk.barrier.directory(disk.root);
+    else await publish(disk, temporary, MARKER, final, dev);
+    await disk.barrier.name(final, dev);
   } catch (error) {
     throw failure(disk, MARKER, error);
   } finally {

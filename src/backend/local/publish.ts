@@ -10,11 +10,11 @@ import { taken } from "./read.js";
 const NO_HARD_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK", "ENOSYS"]);
 
 /**
- * Gives the finished file at `path` the name of `key` too, and makes the name durable. Never replaces what stands there (I3).
+ * Gives the finished file at `path`, on that device, the name of `key` too, and makes the name durable. Never replaces what stands there (I3).
  * On return `path` may or may not exist still; the caller unlinks it.
  * @throws `PRECONDITION` when the name is taken
  */
-export async function publish(disk: Disk, path: string, key: string, final: string): Promise<void> {
+export async function publish(disk: Disk, path: string, key: string, final: string, dev: bigint): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       await makeLastingParents(disk, final);
@@ -26,7 +26,7 @@ export async function publish(disk: Disk, path: string, key: string, final: stri
     }
   }
   await disk.step("published");
-  await syncParents(disk, final);
+  await syncParents(disk, final, dev);
 }
 
 /** False when this file system has no hard links. */

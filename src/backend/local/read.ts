@@ -77,11 +77,16 @@ export async function settleFile(disk: Disk, key: string): Promise<void> {
   try {
     await refuseLinks(disk, path);
     const handle = await openRegular(path);
-    await handle.sync().finally(() => handle.close());
-    await syncParents(disk, path);
+    const { dev } = await syncedFile(handle).finally(() => handle.close());
+    await syncParents(disk, path, dev);
   } catch (error) {
     throw await absence(disk, key, error);
   }
+}
+
+async function syncedFile(handle: FileHandle): Promise<{ dev: bigint }> {
+  await handle.sync();
+  return await handle.stat({ bigint: true });
 }
 
 /** An open file's bytes from `start` on, in one buffer that every piece shares. */

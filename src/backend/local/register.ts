@@ -80,13 +80,15 @@ export async function writeNew(disk: Disk, bytes: Uint8Array, key: string, final
   await makeParents(disk, temporary);
   try {
     const handle = await open(temporary, "wx", 0o644);
+    let dev: bigint;
     try {
       await handle.writeFile(bytes);
       await handle.sync();
+      ({ dev } = await handle.stat({ bigint: true }));
     } finally {
       await handle.close();
     }
-    await publish(disk, temporary, key, final);
+    await publish(disk, temporary, key, final, dev);
   } finally {
     await unlinkIfThere(temporary);
   }

@@ -35,7 +35,7 @@ export async function removeFile(disk: Disk, key: string, options: RemoveOptions
   });
   try {
     await requireSame(disk, key, away.path, verified);
-    await Promise.all([syncParents(disk, away.path), syncNearest(disk, path)]);
+    await Promise.all([syncParents(disk, away.path, verified.dev), syncNearest(disk, path)]);
     await disk.step("secured");
     await options.confirm();
     await disk.step("confirmed");
@@ -111,12 +111,12 @@ async function arrived(away: Away, verified: BigIntStats): Promise<boolean> {
 
 /** Makes it durable that the name is gone, also when its directory went with it. */
 async function syncNearest(disk: Disk, path: string): Promise<void> {
-  for (let directory = dirname(path); ; directory = dirname(directory)) {
+  for (let gone = path; ; gone = dirname(gone)) {
     try {
-      await disk.barrier.directory(directory);
+      await disk.barrier.name(gone);
       return;
     } catch (error) {
-      if (codeOf(error) !== "ENOENT" || directory === disk.root) throw error;
+      if (codeOf(error) !== "ENOENT" || dirname(gone) === disk.root) throw error;
     }
   }
 }
@@ -176,12 +176,13 @@ export async function giveBack(disk: Disk, key: string, path: string, away: stri
   await refuseLinks(disk, path);
   await refuseLinks(disk, away);
   const [own, there] = [await look(away), await look(path)];
-  if (own?.isDirectory()) return await giveFolderBack(disk, key, path, away);
-  const same = own && own.ino === there?.ino && own.dev === there.dev;
+  if (!own) throw Object.assign(new Error(`${away} is gone`), { code: "ENOENT" });
+  if (own.isDirectory()) return await giveFolderBack(disk, key, path, away, own.dev);
+  const same = own.ino === there?.ino && own.dev === there.dev;
   // So they can where one folder is mounted at two places.
   if (same && own.nlink < 2n) throw taken(disk, key);
-  if (same) await syncParents(disk, path);
-  else await publish(disk, away, key, path);
+  if (same) await syncParents(disk, path, own.dev);
+  else await publish(disk, away, key, path, own.dev);
   await disk.step("unlink");
   await unlink(away).catch(() => undefined);
   await forgetNote(disk, away);
@@ -189,12 +190,12 @@ export async function giveBack(disk: Disk, key: string, path: string, away: stri
 }
 
 /** A folder that took the name of the file in the last moment gets it back whole, and replaces nothing but an empty folder. */
-async function giveFolderBack(disk: Disk, key: string, path: string, away: string): Promise<void> {
+async function giveFolderBack(disk: Disk, key: string, path: string, away: string, dev: bigint): Promise<void> {
   await refuseTaken(disk, key, path);
   await makeLastingParents(disk, path);
   await disk.step("rename");
   await rename(away, path);
-  await syncParents(disk, path);
+  await syncParents(disk, path, dev);
   await forgetNote(disk, away);
   await pruneParents(disk, away);
 }
@@ -206,7 +207,8 @@ async function letGo(disk: Disk, away: Away, key: string, options: RemoveOptions
     await unlink(away.path);
   } catch {
     // A file that stays under this name for all that gets its own back.
-    if (await look(away.path)) await intoTrash(disk, away, options.run, key).catch(() => undefined);
+    const left = await look(away.path);
+    if (left) await intoTrash(disk, away, options.run, key, left.dev).catch(() => undefined);
   }
   if (away.folder) await pruneParents(disk, away.path, join(disk.root, TRASH, options.run));
   await forgetNote(disk, away.path);

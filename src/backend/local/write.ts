@@ -43,7 +43,7 @@ async function viaTemporary(disk: Disk, key: string, final: string, source: Writ
     own = await look(temporary);
     // Bytes that changed after they were read are bytes that nobody has read (I4).
     if (!own || !isSame(own, proven)) throw notReadBack(disk, key, "somebody else changed it before it had its name");
-    await publish(disk, temporary, key, final);
+    await publish(disk, temporary, key, final, own.dev);
   } finally {
     await discard(temporary);
   }

@@ -48,6 +48,8 @@ export interface Inode {
   /** Counts changes of its bytes. */
   edits: number;
   maker: Actor | undefined;
+  /** It is in what was mounted over a disk for a while. */
+  elsewhere?: true;
 }
 
 interface Change {

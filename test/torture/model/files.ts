@@ -69,6 +69,7 @@ function makeDirectory(place: Place): void {
 
 function enterName({ disk, inner }: Place, directory: Inode, inode: Inode): void {
   const name = nameOf(inner);
+  if (directory.elsewhere) inode.elsewhere = true;
   directory.entries?.set(name, inode);
   changed(disk, [directory], () => directory.lasting.set(name, inode), { directory, name });
 }

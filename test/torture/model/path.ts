@@ -24,15 +24,19 @@ export const problem = (code: string, syscall: string, path: string): Error =>
 export function statsOf(disk: Disk, inode: Inode, big: boolean) {
   const { isFile, isDirectory, isSymbolicLink } = inode.entries === undefined ? FILE : DIRECTORY;
   const { mtime, ctime, ino, nlink, bytes } = inode;
+  const dev = inode.elsewhere ? disk.dev + ELSEWHERE : disk.dev;
   const kinds = { isFile, isDirectory, isSymbolicLink };
   if (big) {
-    const sizes = { size: BigInt(bytes.length), mode: 0o644n, nlink: BigInt(nlink), ino, dev: disk.dev };
+    const sizes = { size: BigInt(bytes.length), mode: 0o644n, nlink: BigInt(nlink), ino, dev };
     return Object.assign(sizes, kinds, { mtimeNs: mtime, ctimeNs: ctime });
   }
-  const sizes = { size: bytes.length, mode: 0o644, nlink, ino: Number(ino), dev: Number(disk.dev) };
+  const sizes = { size: bytes.length, mode: 0o644, nlink, ino: Number(ino), dev: Number(dev) };
   const times = { mtimeMs: Number(mtime / 1_000_000n), ctimeMs: Number(ctime / 1_000_000n) };
   return Object.assign(sizes, kinds, times);
 }
+
+/** No disk has so high a number. */
+const ELSEWHERE = 1000n;
 
 const yes = () => true;
 const no = () => false;
