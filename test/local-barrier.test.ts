@@ -34,6 +34,16 @@ describe("I1: the name of what was seen", () => {
     await barrier.close();
   });
 
+  it("is waited for by whoever comes at any moment after another one failed", async () => {
+    for (let moments = 0; moments < 30; moments++) {
+      const barrier = openBarrier(root);
+      await barrier.name(join(root, "none/x"), dev).catch(() => undefined);
+      for (let moment = 0; moment < moments; moment++) await undefined;
+      await barrier.name(join(root, "d/there"), dev);
+      await barrier.close();
+    }
+  });
+
   it("tells when the directory is gone", async () => {
     const barrier = openBarrier(root);
     await expect(barrier.name(join(root, "none/x"), dev)).rejects.toMatchObject({ code: "ENOENT" });

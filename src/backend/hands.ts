@@ -168,7 +168,7 @@ function openThread(aborted: Int32Array): Thread {
   const end = (why: string): void => {
     // What it has done by then is for a look at the storage to say (I6).
     ended = new StowageError("UNAVAILABLE", `a thread that works on files has ended: ${why}`);
-    for (const { reject } of waiting.values()) reject(ended);
+    for (const { reject, confirm } of waiting.values()) reject(confirm ? halfRemoved(why) : ended);
     waiting.clear();
   };
   const send = (message: Order | Answer): void => {
@@ -211,6 +211,12 @@ function openThread(aborted: Int32Array): Thread {
     },
   };
 }
+
+/** It may have been put aside, removed, or neither. That its name is gone does not say which: the next run finds out, and gives it its name back. */
+const halfRemoved = (why: string): StowageError =>
+  new StowageError("PRECONDITION", `a thread that was removing the file has ended: ${why}`, {
+    hint: "Run `stowage apply` again: what was not removed gets its name back.",
+  });
 
 /** Without a word there is none that could allow it. */
 async function answered(id: number, { confirm }: Waiting): Promise<Answer> {

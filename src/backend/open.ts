@@ -33,7 +33,7 @@ export async function openBackend(location: Location, options: OpenOptions = {})
   const { openRequests } = await import("./requests.js");
   const { concurrency, retries } = options.transfer ?? TRANSFER;
   const quiet = options.discreet ?? discreet([store]);
-  const requests = openRequests(name, { retries, concurrency: Math.max(16, concurrency), discreet: quiet });
+  const requests = openRequests(name, { retries, concurrency: Math.max(16, concurrency + LOOKS), discreet: quiet });
   if (store.type === "plugin") {
     const opened = await openPlugin(location, store, requests, options).catch((error: unknown) => {
       throw quiet(error);
@@ -43,6 +43,9 @@ export async function openBackend(location: Location, options: OpenOptions = {})
   const { bucketBackend } = await import("./bucket.js");
   return bucketBackend(name, store.prefix, await openStore(store, requests), requests, known(location, options));
 }
+
+/** Places for looks, of which a transfer may need one before it gives up its own. */
+const LOOKS = 4;
 
 const TRANSFER = { concurrency: 8, retries: 5 };
 

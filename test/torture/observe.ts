@@ -42,7 +42,7 @@ export function watchStore(ledger: Ledger, trash: Trash, bucket: Bucket): void {
       if (isLive(name)) {
         judgeRemoval(ledger, doomed, removal, removal?.trash === true && inTrash(bucket, doomed.text));
         for (const held of trash.objects.values())
-          if (held.by === stage.current && held.key.endsWith(`/${name}`)) held.settled = true;
+          if (held.by === stage.current && held.key.split("/").slice(3).join("/") === name) held.settled = true;
       } else if (trashed && trashed.by !== stage.current) judgePurge(ledger, doomed, { ...trashed, keep: trash.keep });
       else if (trashed && !trashed.settled) queueMicrotask(() => withdraw(ledger, doomed.text));
     }

@@ -47,6 +47,8 @@ export function openBarrier(root: string, enough = ENOUGH): Barrier {
       await Promise.all(alone.map((wish) => settledAlone(wish)));
       for (const wish of group) if (wish.dev === dev) wish.settled(undefined);
     }
+    // At once: whoever comes from now on finds nobody at work.
+    running = undefined;
   }
   /** The file system on which all is durable now, as far as it was written before. */
   async function together(): Promise<bigint | undefined> {
@@ -63,9 +65,7 @@ export function openBarrier(root: string, enough = ENOUGH): Barrier {
   const wish = (dev: bigint, alone: Wish["alone"]): Promise<void> =>
     new Promise<void>((settled) => {
       waiting.push({ dev, alone, settled });
-      running ??= run().finally(() => {
-        running = undefined;
-      });
+      running ??= run();
     });
   return {
     async open() {

@@ -4,7 +4,7 @@ import { headObject } from "./look.js";
 import { putParts } from "./parts.js";
 import { putWhole } from "./put-whole.js";
 import { reserve } from "./reserve.js";
-import type { Session } from "./session.js";
+import { isAmazon, type Session } from "./session.js";
 
 /** One request where one can carry it, unless parts honour the condition as well: they are faster, and sent again one by one. */
 export async function put(session: Session, name: string, upload: Upload, condition: Condition): Promise<Stored> {
@@ -27,7 +27,8 @@ async function replace(session: Session, name: string, upload: Upload, condition
   try {
     return await putWhole(session, name, upload, condition);
   } catch (error) {
-    if (codeOf(error) !== "PRECONDITION" || !(await session.versioned())) throw error;
+    // Amazon honours the condition: its refusal is an answer.
+    if (codeOf(error) !== "PRECONDITION" || isAmazon(session.store) || !(await session.versioned())) throw error;
     if ((await headObject(session, name))?.token !== condition.token) throw error;
   }
   return await putWhole(session, name, upload, condition, { unconditional: true });
