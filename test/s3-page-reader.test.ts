@@ -120,6 +120,9 @@ const document = fc
   );
 const HEAD = '<?xml version="1.0" encoding="UTF-8"?>';
 
+/** To the SDK a line's end alone is no text, also where it is written as a number. */
+const BLANK = `${HEAD}<ListVersionsResult><Version><VersionId>&#10;</VersionId></Version></ListVersionsResult>`;
+
 describe("pages of listings are read as the SDK reads them", () => {
   it("whatever a store sends", async () => {
     let plain = 0;
@@ -128,7 +131,7 @@ describe("pages of listings are read as the SDK reads them", () => {
         if (readListing(xml)) plain++;
         expect(await outcome(byUs(xml))).toEqual(await outcome(bySdk(xml)));
       }),
-      { numRuns: 500 },
+      { numRuns: 500, examples: [[BLANK]] },
     );
     // Otherwise the SDK was compared with itself.
     expect(plain).toBeGreaterThan(100);

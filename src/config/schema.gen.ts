@@ -114,7 +114,7 @@ export interface Settings {
  */
 export interface Transfer {
   /**
-   * Files in transfer at the same time. Default: 8.
+   * Files in transfer at the same time; of small ones, which mostly wait, several count as one. Default: 8.
    */
   concurrency?: number;
   /**

@@ -88,7 +88,7 @@ interface Found {
 async function syncThese(disk: Disk, found: readonly Found[]): Promise<void> {
   const fresh: { directory: string; dev: bigint; same: string }[] = [];
   for (const { directory, stat } of found) {
-    if (!stat) throw Object.assign(new Error(`${directory} is gone`), { code: "ENOENT" });
+    if (!stat) throw Object.assign(new Error(`${directory} is gone`), { code: "ENOENT", syscall: "lstat" });
     const same = `${directory}\0${stat.ino}-${stat.birthtimeNs}`;
     if (!disk.lasting.has(same)) fresh.push({ directory, dev: stat.dev, same });
   }

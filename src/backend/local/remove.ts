@@ -176,7 +176,7 @@ export async function giveBack(disk: Disk, key: string, path: string, away: stri
   await refuseLinks(disk, path);
   await refuseLinks(disk, away);
   const [own, there] = [await look(away), await look(path)];
-  if (!own) throw Object.assign(new Error(`${away} is gone`), { code: "ENOENT" });
+  if (!own) throw Object.assign(new Error(`${away} is gone`), { code: "ENOENT", syscall: "lstat" });
   if (own.isDirectory()) return await giveFolderBack(disk, key, path, away, own.dev);
   const same = own.ino === there?.ino && own.dev === there.dev;
   // So they can where one folder is mounted at two places.

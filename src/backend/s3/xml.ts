@@ -25,6 +25,8 @@ export function inside(scan: Scan, element: string, each: (name: string) => void
 
 const [LESS, SLASH] = [0x3c, 0x2f];
 const isBlank = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x09;
+/** Some of the signs that are blank to JavaScript have high numbers. */
+const mayBeBlank = (code: number): boolean => code <= 0x20 || code >= 0xa0;
 const isLetter = (code: number): boolean => (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a);
 const NAME = /^[A-Za-z]\w*$/;
 
@@ -56,10 +58,10 @@ export function once(scan: Scan, element: string, before: unknown): string {
   if (end < 0 || scan.odd) return odd(scan);
   scan.at = end;
   close(scan, element);
-  const value = text.slice(at, end);
+  const raw = text.slice(at, end);
+  const value = raw.includes("&") ? decoded(scan, raw) : raw;
   // What is only blank may be none.
-  if (isBlank(text.charCodeAt(at)) && value.trim() === "") return odd(scan);
-  return value.includes("&") ? decoded(scan, value) : value;
+  return mayBeBlank(value.charCodeAt(0)) && value.trim() === "" ? odd(scan) : value;
 }
 
 function odd(scan: Scan): string {
