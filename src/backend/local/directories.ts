@@ -60,8 +60,8 @@ async function make(disk: Disk, directory: string): Promise<BigIntStats | undefi
 const REMEMBERED = 100_000;
 
 /**
- * Makes the name of `path`, which leads to something on that device, durable, and the names of all directories above it: also of those that others have made, who may have died
- * before they made them durable. Each only once as long as it is the same directory.
+ * Makes the name of `path`, which leads to something on that device, durable, and the names of all directories above it: also of those that others
+ * have made, who may have died before they made them durable. Each only once as long as it is the same directory.
  */
 export async function syncParents(disk: Disk, path: string, dev: bigint): Promise<void> {
   await Promise.all([disk.barrier.name(path, dev), syncAbove(disk, path)]);
