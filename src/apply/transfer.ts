@@ -37,7 +37,7 @@ export async function ensureAt(task: Task, target: Target): Promise<boolean> {
 async function sentUnseen(task: Task, target: Target): Promise<boolean> {
   const { run, action } = task;
   if (target.expect !== "absent" || action.size > UNSEEN || run.plan.actions.length < MANY) return false;
-  if (!(await backendOf(run, target.location).refusesTaken?.())) return false;
+  if (!(await backendOf(run, target.location).refusesTaken?.(run.id))) return false;
   try {
     await transfer(task, target);
     return true;

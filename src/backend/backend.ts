@@ -44,7 +44,7 @@ export interface Backend {
   /** Milliseconds for which the location rests because the store does not answer; 0 = it can be asked. */
   pausedFor?(): number;
   /** This process has seen that creating refuses a taken name and leaves what is there: nobody has to look before. Never fails. */
-  refusesTaken?(): Promise<boolean>;
+  refusesTaken?(run?: string): Promise<boolean>;
 
   /** The UUID in the location's marker; undefined when the root is there but holds no marker. Throws `UNAVAILABLE` when the root is missing. */
   marker(): Promise<string | undefined>;

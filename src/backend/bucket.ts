@@ -58,7 +58,7 @@ export function bucketBackend(
     ...(tags && { tags: async (key) => await tags(nameOf(bucket, key)) }),
     ...(presign && { presign: async (key, signing) => await presign(nameOf(bucket, key), signing) }),
     ...(linkHeaders && { linkHeaders }),
-    refusesTaken: () => refusesTaken(bucket),
+    refusesTaken: (run) => refusesTaken(bucket, run),
     pausedFor: () => requests.pausedFor(),
     onRetry: (told) => {
       requests.onRetry = told;

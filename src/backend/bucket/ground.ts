@@ -32,10 +32,11 @@ const PROBE = "probe-";
 /** A probe does not take that long: what is older was left by one that was killed. */
 const LEFT_BEHIND = 3600_000;
 
-export function openGround(bucket: Bucket, id: string, signal: AbortSignal | undefined): Ground {
+/** `run`: whose temporaries these are, so that they go with it when it is killed. */
+export function openGround(bucket: Bucket, id: string, signal: AbortSignal | undefined, run?: string): Ground {
   const { store } = bucket;
   const used = new Set<string>();
-  const prefix = temporaryName(bucket, PROBE + id);
+  const prefix = run === undefined ? temporaryName(bucket, PROBE + id) : temporaryName(bucket, run, `${PROBE}${id}/`);
   const upload = (text: string, more: Partial<Upload> = {}): Upload => {
     if (signal?.aborted) throw aborted();
     const bytes = Buffer.from(text);

@@ -34,11 +34,16 @@ export const honoursRemoval = async (bucket: Bucket): Promise<boolean> =>
   removesSafely(await onGround(bucket, undefined, trials.removal));
 
 /** What becomes of what is created, with few requests. */
-export const honoursCreating = (bucket: Bucket): Promise<CreatingVerdicts> =>
-  onGround(bucket, undefined, async (ground) => ({
-    refusesTaken: await trials.createOnly(ground),
-    checksSigned: bucket.store.signsBytes === true && (await trials.signedBytes(ground)),
-  }));
+export const honoursCreating = (bucket: Bucket, run: string | undefined): Promise<CreatingVerdicts> =>
+  onGround(
+    bucket,
+    undefined,
+    async (ground) => ({
+      refusesTaken: await trials.createOnly(ground),
+      checksSigned: bucket.store.signsBytes === true && (await trials.signedBytes(ground)),
+    }),
+    run,
+  );
 
 /** Whether creating and replacing can rely on the store's conditions. */
 export const honoursReplacing = async (bucket: Bucket): Promise<boolean> =>
@@ -51,8 +56,9 @@ async function onGround<T>(
   bucket: Bucket,
   signal: AbortSignal | undefined,
   body: (ground: Ground) => Promise<T>,
+  run?: string,
 ): Promise<T> {
-  const ground = openGround(bucket, randomBytes(6).toString("hex"), signal);
+  const ground = openGround(bucket, randomBytes(6).toString("hex"), signal, run);
   let result: T;
   try {
     result = await body(ground);

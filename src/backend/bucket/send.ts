@@ -65,7 +65,7 @@ export async function send(
     proven.failure() ?? (isAsSent(stored, source, proven) ? undefined : { error: notAsSent(bucket, key) });
   if (problem) throw await withdrawn(bucket, key, name, upload, problem.error);
   const told = believed(bucket, stored, true);
-  if (!signed || told.sha256 !== undefined || !(await provesSigned(bucket, size))) return told;
+  if (!signed || told.sha256 !== undefined || !(await provesSigned(bucket, size, run))) return told;
   return { ...told, sha256 };
 }
 
