@@ -1,6 +1,6 @@
 import type { Entry } from "../backend/backend.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
-import type { Ref, Witness } from "../plan/plan.js";
+import type { Ref, Target, Witness } from "../plan/plan.js";
 import type { ProofKind } from "./events.js";
 import { assertInvariant } from "./invariant.js";
 import { at, holdsContent, isProven, noteRot, relinkedKey, source } from "./observe.js";
@@ -68,11 +68,9 @@ function noteRemoved({ action, sha256, outcome }: Task, trashed: boolean): void 
 async function proveArrival(task: Task, entry: Entry): Promise<Proof | undefined> {
   const { kind, to, from } = task.action;
   if (kind !== "move" || !to) return undefined;
-  const found = await proveOne(task, { ...to, version: to.expect === "absent" ? null : to.expect }, entry).catch(
-    (error: unknown) => {
-      throw asTooFew(task, error);
-    },
-  );
+  const found = await proveOne(task, atTarget(to), entry).catch((error: unknown) => {
+    throw asTooFew(task, error);
+  });
   if (typeof found !== "string") return { ref: to, entry: found };
   throw new StowageError("PRECONDITION", `${at(from)} stays: ${at(to)} ${found}`, {
     hint: "Run `stowage scan` and plan again.",
@@ -120,10 +118,13 @@ async function prove(task: Task, entry: Entry): Promise<Proof[]> {
 function provenFirst(task: Task): Witness[] {
   const { kind, to, witnesses } = task.action;
   const arrived = kind === "move" && to && witnesses.some(({ location }) => location === to.location);
-  const all = arrived ? [...witnesses, { ...to, version: to.expect === "absent" ? null : to.expect }] : witnesses;
+  const all = arrived ? [...witnesses, atTarget(to)] : witnesses;
   const known = (witness: Witness) => isProven(task, witness, needed(task));
   return [...all.filter(known), ...all.filter((witness) => !known(witness))];
 }
+
+/** What a move has put at its target, as a witness. */
+const atTarget = (to: Target): Witness => ({ ...to, version: to.expect === "absent" ? null : to.expect });
 
 /** The witness as it is now, its bytes proven; or why it does not count. */
 async function proveOne(task: Task, witness: Witness, removed: Entry): Promise<Entry | string> {

@@ -88,7 +88,7 @@ interface Found {
 async function syncThese(disk: Disk, found: readonly Found[]): Promise<void> {
   const fresh: { directory: string; dev: bigint; same: string }[] = [];
   for (const { directory, stat } of found) {
-    if (!stat) throw Object.assign(new Error(`${directory} is gone`), { code: "ENOENT", syscall: "lstat" });
+    if (!stat) throw gone(directory);
     const same = `${directory}\0${stat.ino}-${stat.birthtimeNs}`;
     if (!disk.lasting.has(same)) fresh.push({ directory, dev: stat.dev, same });
   }
@@ -120,6 +120,10 @@ function parentsOf({ root }: Disk, path: string): string[] {
   for (let end = path.indexOf("/", top); end >= 0; end = path.indexOf("/", end + 1)) parents.push(path.slice(0, end));
   return parents;
 }
+
+/** As the system would say it. */
+export const gone = (path: string): Error =>
+  Object.assign(new Error(`${path} is gone`), { code: "ENOENT", syscall: "lstat" });
 
 export const notDirectory = (disk: Disk, directory: string): StowageError =>
   new StowageError("PRECONDITION", `${at(disk, relative(disk.root, directory))} is not a directory`, {

@@ -17,7 +17,7 @@ import {
   noteKey,
 } from "./away.js";
 import { rename, unlink } from "./calls.js";
-import { look, makeLastingParents, pruneParents, refuseLinks, syncParents } from "./directories.js";
+import { gone, look, makeLastingParents, pruneParents, refuseLinks, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
 import { publish } from "./publish.js";
 import { changed, notRegular, refuseTaken, taken } from "./read.js";
@@ -111,12 +111,12 @@ async function arrived(away: Away, verified: BigIntStats): Promise<boolean> {
 
 /** Makes it durable that the name is gone, also when its directory went with it. */
 async function syncNearest(disk: Disk, path: string): Promise<void> {
-  for (let gone = path; ; gone = dirname(gone)) {
+  for (let left = path; ; left = dirname(left)) {
     try {
-      await disk.barrier.name(gone);
+      await disk.barrier.name(left);
       return;
     } catch (error) {
-      if (codeOf(error) !== "ENOENT" || dirname(gone) === disk.root) throw error;
+      if (codeOf(error) !== "ENOENT" || dirname(left) === disk.root) throw error;
     }
   }
 }
@@ -176,7 +176,7 @@ export async function giveBack(disk: Disk, key: string, path: string, away: stri
   await refuseLinks(disk, path);
   await refuseLinks(disk, away);
   const [own, there] = [await look(away), await look(path)];
-  if (!own) throw Object.assign(new Error(`${away} is gone`), { code: "ENOENT", syscall: "lstat" });
+  if (!own) throw gone(away);
   if (own.isDirectory()) return await giveFolderBack(disk, key, path, away, own.dev);
   const same = own.ino === there?.ino && own.dev === there.dev;
   // So they can where one folder is mounted at two places.
