@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type CloudBox, cloudBox, MARK } from "../support/cloud/box.js";
 import { azureCloud, type Cloud, gcsFakeCloud, s3Cloud, supabaseFakeCloud } from "../support/cloud/cloud.js";
-import { openProxy } from "../support/proxy.js";
+import { type FaultProxy, openProxy } from "../support/proxy.js";
 import { type FakeS3, fakeS3 } from "../support/s3/fake.js";
 
 const MODIFIED = new Date("2024-02-29T12:34:56.789Z");
@@ -48,6 +48,18 @@ describe(`several clouds together: S3 on ${radosgw ? "radosgw" : "a fake"}, Azur
 
   const many = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, index) => [`${index % 5}/${index}.txt`, `file ${index}`]));
+
+  /** Lets no more than some files of the user's into S3 until `go`: an apply can not be done before it is stopped. */
+  function holdPuts(proxy: FaultProxy, count: number) {
+    let go = () => {};
+    const held = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    let puts = 0;
+    proxy.faults = ({ kind, path }) =>
+      kind === "put" && !path.includes(".stowage-") && ++puts > count ? { kind: "hook", run: () => held } : undefined;
+    return { go };
+  }
 
   async function complete(box: CloudBox, files: Record<string, string>) {
     const copies = 2 * Object.keys(files).length;
@@ -111,12 +123,14 @@ describe(`several clouds together: S3 on ${radosgw ? "radosgw" : "a fake"}, Azur
 
   it("goes on where it was when apply is killed with -9 (I7)", async () => {
     const files = { ...many(30), "film.mp4": "a film ".repeat(3_000_000) };
-    const { box } = await two(files);
+    const { box, proxy } = await two(files);
     await box.good("plan", "-o", "p.ndjson", "-q");
+    const { go } = holdPuts(proxy, 12);
     const killed = await box.runWith(
       { onOutput: (text, kill) => text.split('"action-done"').length > 8 && kill("SIGKILL") },
-      ...["apply", "p.ndjson", "--json"],
+      ...["apply", "p.ndjson", "--concurrency", "1", "--json"],
     );
+    go();
     expect(killed.code).toBe(null);
     expect(await box.good("apply", "p.ndjson")).toMatch(/Apply complete! 62 copied, .* 0 failed/);
     await complete(box, files);
@@ -124,16 +138,19 @@ describe(`several clouds together: S3 on ${radosgw ? "radosgw" : "a fake"}, Azur
 
   it("stops at Ctrl-C with what is under way done, and the next run does the rest", async () => {
     const files = many(40);
-    const { box } = await two(files);
+    const { box, proxy } = await two(files);
+    const { go } = holdPuts(proxy, 12);
     let sent = false;
     const stopped = await box.runWith(
       {
         onOutput(text, kill) {
-          if (!sent && text.includes('"action-done"')) kill("SIGINT");
-          sent ||= text.includes('"action-done"');
+          if (sent || !text.includes('"action-done"')) return;
+          sent = true;
+          kill("SIGINT");
+          go();
         },
       },
-      ...["apply", "--auto-approve", "--json"],
+      ...["apply", "--auto-approve", "--concurrency", "1", "--json"],
     );
     expect(stopped.code).toBe(130);
     for (const line of stopped.stdout.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("type");
