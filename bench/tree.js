@@ -22,10 +22,13 @@ const EXTENSIONS = ["jpg", "png", "txt", "json", "mp4", "bin", "md", "webp"];
 const OLDEST = Date.parse("2020-01-01T00:00:00Z") / 1000;
 const YEARS = 5 * 365 * 86_400;
 
+/** Whether it was made to its end, and nobody has removed it since. */
+const isMade = (root) => existsSync(`${root}.done`) && existsSync(root);
+
 /** `files` different small files (0.5 to 11 KiB) in folders of 100; made once. */
 export function smallFiles(files) {
   const root = join(HOME, `small-${files}`);
-  if (existsSync(`${root}.done`)) return root;
+  if (isMade(root)) return root;
   console.log(`making ${files} small files in ${root} …`);
   const next = random(42);
   const bytes = noise(1 << 20, next);
@@ -47,7 +50,7 @@ export function smallFiles(files) {
 /** `files` different files of `megabytes` MiB; made once. */
 export function bigFiles(files, megabytes) {
   const root = join(HOME, `big-${files}x${megabytes}`);
-  if (existsSync(`${root}.done`)) return root;
+  if (isMade(root)) return root;
   console.log(`making ${files} files of ${megabytes} MiB in ${root} …`);
   mkdirSync(root, { recursive: true });
   const bytes = noise(1 << 20, random(7));
@@ -65,7 +68,7 @@ export function bigFiles(files, megabytes) {
 /** `files` empty files in folders of 1,000; made once. */
 export function emptyFiles(files) {
   const root = join(HOME, `empty-${files}`);
-  if (existsSync(`${root}.done`)) return root;
+  if (isMade(root)) return root;
   console.log(`making ${files} empty files in ${root} …`);
   for (let index = 0; index < files; index++) {
     const folder = join(root, `part-${Math.floor(index / 50_000)}`, `folder-${Math.floor(index / 1_000)}`);
@@ -79,7 +82,7 @@ export function emptyFiles(files) {
 /** A copy of a tree with its times; made once. */
 export function copyTree(tree) {
   const twin = `${tree}-twin`;
-  if (existsSync(`${twin}.done`)) return twin;
+  if (isMade(twin)) return twin;
   console.log(`copying ${tree} …`);
   mkdirSync(twin, { recursive: true });
   copyInto(tree, twin);

@@ -95,6 +95,9 @@ export async function findGone(catalog: Catalog, location: string, exclude: read
     FROM file_locations WHERE location = ${location} AND key IN (SELECT key FROM lost)`);
 }
 
+/** What we removed is no loss either where something else has got its name since. */
+const replacedByUs = raw("(sha256 IS DISTINCT FROM old_sha256 AND key IN (SELECT key FROM work.removed))");
+
 /** How many contents the location had at its last complete scan, and how many of them it has nowhere any more (S14). A claim that was wrong is no loss. */
 export async function shrink(catalog: Catalog, location: string): Promise<{ had: number; lost: number }> {
   const suspicious = await catalog.row(sql`
@@ -106,7 +109,7 @@ export async function shrink(catalog: Catalog, location: string): Promise<{ had:
       WHERE location = ${location} AND state IN ('present', 'settling') AND sha256 IS NOT NULL
         AND first_seen <= (SELECT s.started_at FROM scans s JOIN storage_locations l ON l.last_complete_scan = s.id WHERE l.name = ${location})
         AND key NOT IN (SELECT key FROM work.gone WHERE ours)
-        AND key NOT IN (SELECT key FROM work.rows WHERE old_state IS NULL OR corrected)
+        AND key NOT IN (SELECT key FROM work.rows WHERE old_state IS NULL OR corrected OR ${replacedByUs})
     ), touched AS (SELECT key FROM work.gone UNION ALL SELECT key FROM work.rows),
     stays AS (
       SELECT sha256 FROM had WHERE key NOT IN (SELECT key FROM touched)

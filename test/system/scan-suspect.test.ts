@@ -164,6 +164,17 @@ describe("a location that can not be believed keeps its rows, and the others are
     expect(await places.rows()).toHaveLength(5);
   });
 
+  it("what we removed is no shrink where another file got its name", async () => {
+    places = await openPlaces();
+    for (const key of ["a", "b", "c", "d"]) places.put(`a:${key}`, key);
+    await places.scan();
+    for (const key of ["a", "b", "c"]) places.put(`a:${key}`, `another ${key}`);
+    const removed = ["a", "b", "c"].map((key) => ({ location: "a", key }));
+    expect((await places.scan({ removed })).locations).toMatchObject([{ status: "complete", changed: 3 }]);
+    for (const key of ["a", "b", "d"]) places.put(`a:${key}`, `a third ${key}`);
+    expect((await places.scan()).locations).toMatchObject([{ status: "suspect" }]);
+  });
+
   it("half of the contents is not yet a shrink, a renamed tree is none at all", async () => {
     await scanned();
     for (const key of ["f1", "f2"]) places.remove(`a:${key}`);
