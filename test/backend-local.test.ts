@@ -274,13 +274,30 @@ describe("writing", () => {
     mkdirSync(join(root, ".stowage-tmp"));
     await new Promise((resolve) => setTimeout(resolve, 20));
     // The note of a dead process about this very name, which is younger than the file.
-    const note = { key: "x", process: { ...myself(), start: "1" } };
+    const note = { key: "x", process: { ...myself(), start: "1" }, begun: `${Date.now()}000000` };
     writeFileSync(join(root, ".stowage-tmp/dead.claim"), JSON.stringify(note));
     const backend = open({ features: { hardLinks: false } });
     expect((await backend.stat("x"))?.size).toBe(0);
     await expect(put(backend, "x", "1")).rejects.toMatchObject({ code: "PRECONDITION" });
     await backend.purge((await leftoversOf(backend))[0]!);
     expect(readFileSync(join(root, "x"), "utf8")).toBe("");
+  });
+
+  it.each([
+    ["torn", "\0".repeat(200)],
+    ["gone", ""],
+  ])("I6: without hard links, a reserved name is known for ours where what was added to its note is %s", async (_, tail) => {
+    const note = { key: "x", process: { ...myself(), start: "1" }, begun: `${Date.now()}000000` };
+    mkdirSync(join(root, ".stowage-tmp"));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    writeFileSync(join(root, "x"), "");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    writeFileSync(join(root, ".stowage-tmp/dead.claim"), `${JSON.stringify(note)}\n${tail}`);
+    const backend = open({ features: { hardLinks: false } });
+    expect(await backend.stat("x")).toBeUndefined();
+    await put(backend, "x", "1");
+    expect(readFileSync(join(root, "x"), "utf8")).toBe("1");
+    expect(await leftoversOf(backend)).toEqual([]);
   });
 
   it.each([

@@ -125,7 +125,7 @@ export const PLANTS: readonly Plant[] = [
         const { ino, ctimeNs } = lstatSync(join(outside, "empty"), { bigint: true });
         const reserved = { ino: String(ino), ctime: String(ctimeNs) };
         const dead = { ...myself(), pid: 9_999_999, start: "1" };
-        const note = JSON.stringify({ key: "../outside/empty", process: dead, reserved });
+        const note = JSON.stringify({ key: "../outside/empty", process: dead, begun: "0", reserved });
         writeFileSync(join(box.dir, root, ".stowage-tmp/0000000000000000.claim"), note);
         utimesSync(join(box.dir, root, ".stowage-tmp/0000000000000000.claim"), OLD, OLD);
       }

@@ -24,12 +24,14 @@ export interface Claim {
 interface Note {
   key: string;
   process: Process;
+  /** When the note was created, by the clock of the disk: the empty file came after it. */
+  begun: string;
   /** The empty file, once it is there; it is not replaced before this is written. */
   reserved?: { ino: string; ctime: string };
 }
 
 const SUFFIX = ".claim";
-/** Without `reserved` the process died right after creating the file, or before. */
+/** Without `reserved` the process died right after creating the file, or before, or what it added was lost with the power. */
 const RIGHT_AFTER = 2_000_000_000n;
 
 /**
@@ -57,13 +59,14 @@ async function reserveNoting(
   { file, handle }: { file: string; handle: FileHandle },
 ): Promise<Claim> {
   const others = async () => (await notesAbout(disk, key)).filter((other) => other.file !== file);
-  const note: Note = { key, process: myself() };
+  const { dev, ctimeNs } = await handle.stat({ bigint: true });
+  const note: Note = { key, process: myself(), begun: String(ctimeNs) };
   let tried = false;
   let made: BigIntStats | undefined;
   try {
     await write(handle, note);
     // The name must not outlast the note: after a loss of power nobody could tell whose empty file it is.
-    await disk.barrier.name(file, (await handle.stat({ bigint: true })).dev);
+    await disk.barrier.name(file, dev);
     // What the dead noted is settled by this claim, whichever way it ends.
     const notes = [file, ...(await others()).filter(({ dead }) => dead).map((other) => other.file)];
     await disk.step("reserve");
@@ -141,9 +144,10 @@ async function notesAbout(disk: Disk, key: string): Promise<FoundNote[]> {
 }
 
 /** A user's empty file is another file, or was made at another time. */
-function isReservation({ reserved }: Note, written: BigIntStats, there: BigIntStats): boolean {
+function isReservation({ reserved, begun }: Note, written: BigIntStats, there: BigIntStats): boolean {
   if (reserved) return reserved.ino === String(there.ino) && reserved.ctime === String(there.ctimeNs);
-  return there.ctimeNs >= written.ctimeNs && there.ctimeNs - written.ctimeNs < RIGHT_AFTER;
+  // The time of the note itself may already be that of what was added and lost.
+  return there.ctimeNs >= BigInt(begun) && there.ctimeNs - written.ctimeNs < RIGHT_AFTER;
 }
 
 /** The key that a claim is about, and whether its process lives; undefined where that can not be known from here. */
@@ -177,6 +181,7 @@ const isNote = (note: unknown): note is Note =>
   "key" in note &&
   typeof note.key === "string" &&
   invalidKey(note.key) === undefined &&
+  /^\d{1,20}$/.test(String((note as Note).begun)) &&
   isProcess((note as Note).process);
 
 async function createEmpty(file: string): Promise<BigIntStats> {
