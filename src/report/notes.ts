@@ -45,7 +45,7 @@ function* blockedLines(blocked: readonly Blocked[], look: Look): Generator<strin
   for (const [, group] of groupBy(blocked, (item) => `${item.code}\n${item.rule}`)) {
     const first = group[0]!;
     const rule = first.rule ? ` (${printable(first.rule)})` : "";
-    yield `  ${first.code}${rule}${group.length > 1 ? `: ${plural(group.length, "item")}` : ""}`;
+    yield `  ${printable(first.code)}${rule}${group.length > 1 ? `: ${plural(group.length, "item")}` : ""}`;
     for (const item of shown(group, look)) {
       yield `    ${look.paint("yellow", "!")} ${printable(item.address)}`;
       yield* wrap(printable(item.reason), look.width, "      ");
@@ -63,7 +63,7 @@ function* conflictLines(conflicts: readonly Conflict[], look: Look): Generator<s
   yield look.paint("bold", `Conflicts settled by on_conflict: ${count(settled.length)}`);
   for (const conflict of shown(settled, look)) {
     yield `  ${printable(conflict.address)}`;
-    yield* wrap(`${conflict.strategy}: ${printable(conflict.outcome)}`, look.width, "    ");
+    yield* wrap(printable(`${conflict.strategy}: ${conflict.outcome}`), look.width, "    ");
     for (const claimant of conflict.claimants) {
       yield `    ${printable(claimant.address)}  ${look.paint("dim", shortHash(claimant.content))}`;
     }

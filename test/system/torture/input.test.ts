@@ -212,17 +212,23 @@ describe("the command line says what, where and what next", () => {
   it("of broken storage.yaml files", async () => {
     const files = specialConfigs().filter(({ text }) => text.length < 5 << 20);
     const { pick } = random(11);
-    for (let index = 0; index < sized(5, 150); index++) {
+    const count = sized(5, 150);
+    let refused = 0;
+    for (let index = 0; index < count; index++) {
       const { name, text } = index % 2 ? pick(files) : mutatedConfig(random(index * 31 + 5), index);
       const box = sandbox({ "library/photo.jpg": "x" });
       mkdirSync(join(box.dir, "mnt"));
       writeFileSync(join(box.dir, "storage.yaml"), text);
       const command = pick([["scan"], ["plan"], ["apply", "--auto-approve"], ["init"], ["gc"]]);
       const ended = await box.runWith({ env: ENV }, ...command);
-      if (checkText(text.toString(), FILE, { env: ENV }).config === undefined) requireSentence(ended, [1], name);
+      // Some of what was changed at random is as good as before.
+      if (checkText(text.toString(), FILE, { env: ENV }).config !== undefined) continue;
+      requireSentence(ended, [1], name);
+      refused += 1;
       expect(ended.stderr, name).toMatch(/storage\.yaml/);
       expect(readdirSync(box.dir).sort(), name).toEqual(["library", "mnt", "storage.yaml"]);
     }
+    expect(refused).toBeGreaterThan(count / 2);
   });
 
   it("of broken plan files", async () => {
