@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { profiled } from "./profile.js";
 
 /** Everything the benchmarks make lies here; made trees are used again. */
 export const HOME = join(process.env.STOWAGE_BENCH_HOME ?? tmpdir(), "stowage-bench");
@@ -87,6 +88,11 @@ export async function compare(name, contenders, { rounds = ROUNDS } = {}) {
     }
   }
   const [ours, ...theirs] = contenders.map(({ name: who, goal }, index) => ({ who, goal, ...medians(runs[index]) }));
+  if (process.env.STOWAGE_BENCH_PROFILE) {
+    const command = (await contenders[0].before?.(rounds)) ?? contenders[0];
+    ours.profile = await profiled(command);
+    await contenders[0].after?.(rounds);
+  }
   if (theirs.length === 0) tell({ name, ours, limits: contenders[0].limits });
   for (const peer of theirs) tell({ name, ours, peer });
   return ours;

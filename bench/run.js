@@ -1,6 +1,7 @@
 // npm run bench [-- scan|plan|copy|cloud|memory … --json FILE --write]: stowage against the tools that people know, as ratios of medians
 // from one run. STOWAGE_BENCH_ROUNDS (5) and STOWAGE_BENCH_FILES (200000) make it smaller. Trees are made in the system's temporary
 // folder (STOWAGE_BENCH_HOME) once and used again; nothing else is touched. `--write` puts the table into docs/performance.md.
+// STOWAGE_BENCH_PROFILE=1 runs stowage once more in each case, under perf, and tells where its time goes in the three that are farthest from their goals.
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -11,6 +12,7 @@ import { growth } from "./growth.js";
 import { cleanUp, rows, versionOf } from "./measure.js";
 import { memory } from "./memory.js";
 import { plan } from "./plan.js";
+import { profileLines } from "./profile.js";
 import { scan } from "./scan.js";
 import { startup } from "./startup.js";
 import { verify } from "./verify.js";
@@ -44,6 +46,8 @@ try {
     await run();
     note();
   }
+  const profiles = profileLines(rows);
+  if (profiles.length > 0) console.log(["", ...profiles].join("\n"));
 } finally {
   cleanUp();
 }
@@ -64,7 +68,8 @@ function writeTable() {
   );
   const head = ["| case | stowage | peer | ratio | goal | met |", "|---|---|---|---:|---|---|"];
   const of = `${machine.processors}, ${machine.memory}, Linux ${machine.system}, Node ${machine.node}; ${machine.peers.join("; ")}.`;
-  const text = [of, "", ...head, ...lines].join("\n");
+  const profiles = profileLines(rows);
+  const text = [of, "", ...head, ...lines, ...(profiles.length > 0 ? ["", ...profiles] : [])].join("\n");
   writeFileSync(page, `${before}<!-- table -->\n\n${text}\n\n<!-- /table -->${after}`);
 }
 

@@ -1,0 +1,123 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+/** What a sample is counted as: the first that one of its frames, or its innermost one, fits. */
+const KINDS = [
+  ["DuckDB", /libduckdb|duckdb\.node/],
+  [
+    "V8: garbage collection",
+    /v8::internal::(Scaveng|MarkCompact|Heap|ConcurrentMarking|Sweeper|GCTracer|Evacuat|YoungGen|NewSpace|PagedSpace)/,
+  ],
+  [
+    "V8: parsing and compiling",
+    /v8::internal::(compiler|baseline|maglev|interpreter|Parser|Scanner|Compiler|OptimizingCompile)|Builtins_CompileLazy|compileForInternalLoader/,
+  ],
+  ["kernel: page faults", /page_fault/],
+  ["kernel: sockets", /sys_(send|recv|accept|connect)|sock_(read|write)|tcp_|inet_/],
+  ["kernel: making durable", /sys_(fsync|fdatasync|sync)|do_fsync|syncfs/],
+  ["kernel: reading and writing", /ksys_p?(read|write)|sys_p?(read|write)/],
+  [
+    "kernel: names and attributes",
+    /sys_(open|close|stat|newfstat|link|unlink|rename|mkdir|rmdir|getdents|utime|fadvise|faccess|access)|do_sys_open|do_(unlink|link|rename|mkdir)/,
+  ],
+  ["kernel: other", /kernel\.kallsyms/],
+  ["hashes, signatures", /sha256|libcrypto|EVP_|OneShotDigest|node::crypto/],
+  ["JavaScript, and what V8 does for it", /JS:|Builtins_|v8::/],
+  ["Node's own code", /node::|uv_/],
+];
+const REST = "C library, loader";
+
+/**
+ * Where the processors' time of a Node command and of all its threads goes: shares of one, by kind; in `calls` the functions of JavaScript with
+ * the most time, that of what is not JavaScript and they call included. By sampling, 499 times a second of CPU. Undefined where perf is not installed.
+ */
+export async function profiled({ command, args = [], cwd, env }) {
+  if (spawnSync("perf", ["--version"]).error) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), "stowage-profile-"));
+  const data = join(folder, "perf.data");
+  try {
+    const record = ["record", "-q", "-o", data, "-F", "499", "-g", "-e", "cpu-clock", "--", command];
+    const flags = ["--perf-basic-prof", "--interpreted-frames-native-stack"];
+    const { status, stderr } = spawnSync("perf", [...record, ...flags, ...args], { cwd, env, encoding: "utf8" });
+    if (status !== 0) throw new Error(`perf ended with ${status}: ${stderr.slice(-2_000)}`);
+    return await count(data);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function count(data) {
+  const script = spawn("perf", ["script", "-i", data, "-F", "comm,pid,ip,sym,dso"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const [kinds, calls] = [new Map(), new Map()];
+  const add = (to, name) => to.set(name, (to.get(name) ?? 0) + 1);
+  let [stack, samples] = [[], 0];
+  const end = () => {
+    if (stack.length === 0) return;
+    samples += 1;
+    add(kinds, kindOf(stack));
+    const [, call] = /JS:[*^~]?(\S*)/.exec(stack.find((frame) => frame.includes("JS:")) ?? "") ?? [];
+    if (call) add(calls, call);
+    stack = [];
+  };
+  const processes = new Set();
+  for await (const line of createInterface({ input: script.stdout })) {
+    if (line === "") end();
+    else if (line.startsWith("\t")) stack.push(line);
+    else processes.add(/(\d+)\s*$/.exec(line)?.[1]);
+  }
+  end();
+  if (script.exitCode === null) await once(script, "close");
+  // V8 leaves the names of its functions there.
+  for (const pid of processes) rmSync(`/tmp/perf-${pid}.map`, { force: true });
+  const shares = (from, most) =>
+    Object.fromEntries(
+      [...from]
+        .sort(([, a], [, b]) => b - a)
+        .slice(0, most)
+        .map(([name, n]) => [name, n / samples]),
+    );
+  return { samples, kinds: shares(kinds), calls: shares(calls, 12) };
+}
+
+function kindOf(stack) {
+  const text = stack.join("\n");
+  return KINDS.find(([, pattern]) => pattern.test(text))?.[0] ?? REST;
+}
+
+const SHOWN = 3;
+
+/** Tables, in Markdown, of the profiles of the cases that are farthest from their goals. */
+export function profileLines(rows) {
+  const worst = new Map();
+  for (const { case: name, ours, peer, ratio } of rows) {
+    if (!ours.profile || !peer?.goal) continue;
+    const miss = Math.max(ratio / peer.goal, worst.get(name)?.miss ?? 0);
+    worst.set(name, { name, miss, ...ours.profile });
+  }
+  const shown = [...worst.values()].sort((a, b) => b.miss - a.miss).slice(0, SHOWN);
+  if (shown.length === 0) return [];
+  const kinds = [...KINDS.map(([kind]) => kind), REST].filter((kind) => shown.some((each) => each.kinds[kind]));
+  const percent = (share = 0) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+  return [
+    "Where stowage's processor time goes in the cases that are farthest from their goals (perf, all threads):",
+    "",
+    `| | ${shown.map(({ name }) => name).join(" | ")} |`,
+    `|---|${"---:|".repeat(shown.length)}`,
+    ...kinds.map((kind) => `| ${kind} | ${shown.map((each) => percent(each.kinds[kind])).join(" | ")} |`),
+    "",
+    "The functions of JavaScript with the most time, in themselves and in what they call that is not JavaScript:",
+    "",
+    ...shown.map(
+      (each) =>
+        `- ${each.name}: ${Object.entries(each.calls)
+          .map(([call, share]) => `\`${call}\` ${percent(share)}`)
+          .join(", ")}`,
+    ),
+  ];
+}
