@@ -24,6 +24,16 @@ function secretsOf(store: Store): string[] {
   }
 }
 
+/** What an SDK finds in the environment by itself; and others that are named so, which a store or a plug-in may have been given. */
+const secretsIn = (environment: NodeJS.ProcessEnv): string[] =>
+  Object.entries(environment).flatMap(([name, value]) =>
+    value !== undefined && SECRET.test(name) && !PLACE.test(name) ? [value, ...valuesIn(value)] : [],
+  );
+
+const SECRET = /(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|CONNECTION_STRING|SAS)(_|$)/i;
+/** Where a secret lies is none. */
+const PLACE = /(_(FILE|PATH|DIR|URI|URL)|^GOOGLE_APPLICATION_CREDENTIALS)$/i;
+
 const textsIn = (value: unknown): string[] => {
   if (typeof value === "string") return [value];
   return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
@@ -70,14 +80,16 @@ const SIGNED: readonly (readonly [pattern: RegExp, instead: string])[] = [
     /\b((?:X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)|Signature|sig|token|api_?key|AccountKey|SharedAccessSignature)(?:=|%3D))[^&\s"'<>;,]{16,}/gi,
     "$1…",
   ],
+  [/\b(X-(?:Amz|Goog)-(?:Signature|Credential|Security-Token)["'\]]*\s*[:=>]\s*["'[]*)[^&\s"'<>;,]{16,}/gi, "$1…"],
 ];
 
 /**
  * Stores quote what they were sent, and so do the errors of plug-ins. Takes out of an error's message and hint what opens any of
- * these stores, and every signature.
+ * these stores, what the environment names as a secret, and every signature.
  */
-export function discreet(stores: readonly Store[]): Discreet {
-  const secrets = [...new Set(stores.flatMap(secretsOf).flatMap(spellings))].sort((a, b) => b.length - a.length);
+export function discreet(stores: readonly Store[], environment = process.env): Discreet {
+  const known = [...stores.flatMap(secretsOf), ...secretsIn(environment)];
+  const secrets = [...new Set(known.flatMap(spellings))].sort((a, b) => b.length - a.length);
   const hide = (text: string): string => {
     const quiet = secrets.reduce((left, secret) => left.replaceAll(secret, "…"), text);
     return SIGNED.reduce((left, [pattern, instead]) => left.replace(pattern, instead), quiet);

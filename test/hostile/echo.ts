@@ -33,10 +33,11 @@ export async function openEcho(host: string, answer: Answer): Promise<Echo> {
 export function quoting(known: (kind: "s3" | "azure" | "gcs" | "supabase") => string): Answer {
   return (request, response) => {
     const { headers, url = "" } = request;
-    const sent = ["authorization", "apikey", "x-amz-security-token", "cookie"].map(
+    const sent = ["apikey", "x-amz-security-token", "cookie", "authorization"].map(
       (name) => `${name}: ${headers[name] ?? ""}`,
     );
-    const says = `You sent ${sent.join("; ")} to http://${headers.host}${url} and I know ${known(kindOf(request))}`;
+    // The signature comes last: what hides it hides the rest of the line.
+    const says = `To http://${headers.host}${url}, and I know ${known(kindOf(request))}: You sent ${sent.join("; ")}`;
     const xml = `<?xml version="1.0" encoding="utf-8"?><Error><Code>AccessDenied</Code><Message>${says.replaceAll("&", "&amp;")}</Message></Error>`;
     if (headers["apikey"] !== undefined) json(response, { statusCode: "403", error: "Unauthorized", message: says });
     else if (url.startsWith("/storage/v1/b/") || url.startsWith("/upload/"))

@@ -14,6 +14,9 @@ const FIELDS = [
   "S3_ID",
   "S3_SECRET",
   "S3_SESSION",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_SECRET_ACCESS_KEY",
+  "AWS_SESSION_TOKEN",
   "AZURE_ACCOUNT",
   "AZURE_SAS",
   "AZURE_CONNECTION",
@@ -49,12 +52,13 @@ const environment = (server: string): Record<string, string> => ({
 });
 
 const good = (server: string): string => `version: 1
-settings: { settle: 0s, transfer: { retries: 1 } }
+settings: { settle: 0s, transfer: { retries: 1 }, lock: b, journal: b }
 locations:
   - { name: a, type: local, path: a, priority: 100, purpose: [inbox] }
   - { name: b, type: local, path: b, purpose: [backup] }
   - { name: s3, type: s3, bucket: media, region: us-east-1, endpoint: "${server}", purpose: [backup],
       credentials: { access_key_id: "\${S3_ID}", secret_access_key: "\${S3_SECRET}", session_token: "\${S3_SESSION}" } }
+  - { name: own, type: s3, bucket: mediaown, region: us-east-1, endpoint: "${server}", purpose: [backup] }
   - { name: azkey, type: azure, account: media, container: one, endpoint: "${server}/media", purpose: [backup], credentials: { account_key: "\${AZURE_ACCOUNT}" } }
   - { name: azsas, type: azure, account: media, container: two, endpoint: "${server}/media", purpose: [backup], credentials: { sas_token: "\${AZURE_SAS}" } }
   - { name: azcon, type: azure, account: media, container: tri, purpose: [backup], credentials: { connection_string: "\${AZURE_CONNECTION}" } }
@@ -62,7 +66,7 @@ locations:
   - { name: supa, type: supabase, url: "${server}", bucket: media, key: "\${SUPABASE}", purpose: [backup] }
   - { name: plug, type: plugin, use: talkative, options: { token: "\${PLUGIN}", deep: { password: "\${NESTED}" } }, purpose: [backup] }
 rules:
-  - { name: all, match: { location: a }, action: copy, destination: [b, s3, supa, azkey] }
+  - { name: all, match: { location: a }, action: copy, destination: [b, s3, own, supa, azkey] }
 `;
 
 /** Wrong in every way that shows a secret. */
@@ -142,6 +146,15 @@ const COMMANDS: readonly (readonly string[])[] = [
   ["sql", "select * from storage_locations", "--json"],
   ["url", "s3:photo.jpg"],
   ["url", "gcs:photo.jpg", "--upload"],
+  ["plan", "--format", "markdown"],
+  ["location", "list"],
+  ["find", "*"],
+  ["whereis", "a:photo.jpg"],
+  ["explain", "a:photo.jpg"],
+  ["dupes"],
+  ["lint"],
+  ["unlock"],
+  ["history", "--verify"],
   ["gc", "-v"],
 ];
 
@@ -150,7 +163,7 @@ describe("secrets", () => {
     expect(CANARIES.size).toBeGreaterThanOrEqual(40);
     const values = environment("http://127.0.0.1");
     const knows = (kind: string) =>
-      FIELDS.filter((name) => name.toLowerCase().startsWith(kind)).map((name) => values[name]);
+      FIELDS.filter((name) => name.replace("AWS", "S3").toLowerCase().startsWith(kind)).map((name) => values[name]);
     const server = await openEcho(
       "127.0.0.1",
       quoting((kind) => knows(kind).join(" and ")),
@@ -192,7 +205,14 @@ function* signatures({ seen }: Echo): Generator<[string, string]> {
 /** Every secret was really on its way, and what was said shows that the quoting answers arrived. */
 function requireUsed({ seen }: Echo, said: readonly { text: string }[]): void {
   const headers = seen.map((each) => JSON.stringify(each)).join("\n");
-  for (const sent of [of("S3_ID"), of("S3_SESSION"), of("SUPABASE"), "SharedKey media:", "sig="])
+  for (const sent of [
+    of("S3_ID"),
+    of("S3_SESSION"),
+    of("AWS_SESSION_TOKEN"),
+    of("SUPABASE"),
+    "SharedKey media:",
+    "sig=",
+  ])
     expect(headers).toContain(sent);
   const text = said.map((each) => each.text).join("\n");
   expect(text).toContain("You sent");
