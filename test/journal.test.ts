@@ -69,7 +69,7 @@ describe("the journal", () => {
     { name: "half a line", tail: '{"type":"remove","at":17' },
     { name: "a line without its end", tail: `${chained(removal("t"), null).text.trimEnd()}` },
     { name: "zeros that a crash left", tail: "\0".repeat(512) },
-    { name: "half a line and its newline", tail: '{"type":"rem\n' },
+    { name: "half a line, zeros and its newline", tail: '{"type":"rem\0\0\0\n' },
   ])("drops a torn tail: $name", async ({ tail }) => {
     const state = scratch();
     appendFileSync(await written(state), tail);

@@ -1,6 +1,7 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { acquireLock } from "../src/apply/lock.js";
+import { acquireLock, lockHolder } from "../src/apply/lock.js";
 import { cleanup, NOW, scratch } from "./setup/apply.js";
 
 /** What `link` fails with. */
@@ -28,6 +29,22 @@ describe("the lock of a state directory on a file system without hard links", ()
     await taken[0]!.release();
     expect(readdirSync(state)).toEqual([]);
     await (await acquireLock(state, NOW)).release();
+  });
+
+  it.each([
+    "",
+    '{"pid":1,"ho',
+    "\0".repeat(64),
+  ])("is taken over where a process was killed, or the power went, before its note was whole: %j", async (left) => {
+    fault.code = "EPERM";
+    const state = scratch();
+    writeFileSync(join(state, "lock"), left);
+    await expect(acquireLock(state, NOW)).rejects.toMatchObject({ code: "LOCKED" });
+    const before = new Date(Date.now() - 60_000);
+    utimesSync(join(state, "lock"), before, before);
+    expect(await lockHolder(state)).toBeUndefined();
+    await (await acquireLock(state, NOW)).release();
+    expect(readdirSync(state)).toEqual([]);
   });
 
   it("is not taken where the disk fails, and nothing is left behind", async () => {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { messageOf, StowageError } from "../lib/error.js";
 import type { JournalLine } from "./journal.js";
+import { misshapen } from "./journal-shape.js";
 import type { JournalSource } from "./journal-source.js";
 
 export interface JournalState {
@@ -32,13 +33,13 @@ export async function* journalLines(
   try {
     for await (const { bytes, complete } of linesOf(source.bytes(run))) {
       number += 1;
-      // Garbage is a torn tail only at the very end: the file grew, but its last bytes did not arrive.
+      // Garbage is a torn tail only at the very end: the file grew, but its last bytes did not arrive, and read as zeros if at all.
       if (garbage) {
         found.damage = { line: number - 1, reason: NO_LINE };
         return;
       }
       const read: ReturnType<typeof checkLine> = complete ? checkLine(bytes, prev, { run, number }) : NO_LINE;
-      if (read === NO_LINE) {
+      if (read === NO_LINE && (!complete || bytes.includes(0))) {
         garbage = true;
       } else if (typeof read === "string") {
         found.damage = { line: number, reason: read };
@@ -74,6 +75,8 @@ function checkLine(
   if (createHash("sha256").update(body).digest("hex") !== hash) return "the line was changed";
   const { prev: named, ...line } = JSON.parse(body.toString("utf8")) as JournalLine & { prev: string | null };
   if (named !== prev) return "a line before it is missing or was changed";
+  const problem = misshapen(line);
+  if (problem !== undefined) return `no line of a journal is like that: ${problem}`;
   if (number === 1 && (line.type !== "run" || line.run !== run)) return "it is not the beginning of this run's journal";
   return { line: line as JournalLine, hash };
 }

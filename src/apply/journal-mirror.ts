@@ -132,6 +132,8 @@ async function piecesOf(shelf: Shelf, run: string): Promise<{ name: string; offs
   return pieces.sort((a, b) => a.offset - b.offset);
 }
 
+const RUN = /^[0-9A-Za-z-]+$/;
+
 const offsetOf = (name: string): number => Number(/\/(\d{15})\.ndjson$/.exec(name)?.[1]);
 
 /** The journals whose copies lie in a location. @throws as `shelfOf` does */
@@ -143,12 +145,14 @@ export async function mirroredJournals(backend: Backend): Promise<JournalSource>
     async runs() {
       const runs = new Set<string>();
       for await (const { name } of shelf.list()) {
-        if (!Number.isNaN(offsetOf(name))) runs.add(name.slice(0, name.indexOf("/")));
+        const [run = ""] = name.split("/");
+        // Whatever else lies there is nobody's journal.
+        if (RUN.test(run) && !Number.isNaN(offsetOf(name))) runs.add(run);
       }
       return [...runs].sort();
     },
     async *bytes(run) {
-      if (!/^[0-9A-Za-z-]+$/.test(run)) throw noSuchRun(run);
+      if (!RUN.test(run)) throw noSuchRun(run);
       const pieces = await piecesOf(shelf, run);
       if (pieces.length === 0) throw noSuchRun(run);
       for (const { name } of pieces) yield (await shelf.read(name)) ?? Buffer.alloc(0);

@@ -1,4 +1,4 @@
-import { link, mkdir, open, readdir, readFile, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { isAlive, isProcess, myself, type Process } from "../backend/process.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../lib/error.js";
@@ -38,6 +38,7 @@ export async function acquireLock(state: string, now: number): Promise<Lock> {
 }
 
 async function take(state: string, own: Note): Promise<void> {
+  if (await isUnfinished(lockFile(state))) await unlinkIfThere(lockFile(state));
   if (!(await create(state, lockFile(state), own))) {
     const holder = await lockHolder(state);
     if (holder && holder.alive !== false) throw locked(holder);
@@ -49,6 +50,7 @@ async function take(state: string, own: Note): Promise<void> {
 
 /** Who holds the lock now, if anybody. */
 export async function lockHolder(state: string): Promise<LockHolder | undefined> {
+  if (await isUnfinished(lockFile(state))) return undefined;
   const note = await readNote(lockFile(state));
   return note && { ...note, alive: isAlive(note) };
 }
@@ -129,7 +131,10 @@ async function create(state: string, file: string, note: Note): Promise<boolean>
 const STUBBORN = 5;
 
 async function writeDraft(draft: string, note: Note): Promise<void> {
-  const handle = await open(draft, "w", 0o644);
+  await writeNote(await open(draft, "w", 0o644), note);
+}
+
+async function writeNote(handle: FileHandle, note: Note): Promise<void> {
   try {
     await handle.writeFile(`${JSON.stringify(note)}\n`);
     // A note that a loss of power has cut could not be told from one that is in force.
@@ -149,12 +154,38 @@ async function linkOrCreate(draft: string, file: string, note: Note): Promise<bo
     if (codeOf(error) === "EEXIST") return false;
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(codeOf(error) ?? "")) throw error;
   }
+  return await createInPlace(file, note);
+}
+
+/** Without hard links the note is there before it is complete. */
+async function createInPlace(file: string, note: Note): Promise<boolean> {
+  let handle: FileHandle;
   try {
-    const handle = await open(file, "wx", 0o644);
-    await handle.writeFile(`${JSON.stringify(note)}\n`).finally(() => handle.close());
-    return true;
+    handle = await open(file, "wx", 0o644);
   } catch (error) {
     if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+  try {
+    await writeNote(handle, note);
+    return true;
+  } catch (error) {
+    // Half a note would keep everybody out.
+    await unlinkIfThere(file).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Much longer than it takes to write a note. */
+const UNFINISHED_MS = 10_000;
+
+/** What a process left that was killed between creating the file and writing its note: nobody holds that. */
+async function isUnfinished(file: string): Promise<boolean> {
+  try {
+    const text = await readFile(file, "utf8");
+    return !text.endsWith("\n") && Date.now() - (await stat(file)).mtimeMs > UNFINISHED_MS;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return false;
     throw error;
   }
 }

@@ -15,9 +15,11 @@ export function* verifyLines({ runs, missing }: JournalsCheck, options: TextOpti
     yield "  apply looks at the files themselves. Put the journal aside when you know what has happened to it.";
   }
   const lines = runs.reduce((sum, check) => sum + check.lines, 0);
+  const short = runs.filter(({ damage, torn, status }) => !damage && (torn || status === "open"));
   const verdict = [
     ...(damaged.length > 0 ? [`${count(damaged.length)} damaged`] : []),
     ...(missing.length > 0 ? [`${count(missing.length)} missing`] : []),
+    ...(short.length > 0 ? [`${count(short.length)} without an end, the rest as they were written`] : []),
   ];
   yield paint(
     "bold",
@@ -29,7 +31,7 @@ function* checkLines(check: JournalCheck, verbose: boolean, paint: Paint): Gener
   const { place, damage, torn, lines, status } = check;
   if (damage) yield `${paint("red", "!")} ${printable(place)}:${damage.line}: ${printable(damage.reason)}`;
   else if (torn)
-    yield `${printable(place)}:${lines + 1}: the last line was cut off when the process was killed; that is no damage`;
+    yield `${printable(place)}:${lines + 1}: the last line is cut off: the process was killed while it wrote it, or somebody has cut it since`;
   else if (status === "open")
     yield `${printable(place)}: it has no end: the run was killed, is running, or its end was cut off`;
   else if (verbose) yield `${printable(place)}: ${plural(lines, "line")}, ${status}`;

@@ -1,3 +1,4 @@
+import { printable } from "../lib/key.js";
 import { bytes, count, duration, padEnd, plural } from "./format.js";
 
 /** What is known about one row of a phase (usually a location) at one moment; all values are totals so far. */
@@ -73,8 +74,10 @@ export function openProgress(options: ProgressOptions): Progress {
       };
     },
     note(text) {
-      if (running) running.note(text);
-      else options.stream.write(`${text}\n`);
+      // Names of files, and what stores say, come to be told here.
+      const safe = text.split("\n").map(printable).join("\n");
+      if (running) running.note(safe);
+      else options.stream.write(`${safe}\n`);
     },
   };
 }

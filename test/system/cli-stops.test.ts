@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { acquireSharedLock } from "../../src/apply/lock-shared.js";
 import { localBackend } from "../../src/backend/local.js";
+import { myself } from "../../src/backend/process.js";
 import { NOW, type Sandbox, sandbox } from "./cli-run.js";
 
 const CONFIG = (settings: string) => `version: 1
@@ -163,7 +164,12 @@ describe("history --verify", () => {
     truncateSync(journalOf(box, second!.run), 300);
     writeFileSync(file, text);
     const torn = await box.run("history", "--verify");
-    expect(torn).toMatchObject({ code: 0, stdout: expect.stringContaining("the last line was cut off") });
+    expect(torn).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(
+        /the last line is cut off: .*\n.* 1 without an end, the rest as they were written\.\n$/,
+      ),
+    });
     expect(await box.run("history", "--verify", "never")).toMatchObject({ code: 1 });
   });
 
@@ -250,6 +256,17 @@ describe("settings.lock", () => {
     expect(await box.run("unlock")).toMatchObject({ code: 0, stdout: "There is no lock.\n" });
     expect(Object.keys(box.tree("hub"))).toEqual([]);
     expect((await box.run("plan", "-q")).stdout).toContain("No changes.");
+  });
+
+  it("whose location is away keeps nobody from removing the lock of this machine by force", async () => {
+    const box = await adopted("{ lock: hub }");
+    writeFileSync(join(box.dir, ".stowage/lock"), `${JSON.stringify({ ...myself(), host: "another", since: 0 })}\n`);
+    rmSync(join(box.dir, "hub"), { recursive: true });
+    expect((await box.run("unlock")).code).not.toBe(0);
+    const forced = await box.run("unlock", "--force");
+    expect(forced).toMatchObject({ code: 0, stdout: expect.stringContaining("Removed the lock of pid") });
+    expect(forced.stderr).toContain("Warning: the lock in hub stays as it is");
+    expect(existsSync(join(box.dir, ".stowage/lock"))).toBe(false);
   });
 
   it("is said in validate when it names nothing that could hold it", async () => {

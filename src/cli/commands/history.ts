@@ -19,7 +19,7 @@ export default class History extends BaseCommand {
   static override description =
     `Reads the journal, which is the audit trail: hash-chained, and checked while it is read. A run that is "open" was killed or is running; applying its plan again goes on with it.
 
---verify checks every line of every journal, and that none ends earlier than the next run knew. Where settings.journal names a location, each run leaves a copy of its journal there: --from reads those, and so does a machine whose state directory has no journal at all.
+--verify checks every line of every journal, that none ends earlier than the next run knew, and tells which have no end: their run was killed, is running, or they were cut. Where settings.journal names a location, each run leaves a copy of its journal there: --from reads those, and so does a machine whose state directory has no journal at all.
 
 ${exits([6, "a journal was changed, is damaged or is missing"])}`;
   static override examples = examples(
@@ -134,7 +134,7 @@ async function showRun(journal: JournalContent, output: Output): Promise<number>
       `  ${outcome.action} ${outcome.outcome} ${printable(proven)}${outcome.message ? `: ${printable(outcome.message)}` : ""}`,
     );
   }
-  if (journal.torn) output.line("The last line was cut off when the process was killed; that is no damage.");
+  if (journal.torn) output.line("The last line is cut off: what it said is not known.");
   if (journal.damage) output.line(`Damaged from line ${journal.damage.line} on: ${journal.damage.reason}.`);
   return exit;
 }

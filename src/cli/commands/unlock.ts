@@ -2,7 +2,7 @@ import { Flags } from "@oclif/core";
 import type { LockHolder } from "../../apply/lock.js";
 import type { SharedHolder } from "../../apply/lock-note.js";
 import type { Backend } from "../../backend/backend.js";
-import { codeOf, StowageError } from "../../lib/error.js";
+import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { duration, relative } from "../../report/format.js";
 import { holderText, sharedHolderText } from "../../report/lock-text.js";
 import { BaseCommand } from "../base-command.js";
@@ -30,7 +30,7 @@ ${exits([7, "the holder is alive, or may be"])}`;
     const { flags } = await this.parse(Unlock);
     const output = this.output(flags);
     return withWorkspace(flags, output, async (workspace) => {
-      const shared = await sharedPlace(workspace);
+      const shared = await sharedPlace(workspace, output, flags.force);
       const held = await show(workspace, shared, output, flags.force);
       if (held && !flags.force && output.interactive) await approve(output);
       await remove(workspace, shared, output, flags.force);
@@ -44,13 +44,23 @@ interface SharedPlace {
   holder: SharedHolder | "unreadable" | undefined;
 }
 
-/** The location with the shared lock, and who holds it. */
-async function sharedPlace({ config, backends }: Workspace): Promise<SharedPlace | undefined> {
+/** The location with the shared lock, and who holds it; with `force`, one that can not be reached keeps nobody from the lock of this machine. */
+async function sharedPlace(
+  { config, backends }: Workspace,
+  output: Output,
+  force: boolean,
+): Promise<SharedPlace | undefined> {
   const { lock } = config.settings;
   const backend = lock === undefined ? undefined : (await backends()).get(lock);
   if (!backend) return undefined;
   const { sharedHolder } = await import("../../apply/lock-shared.js");
-  return { backend, holder: await sharedHolder(backend) };
+  try {
+    return { backend, holder: await sharedHolder(backend) };
+  } catch (error) {
+    if (!force) throw error;
+    output.warn(`the lock in ${backend.location} stays as it is: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 /** Tells who holds the locks. @returns whether anybody does */

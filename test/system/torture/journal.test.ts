@@ -53,7 +53,9 @@ describe("a journal", () => {
       const spoilt = Buffer.from(bytes);
       spoilt[at]! ^= 1 << bit;
       const found = await look(name, spoilt);
-      if (!found.torn && found.damage === undefined) expect.fail(`bit ${bit} of byte ${at} goes unnoticed`);
+      // Without the last newline it looks like a line that was being written.
+      if (found.damage === undefined && !(found.torn && at === bytes.length - 1))
+        expect.fail(`bit ${bit} of byte ${at} goes unnoticed`);
       if (found.lines.length > 0) expect(found.lines.at(-1)).toEqual(whole[found.lines.length - 1]);
     }
     figure("journal flips", flips);
