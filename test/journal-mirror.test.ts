@@ -63,6 +63,8 @@ describe.each(PLACES)("the copies of journals in %s", (_name, open) => {
       expect(await readJournal(source, each)).toEqual(await readJournal(world.state, each));
     }
     expect(await readRuns(source)).toEqual(await readRuns(world.state));
+    await hub.journals!.add("foo.bar/000000000000000.ndjson", Buffer.from("not ours\n"));
+    expect(await source.runs()).toEqual(runs);
     expect(await expectedUuids(source)).toEqual(await expectedUuids(world.state));
     expect((await verifyJournals(source)).runs.every(({ damage, status }) => !damage && status === "complete")).toBe(
       true,

@@ -105,6 +105,33 @@ describe("the journal", () => {
     expect({ line: content.damage?.line, lines: content.lines.length }).toEqual({ line, lines: reads });
   });
 
+  it.each([
+    {
+      name: "whose list is none",
+      line: { type: "run", run: RUN, plan_id: "p", config: "c", started: 1, locations: 5 },
+    },
+    { name: "whose size is text", line: { ...removal("x"), size: "1" } },
+    { name: "whose time is no number", line: { ...removal("x"), mtime: "now" } },
+    { name: "without an outcome", line: { type: "done", at: 1 } },
+    { name: "without a report", line: { type: "end", at: 1, report: null } },
+    { name: "without a type", line: { at: 1 } },
+  ])("I7: a line that somebody has sealed and stowage never wrote is damage: $name", async ({ line }) => {
+    const state = scratch();
+    const file = await written(state);
+    const first = line.type === "run";
+    const before = readFileSync(file, "utf8").trimEnd().split("\n");
+    const prev = (JSON.parse(before.at(-1) ?? "") as { hash: string }).hash;
+    const { text } = chained(line as unknown as JournalHeader, first ? null : prev);
+    writeFileSync(file, first ? text : `${before.join("\n")}\n${text}`);
+    const { damage, lines } = await readJournal(state, RUN);
+    expect([damage?.reason, lines.length]).toEqual([
+      expect.stringContaining("no line of a journal is like that"),
+      first ? 0 : 4,
+    ]);
+    expect(await expectedUuids(state)).toBeInstanceOf(Map);
+    expect(await readRuns(state)).toHaveLength(1);
+  });
+
   it("a run that is not there is said so", async () => {
     await expect(readJournal(scratch(), "nothing")).rejects.toMatchObject({ code: "NO_SUCH_RUN" });
     await expect(readJournal(scratch(), "../../etc/passwd")).rejects.toMatchObject({ code: "NO_SUCH_RUN" });

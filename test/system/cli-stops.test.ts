@@ -1,10 +1,13 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { acquireSharedLock } from "../../src/apply/lock-shared.js";
 import { localBackend } from "../../src/backend/local.js";
 import { myself } from "../../src/backend/process.js";
-import { NOW, type Sandbox, sandbox } from "./cli-run.js";
+import { BIN, NOW, type Sandbox, sandbox } from "./cli-run.js";
 
 const CONFIG = (settings: string) => `version: 1
 settings: ${settings}
@@ -130,6 +133,22 @@ describe("SIGTERM and SIGINT (exit 130)", () => {
     expect(await box.run("apply", "plan.ndjson", "-q")).toMatchObject({ code: 0 });
     expect([Object.keys(box.tree("library")).length, Object.keys(box.tree("nas")).length]).toEqual([0, 16]);
     expect(readdirSync(join(box.dir, ".stowage")).filter((name) => name.startsWith("lock"))).toEqual([]);
+  });
+});
+
+describe("SIGTERM before anything is under way", () => {
+  it("ends with 130, not by the signal", async () => {
+    const box = await adopted();
+    const plan = join(box.dir, "plan.fifo");
+    execFileSync("mkfifo", [plan]);
+    const child = spawn(process.execPath, [BIN, "apply", plan], { cwd: box.dir, stdio: "ignore" });
+    const ended = once(child, "exit");
+    // Who opens it for writing waits until it is being read.
+    const writing = await open(plan, "w");
+    child.kill("SIGTERM");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await writing.close();
+    expect(await ended).toEqual([130, null]);
   });
 });
 

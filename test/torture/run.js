@@ -1,4 +1,4 @@
-// npm run torture [-- --only PART,… --mutants --write --schedules N --seed S …]: everything that tries to make stowage lose data, at full
+// npm run torture [-- --only PART,… --write --schedules N --seed S …]: everything that tries to make stowage lose data, at full
 // size: random schedules on a model (here), then test/system/torture/. Prints what was tried, and with --write notes it in docs/safety.md.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +15,6 @@ const { values } = parseArgs({
   options: {
     /** schedules, mutants, or the name of a file in test/system/torture/. */
     only: { type: "string" },
-    mutants: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
     schedules: { type: "string" },
     seed: { type: "string", default: "1" },
@@ -30,7 +29,7 @@ const { values } = parseArgs({
 const others = readdirSync(join(ROOT, "test/system/torture"))
   .filter((file) => file.endsWith(".test.ts") && file !== "schedules.test.ts")
   .map((file) => file.replace(".test.ts", ""));
-const parts = values.only?.split(",") ?? ["schedules", ...(values.mutants ? ["mutants"] : []), ...others];
+const parts = values.only?.split(",") ?? ["schedules", "mutants", ...others];
 for (const part of parts)
   if (!["schedules", "mutants", ...others].includes(part)) throw new Error(`there is no part "${part}"`);
 

@@ -20,8 +20,8 @@ export interface TortureOptions {
   tell: (line: string) => void;
 }
 
-/** Neighbouring schedules share their worlds, so that one of them can be played alone. */
-const poolSeed = (seed: number): number => Math.floor(seed / 1_000_000) * 1_000_000 + 1;
+/** Neighbouring schedules, from the first to the last of a million, share their worlds, so that one of them can be played alone. */
+const poolSeed = (seed: number): number => Math.floor((seed - 1) / 1_000_000) * 1_000_000 + 1;
 
 /** Plays schedules until one breaks an invariant; that one is cut down and told. */
 export async function torture(options: TortureOptions): Promise<Tally> {

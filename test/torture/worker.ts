@@ -42,10 +42,17 @@ async function work({ product: directory, pool, first, stride, count }: Work): P
   // Errors are many here, and nobody reads where they came from.
   Error.stackTraceLimit = 0;
   const product = await loadProduct(directory);
+  const played = async (seed: number) => {
+    try {
+      return await playScript(inventScript(seed, pool), product);
+    } catch (error) {
+      throw new Error(`schedule ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    }
+  };
   let tally = newTally();
   for (let index = 0; index < count; index++) {
     const seed = first + index * stride;
-    const { violations, steps, judged, events, outcomes } = await playScript(inventScript(seed, pool), product);
+    const { violations, steps, judged, events, outcomes } = await played(seed);
     tally.schedules += 1;
     tally.steps += steps;
     tally.judged += judged;

@@ -10,7 +10,7 @@ import { runLines } from "../../report/run.js";
 import { planLines } from "../../report/text.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
-import { interruptible } from "../interrupt.js";
+import { endWhenInterrupted, interruptible } from "../interrupt.js";
 import type { Output } from "../output.js";
 import { isBlocked, planNow } from "../planning.js";
 import { type Workspace, withWorkspace } from "../workspace.js";
@@ -64,6 +64,7 @@ ${exits(
   };
 
   async run(): Promise<number> {
+    endWhenInterrupted();
     const { args, flags } = await this.parse(Apply);
     const output = this.output(flags);
     const limits = { ...(flags.concurrency && { concurrency: flags.concurrency }), ...budgetOf(flags) };

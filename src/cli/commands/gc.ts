@@ -4,6 +4,7 @@ import { ExitCode } from "../../lib/error.js";
 import { at, bytes, count, duration, plural } from "../../report/format.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
+import { endWhenInterrupted } from "../interrupt.js";
 import type { Output } from "../output.js";
 import { withWorkspace } from "../workspace.js";
 
@@ -24,6 +25,7 @@ ${exits([1, "error, or a location could not be cleaned"], [7, "an apply is runni
   };
 
   async run(): Promise<number> {
+    endWhenInterrupted();
     const { flags } = await this.parse(Gc);
     const output = this.output(flags);
     return withWorkspace(flags, output, async (workspace) => {
