@@ -64,8 +64,9 @@ export interface Plant {
 export const PLANTS: readonly Plant[] = [
   {
     name: "hostile names",
+    sample: true,
     plant(box) {
-      for (const [index, path] of hostilePaths(120, 3).entries())
+      for (const [index, path] of hostilePaths(320, 3).entries())
         if (!OWN.includes(path.toString().split("/", 1)[0] ?? "")) put(join(box.dir, "a"), path, `bytes ${index}`);
     },
   },

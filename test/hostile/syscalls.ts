@@ -120,13 +120,14 @@ function ways({ call, path, real }: Touch, links: ReadonlyMap<string, string>): 
   return [...new Set(led)].map((each) => ({ call, path: each }));
 }
 
-/** All symbolic links below a folder. */
+/** All symbolic links below a folder; none lies where a name is no text. */
 function linksIn(folder: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isSymbolicLink()) found.set(path, readlinkSync(path));
-    else if (entry.isDirectory()) for (const [link, target] of linksIn(path)) found.set(link, target);
+    else if (entry.isDirectory() && existsSync(path))
+      for (const [link, target] of linksIn(path)) found.set(link, target);
   }
   return found;
 }
