@@ -72,7 +72,7 @@ function ask(method: string, path: string, body = "", headers: Record<string, st
         response.on("end", () => end()).on("error", () => end("broken"));
       },
     );
-    sent.setTimeout(200, () => {
+    sent.setTimeout(1_000, () => {
       sent.destroy();
       end("silent");
     });

@@ -176,14 +176,15 @@ async function createInPlace(file: string, note: Note): Promise<boolean> {
   }
 }
 
+/** Nothing, zeros, or the beginning of a note, which has no braces within. Anything else that can not be read is for its owner to remove. */
+const BEGUN = /^(\0*|\{("pid":[^}]*)?)$/;
 /** Much longer than it takes to write a note. */
 const UNFINISHED_MS = 10_000;
 
 /** What a process left that was killed between creating the file and writing its note: nobody holds that. */
 async function isUnfinished(file: string): Promise<boolean> {
   try {
-    const text = await readFile(file, "utf8");
-    return !text.endsWith("\n") && Date.now() - (await stat(file)).mtimeMs > UNFINISHED_MS;
+    return BEGUN.test(await readFile(file, "utf8")) && Date.now() - (await stat(file)).mtimeMs > UNFINISHED_MS;
   } catch (error) {
     if (codeOf(error) === "ENOENT") return false;
     throw error;

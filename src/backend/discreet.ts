@@ -87,7 +87,7 @@ const SIGNED: readonly (readonly [pattern: RegExp, instead: string])[] = [
  * Stores quote what they were sent, and so do the errors of plug-ins. Takes out of an error's message and hint what opens any of
  * these stores, what the environment names as a secret, and every signature.
  */
-export function discreet(stores: readonly Store[], environment = process.env): Discreet {
+export function discreet(stores: readonly Store[], environment: NodeJS.ProcessEnv = {}): Discreet {
   const known = [...stores.flatMap(secretsOf), ...secretsIn(environment)];
   const secrets = [...new Set(known.flatMap(spellings))].sort((a, b) => b.length - a.length);
   const hide = (text: string): string => {

@@ -91,13 +91,18 @@ export interface OpenAllOptions {
   /** What is known of the locations from earlier probes, by name. */
   features?: ReadonlyMap<string, Features>;
   plugin?: (use: string) => Promise<PluginBackend>;
+  /** What is named like a secret there is said in no error. */
+  environment?: NodeJS.ProcessEnv;
 }
 
 /** The locations that may be touched, opened, by name; those that are offline or retired are left out. One that can not be reached does not keep the others from being used. */
 export async function openBackends(config: Config, options: OpenAllOptions = {}): Promise<Map<string, Backend>> {
   const usable = config.locations.filter(({ status }) => status === "active" || status === "draining");
   const opened = new Map<string, Backend>();
-  const quiet = discreet(usable.flatMap(({ store }) => (store ? [store] : [])));
+  const quiet = discreet(
+    usable.flatMap(({ store }) => (store ? [store] : [])),
+    options.environment,
+  );
   for (const location of usable)
     opened.set(location.name, await openOne(location, config, { ...options, discreet: quiet }));
   return opened;

@@ -81,7 +81,7 @@ async function openAll(
   const { findBackend } = await import("./plugins.js");
   const stores = config.locations.some(({ store }) => store !== undefined);
   const features = stores ? await knownFeatures(file, catalog) : new Map<string, Features>();
-  const backends = await openBackends(config, { features, plugin: findBackend });
+  const backends = await openBackends(config, { features, plugin: findBackend, environment: process.env });
   for (const backend of backends.values()) closers.push(() => backend.close());
   return backends;
 }

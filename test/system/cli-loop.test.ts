@@ -57,10 +57,16 @@ async function transcript(box: Sandbox, ...commands: string[][]): Promise<string
     const { code, stdout, stderr } = await box.run(...args);
     text += `$ stowage ${args.join(" ")}\n${stdout}${stderr === "" ? "" : stderr.replace(/^(?=.)/gm, "| ")}exit ${code}\n\n`;
   }
-  return stable(text, box)
-    .replace(/in [\d.]+(ms|s), run/g, "in <time>, run")
-    .replace(/\d{8}T\d{6}Z-[0-9a-f]{8}/g, "<run>")
-    .replace(/p-[0-9a-f]{16}/g, "<plan>");
+  return (
+    stable(text, box)
+      // Which location is done first is for the machine to say.
+      .replace(/(^\| Applying: \w+ +\d.*\n)+/gm, (lines) =>
+        lines.trimEnd().split("\n").sort().reverse().join("\n").concat("\n"),
+      )
+      .replace(/in [\d.]+(ms|s), run/g, "in <time>, run")
+      .replace(/\d{8}T\d{6}Z-[0-9a-f]{8}/g, "<run>")
+      .replace(/p-[0-9a-f]{16}/g, "<plan>")
+  );
 }
 
 describe("the loop", () => {

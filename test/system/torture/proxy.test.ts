@@ -132,7 +132,7 @@ describe.skipIf(!server)("an apply between a directory and radosgw, with a fault
   afterAll(async () => {
     figure("proxy operations", operations);
     await bucket?.dispose();
-  });
+  }, LONG);
 
   async function disturbed(job: Job, trial: Trial, { fault, lasting }: Case, at: number): Promise<void> {
     const { proxy } = trial;
