@@ -1,5 +1,6 @@
-import { count, either, field, is, list, matches, number, type Shape, text } from "../plan/shape.js";
+import { count, either, field, is, list, matches, type Shape, text } from "../plan/shape.js";
 
+const time = is("number");
 const decimal = matches(/^-?\d{1,30}$/, "is no number as text");
 const ref = { location: text, key: text };
 const optional = (shape: Shape) => either(undefined, shape);
@@ -23,18 +24,18 @@ const report = field({ status: text, ...Object.fromEntries(COUNTS.map((name) => 
 
 const SHAPES: Record<string, Shape> = {
   run: field({
-    ...{ run: text, plan_id: text, config: text, started: number },
+    ...{ run: text, plan_id: text, config: text, started: time },
     locations: list(field({ location: text, uuid: either(null, text) })),
     after: optional(field({ run: text, hash: text })),
   }),
   remove: field({
-    ...{ ...ref, at: number, action: text, sha256: text, trash: is("boolean"), version: text, planned: text },
+    ...{ ...ref, at: time, action: text, sha256: text, trash: is("boolean"), version: text, planned: text },
     ...{ size: count, mtime: decimal, physical: optional(text) },
   }),
   removed: after,
   kept: after,
-  done: field({ at: number, outcome }),
-  end: field({ at: number, report }),
+  done: field({ at: time, outcome }),
+  end: field({ at: time, report }),
 };
 
 /**
