@@ -1,5 +1,8 @@
 import { spawn, spawnSync } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { myself } from "../../src/backend/process.js";
 import { BIN, NOW, type Sandbox, sandbox } from "./cli-run.js";
 
 const CONFIG = `version: 1
@@ -67,6 +70,22 @@ describe("on a terminal", () => {
     // Progress is drawn in place, and the cursor is given back.
     expect(screen).toContain("Applying");
     expect(screen.lastIndexOf("\u001b[?25h")).toBeGreaterThan(screen.lastIndexOf("\u001b[?25l"));
+  });
+
+  it("unlock shows who holds the lock, asks, and removes it on yes only", async () => {
+    const box = await adopted();
+    const lock = join(box.dir, ".stowage/lock");
+    writeFileSync(lock, `${JSON.stringify({ ...myself(), pid: 9_999_999, start: "1", since: Date.parse(NOW) })}\n`);
+    const kept = await onTerminal(box, "unlock", "no\r");
+    expect(kept.screen).toContain("pid 9999999 on ");
+    expect([kept.code, kept.screen, existsSync(lock)]).toEqual([
+      1,
+      expect.stringContaining("nothing was removed"),
+      true,
+    ]);
+    const removed = await onTerminal(box, "unlock", "yes\r");
+    expect([removed.code, existsSync(lock)]).toEqual([0, false]);
+    expect(removed.screen).toContain("Removed the lock of pid 9999999");
   });
 
   it.each([
