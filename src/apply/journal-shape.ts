@@ -11,14 +11,8 @@ const outcome = field({
   ...{ action: text, kind: text, outcome: text, code: optional(text), message: optional(text), bytes: count },
   ...{ present: list(present), removed: list(removed), rot: list(field(ref)), disproved: optional(list(field(ref))) },
 });
-const after = field({
-  ...ref,
-  action: text,
-  sha256: text,
-  trash: is("boolean"),
-  code: optional(text),
-  message: optional(text),
-});
+const removal = { ...ref, at: time, action: text, sha256: text, trash: is("boolean") };
+const removalOutcome = field({ ...removal, code: optional(text), message: optional(text) });
 const COUNTS = ["copied", "moved", "deleted", "verified", "failed", "skipped", "bytes"];
 const report = field({ status: text, ...Object.fromEntries(COUNTS.map((name) => [name, count])) });
 
@@ -28,12 +22,9 @@ const SHAPES: Record<string, Shape> = {
     locations: list(field({ location: text, uuid: either(null, text) })),
     after: optional(field({ run: text, hash: text })),
   }),
-  remove: field({
-    ...{ ...ref, at: time, action: text, sha256: text, trash: is("boolean"), version: text, planned: text },
-    ...{ size: count, mtime: decimal, physical: optional(text) },
-  }),
-  removed: after,
-  kept: after,
+  remove: field({ ...removal, version: text, planned: text, size: count, mtime: decimal, physical: optional(text) }),
+  removed: removalOutcome,
+  kept: removalOutcome,
   done: field({ at: time, outcome }),
   end: field({ at: time, report }),
 };

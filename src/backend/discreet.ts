@@ -30,6 +30,7 @@ const secretsIn = (environment: NodeJS.ProcessEnv): string[] =>
     value !== undefined && SECRET.test(name) && !PLACE.test(name) ? [value, ...valuesIn(value)] : [],
   );
 
+/** Whole words, unlike `isSecret`, which only asks who may stand in storage.yaml: the value of a KEYBOARD would be hidden in the names of files. */
 const SECRET = /(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|CONNECTION_STRING|SAS)(_|$)/i;
 /** Where a secret lies is none. */
 const PLACE = /(_(FILE|PATH|DIR|URI|URL)|^GOOGLE_APPLICATION_CREDENTIALS)$/i;
