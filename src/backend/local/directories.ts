@@ -4,10 +4,13 @@ import { codeOf, StowageError } from "../../lib/error.js";
 import { lstat, mkdir, rmdir } from "./calls.js";
 import { at, type Disk, requireRoot } from "./disk.js";
 
+/** A hand makes no error, with all that it was called by, of a name that is free. */
+const IF_THERE = { bigint: true, throwIfNoEntry: false } as const;
+
 /** What lies at a path without following a link; undefined when the storage says there is nothing. */
 export async function look(path: string): Promise<BigIntStats | undefined> {
   try {
-    return await lstat(path, { bigint: true });
+    return await lstat(path, IF_THERE);
   } catch (error) {
     // ENOTDIR: a file stands where the path wants a directory, so nothing is below it.
     if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
@@ -33,7 +36,7 @@ export async function makeParents(disk: Disk, path: string): Promise<Found[]> {
     const found: Found[] = [];
     try {
       for (const directory of parentsOf(disk, path)) {
-        const stat = (await look(directory)) ?? (await make(disk, directory));
+        const stat = (await look(directory)) ?? (await makeOnce(disk, directory));
         if (stat && !stat.isDirectory()) throw notDirectory(disk, directory);
         found.push({ directory, stat });
       }
@@ -43,6 +46,13 @@ export async function makeParents(disk: Disk, path: string): Promise<Found[]> {
       if (codeOf(error) !== "ENOENT" || attempt === STUBBORN) throw error;
     }
   }
+}
+
+/** Many files go into one new directory at a time: who finds it missing while another makes it waits for that. */
+function makeOnce(disk: Disk, directory: string): Promise<BigIntStats | undefined> {
+  const making = disk.making.get(directory) ?? make(disk, directory).finally(() => disk.making.delete(directory));
+  disk.making.set(directory, making);
+  return making;
 }
 
 async function make(disk: Disk, directory: string): Promise<BigIntStats | undefined> {

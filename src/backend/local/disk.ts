@@ -1,3 +1,4 @@
+import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { invalidKey, printable } from "../../lib/key.js";
@@ -16,6 +17,8 @@ export interface Disk {
   enough: number | undefined;
   /** Directories whose name was made durable by this process. */
   lasting: Set<string>;
+  /** Directories that are being made, and what then lies there. */
+  making: Map<string, Promise<BigIntStats | undefined>>;
   /** Devices, and roots of locations, from which a reflink copy to here was refused. */
   noReflink: Set<string>;
   /** Called at each step that changes the disk, as if the change itself could fail there. For fault tests. */
@@ -39,6 +42,7 @@ export function openDisk(
     barrier: openBarrier(root, enough),
     enough,
     lasting: new Set(),
+    making: new Map(),
     noReflink: new Set(),
     step: step ?? (() => undefined),
   };
