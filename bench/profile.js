@@ -42,7 +42,8 @@ export async function profiled({ command, args = [], cwd, env }) {
   try {
     const record = ["record", "-q", "-o", data, "-F", "499", "-g", "-e", "cpu-clock", "--", command];
     const flags = ["--perf-basic-prof", "--interpreted-frames-native-stack"];
-    const { status, stderr } = spawnSync("perf", [...record, ...flags, ...args], { cwd, env, encoding: "utf8" });
+    const stdio = ["ignore", "ignore", "pipe"];
+    const { status, stderr } = spawnSync("perf", [...record, ...flags, ...args], { cwd, env, stdio, encoding: "utf8" });
     if (status !== 0) throw new Error(`perf ended with ${status}: ${stderr.slice(-2_000)}`);
     return await count(data);
   } finally {

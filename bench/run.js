@@ -1,8 +1,8 @@
-// npm run bench [-- scan|plan|copy|cloud|memory … --json FILE --write]: stowage against the tools that people know, as ratios of medians
+// npm run bench [-- scan|plan|copy|cloud|memory … --json FILE --resume --write]: stowage against the tools that people know, as ratios of medians
 // from one run. STOWAGE_BENCH_ROUNDS (5) and STOWAGE_BENCH_FILES (200000) make it smaller. Trees are made in the system's temporary
-// folder (STOWAGE_BENCH_HOME) once and used again; nothing else is touched. `--write` puts the table into docs/performance.md.
+// folder (STOWAGE_BENCH_HOME) once and used again; nothing else is touched. `--resume` goes on with the run that FILE tells of, where it was broken off. `--write` puts the table into docs/performance.md.
 // STOWAGE_BENCH_PROFILE=1 runs stowage once more in each case, under perf, and tells where its time goes in the three that are farthest from their goals.
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -23,7 +23,11 @@ const PEERS = ["find", "rclone", "rsync", "sha256sum", "openssl", "git-annex"];
 
 const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" }, write: { type: "boolean", default: false } },
+  options: {
+    json: { type: "string" },
+    resume: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+  },
 });
 const unknown = wanted.filter((name) => !(name in CASES));
 if (unknown.length > 0) {
@@ -40,10 +44,12 @@ const machine = {
 console.log(
   `Node ${machine.node}, ${machine.processors}, ${machine.memory}, Linux ${machine.system}\n${machine.peers.join("\n")}`,
 );
+const measured = measuredBefore();
 try {
   for (const [name, run] of Object.entries(CASES)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    if ((wanted.length > 0 && !wanted.includes(name)) || measured.includes(name)) continue;
     await run();
+    measured.push(name);
     note();
   }
   const profiles = profileLines(rows);
@@ -52,9 +58,21 @@ try {
   cleanUp();
 }
 
+/** The cases that are not measured again, with their rows; only figures of this very machine are set beside its own. */
+function measuredBefore() {
+  if (!values.resume || !existsSync(values.json ?? "")) return [];
+  const before = JSON.parse(readFileSync(values.json, "utf8"));
+  if (JSON.stringify(before.machine) !== JSON.stringify(machine)) {
+    console.error(`${values.json} tells of another machine, or of other versions: move it away to begin anew`);
+    process.exit(64);
+  }
+  rows.push(...before.rows);
+  return before.measured;
+}
+
 /** After each case: a run that is broken off has told what it knows. */
 function note() {
-  if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
+  if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, measured, rows }, null, 2)}\n`);
   if (values.write) writeTable();
 }
 
