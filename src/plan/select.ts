@@ -39,7 +39,7 @@ export async function selectInteresting(
 
   const rules = config.rules.map(
     (rule, index) =>
-      sql`(${index}::INTEGER, ${bits(named(rule.destination))}, ${bits([])}, ${bits(sourcesOf(rule, sites))}, ${rule.action === "copy" && rule.place === "key"})`,
+      sql`(${index}::INTEGER, ${bits(named(rule.destination))}, ${bits([])}, ${bits(sourcesOf(rule, sites))}, ${rendersNames(rule)})`,
   );
   const fallback = bits(named(config.default ? [config.default.location] : []));
   rules.push(sql`(${DEFAULT}::INTEGER, ${bits([])}, ${fallback}, ${bits([])}, FALSE)`);
@@ -59,7 +59,35 @@ export async function selectInteresting(
       FROM (SELECT cid, loc, coalesce("first", ${DEFAULT}) AS rule FROM ${judged} WHERE cid IS NOT NULL ${added}) d
       JOIN work.rule_wants r ON r.rule = d.rule GROUP BY d.cid
     ) WHERE acts OR (wants & ~have) <> 0 OR ((fallback & ~have) <> 0 AND (have & ${homes}) = 0)
-    ${shortOfNeeds(config, sites, judged)}`);
+    ${shortOfNames(config, sites, world)} ${shortOfNeeds(config, sites, judged)}`);
+}
+
+/** It may want a name that only the template's values tell. */
+const rendersNames = (rule: Rule): boolean => wantsNames(rule) && rule.key.text !== SAME_NAME;
+
+const wantsNames = (rule: Rule): boolean => rule.action === "copy" && rule.place === "key";
+
+const SAME_NAME = "{path}";
+
+/** Contents that are not under the same name where a rule copies them by name. */
+function shortOfNames(config: Config, sites: readonly Site[], { judged, decision, instances }: World): Sql {
+  const rules = config.rules.flatMap((rule, index) =>
+    wantsNames(rule) && !rendersNames(rule) ? rule.destination.map((to) => ({ rule, index, to })) : [],
+  );
+  if (rules.length === 0) return raw("");
+  const orders = new Map(sites.map(({ name, order }) => [name, order]));
+  const copies = rules.map(({ index, to }) => sql`(${index}::INTEGER, ${orders.get(to)!}::INTEGER)`);
+  const added = rules.some(({ rule }) => rule.continue)
+    ? sql`UNION ALL SELECT iid, cid, loc, unnest(more) FROM work.${name(judged)} WHERE cid IS NOT NULL AND len(more) > 0`
+    : raw("");
+  return sql`
+    UNION SELECT w.cid FROM (
+      SELECT d.cid, c.loc, i.key FROM (SELECT iid, cid, loc, "first" AS rule FROM work.${name(judged)} WHERE cid IS NOT NULL ${added}) d
+      JOIN (VALUES ${join(copies)}) c(rule, loc) ON c.rule = d.rule AND c.loc <> d.loc JOIN work.${name(instances)} i ON i.iid = d.iid
+    ) w ANTI JOIN (
+      SELECT d.cid, d.loc, i.key FROM work.${name(decision)} d JOIN work.${name(instances)} i ON i.iid = d.iid
+      WHERE d.loc IN (${join(rules.map(({ to }) => sql`${orders.get(to)!}`))})
+    ) h ON h.cid = w.cid AND h.loc = w.loc AND h.key = w.key`;
 }
 
 /** S8: a content that is in such a location has a home. */
