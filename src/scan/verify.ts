@@ -108,15 +108,17 @@ function choose(location: Location, options: VerifyOptions, store: boolean): Sql
   const every = options.due ? (location.verify?.every ?? 0) : undefined;
   const due =
     every === undefined ? sql`true` : sql`(last_verified IS NULL OR last_verified < ${instant(options.now - every)})`;
-  const seed = String(options.now);
-  const share = options.sample ?? 1;
-  return sql`CREATE OR REPLACE TABLE work.next AS
-    WITH due AS (
-      SELECT key, version, size, mtime, last_verified, sha256 AS old_sha256, proof AS old_proof, row_number() OVER (ORDER BY md5(${seed} || chr(0) || key)) AS place
+  const all = sql`SELECT key, version, size, mtime, last_verified, sha256 AS old_sha256, proof AS old_proof, true AS todo, true AS listed, rowid AS found
       FROM file_locations
-      WHERE location = ${location.name} AND state IN ('present', 'rot') AND ${store ? sql`true` : sql`sha256 IS NOT NULL`} AND ${due} AND ${options.claimed ? sql`(sha256 IS NULL OR proof = 'claim')` : sql`true`}
-    )
-    SELECT *, true AS todo, true AS listed FROM due WHERE place <= ceil(${share} * (SELECT count(*) FROM due))`;
+      WHERE location = ${location.name} AND state IN ('present', 'rot') AND ${store ? sql`true` : sql`sha256 IS NOT NULL`} AND ${due} AND ${options.claimed ? sql`(sha256 IS NULL OR proof = 'claim')` : sql`true`}`;
+  return sql`CREATE OR REPLACE TABLE work.next AS SELECT * EXCLUDE (found) FROM (${sampled(all, options)}) ORDER BY found`;
+}
+
+/** A part of them by chance, still to be read in the order in which they were found: a disk is many times slower when it has to jump. */
+function sampled(all: Sql, { sample = 1, now }: VerifyOptions): Sql {
+  if (sample >= 1) return all;
+  return sql`SELECT * FROM (${all})
+    QUALIFY row_number() OVER (ORDER BY md5(${String(now)} || chr(0) || key)) <= ceil(${sample} * count(*) OVER ())`;
 }
 
 async function read(task: VerifyTask, health: Health, work: { files: number; bytes: number }): Promise<void> {
