@@ -179,7 +179,10 @@ export function configOver(
  * Scans as a user whom permissions bind, from the built package: root reads everything. Closes the places' own catalog;
  * returns the report and the suspicions.
  */
-export async function scanAsNobody(places: Places): Promise<ScanReport & { suspects: Record<string, string | null> }> {
+export async function scanAsNobody(
+  places: Places,
+  options: Pick<ScanOptions, "threads"> = {},
+): Promise<ScanReport & { suspects: Record<string, string | null> }> {
   await places.catalog.close();
   const dist = new URL("../../dist/", import.meta.url).href;
   const script = `
@@ -189,7 +192,7 @@ export async function scanAsNobody(places: Places): Promise<ScanReport & { suspe
     import { scan } from "${dist}scan/scan.js";
     const config = ${JSON.stringify(places.config)};
     const catalog = await openCatalog(config.settings.state + "/catalog.duckdb");
-    const report = await scan(config, catalog, await openBackends(config), { now: ${CLOCK} });
+    const report = await scan(config, catalog, await openBackends(config), { now: ${CLOCK}, ...${JSON.stringify(options)} });
     const rows = await catalog.rows(sql\`SELECT name, suspect FROM storage_locations\`);
     await catalog.close();
     console.log(JSON.stringify({ ...report, suspects: Object.fromEntries(rows.map((row) => [row.name, row.suspect])) }));`;
