@@ -82,7 +82,7 @@ function writeTable() {
   const [, after = ""] = rest.split("<!-- /table -->");
   const lines = rows.map(
     ({ case: name, ours, peer, ratio, limits, met }) =>
-      `| ${name} | ${figures(ours)} | ${peer ? `${peer.who} ${figures(peer)}` : ""} | ${ratio === undefined ? "" : ratio.toFixed(2)} | ${goalOf(peer, limits)} | ${met ? "yes" : "**no**"} |`,
+      `| ${name} | ${figures(ours)} | ${peer ? `${peer.who.replaceAll("|", "\\|")} ${figures(peer)}` : ""} | ${ratio === undefined ? "" : ratio.toFixed(2)} | ${goalOf(peer, limits)} | ${met ? "yes" : "**no**"} |`,
   );
   const head = ["| case | stowage | peer | ratio | goal | met |", "|---|---|---|---:|---|---|"];
   const of = `${machine.processors}, ${machine.memory}, Linux ${machine.system}, Node ${machine.node}; ${machine.peers.join("; ")}.`;
