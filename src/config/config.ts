@@ -187,6 +187,9 @@ export interface Template {
   parts: TemplatePart[];
 }
 
+/** Every file keeps its key. */
+export const keepsKey = ({ text }: Template): boolean => text === "{path}";
+
 export type TemplatePart = { literal: string } | { field: TemplateField; fallback?: string };
 
 export type TemplateField =

@@ -1,5 +1,5 @@
 import { invalidKey, splitKey } from "../lib/key.js";
-import type { Template, TemplateField, TemplatePart } from "./config.js";
+import { keepsKey, type Template, type TemplateField, type TemplatePart } from "./config.js";
 import { didYouMean } from "./suggest.js";
 
 /** What the fields of a key template take their values from. */
@@ -23,8 +23,8 @@ export type Rendered = { key: string } | { unresolved: string; invalid?: string 
 
 /** Pure. The key is valid (`lib/key`); an empty `{dir}` or `{ext}` leaves no empty segment. */
 export function renderKey(template: Template, values: TemplateValues): Rendered {
-  const parts = template.text === "{path}" ? undefined : splitKey(values.key);
-  if (!parts) return { key: values.key };
+  if (keepsKey(template)) return { key: values.key };
+  const parts = splitKey(values.key);
   let key = "";
   for (const part of template.parts) {
     if ("literal" in part) {

@@ -1,6 +1,6 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
-import type { Config, Rule, Safety } from "../config/config.js";
+import { type Config, keepsKey, type Rule, type Safety } from "../config/config.js";
 import { type Content, countCopies, type Instance, NONE_PINNED, NONE_UNWANTED } from "./model.js";
 import { maskType, type World } from "./observe.js";
 import type { Site } from "./site.js";
@@ -39,7 +39,7 @@ export async function selectInteresting(
 
   const rules = config.rules.map(
     (rule, index) =>
-      sql`(${index}::INTEGER, ${bits(named(rule.destination))}, ${bits([])}, ${bits(sourcesOf(rule, sites))}, ${rendersNames(rule)})`,
+      sql`(${index}::INTEGER, ${bits(named(rule.destination))}, ${bits([])}, ${bits(sourcesOf(rule, sites))}, ${wantsNames(rule) && !keepsKey(rule.key)})`,
   );
   const fallback = bits(named(config.default ? [config.default.location] : []));
   rules.push(sql`(${DEFAULT}::INTEGER, ${bits([])}, ${fallback}, ${bits([])}, FALSE)`);
@@ -62,17 +62,12 @@ export async function selectInteresting(
     ${shortOfNames(config, sites, world)} ${shortOfNeeds(config, sites, judged)}`);
 }
 
-/** It may want a name that only the template's values tell. */
-const rendersNames = (rule: Rule): boolean => wantsNames(rule) && rule.key.text !== SAME_NAME;
-
-const wantsNames = (rule: Rule): boolean => rule.action === "copy" && rule.place === "key";
-
-const SAME_NAME = "{path}";
+const wantsNames = ({ action, place }: Rule): boolean => action === "copy" && place === "key";
 
 /** Contents that are not under the same name where a rule copies them by name. */
 function shortOfNames(config: Config, sites: readonly Site[], { judged, decision, instances }: World): Sql {
   const rules = config.rules.flatMap((rule, index) =>
-    wantsNames(rule) && !rendersNames(rule) ? rule.destination.map((to) => ({ rule, index, to })) : [],
+    wantsNames(rule) && keepsKey(rule.key) ? rule.destination.map((to) => ({ rule, index, to })) : [],
   );
   if (rules.length === 0) return raw("");
   const orders = new Map(sites.map(({ name, order }) => [name, order]));
