@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Agents, exchanging, type Incoming, openAgents } from "../src/backend/s3/exchange.js";
+import { type Incoming, type Line, openLine } from "../src/backend/s3/exchange.js";
 
 let server: Server | undefined;
-let agents: Agents | undefined;
+let line: Line | undefined;
 afterEach(() => {
-  agents?.httpAgent.destroy();
+  line?.close();
   server?.closeAllConnections();
   server?.close();
 });
@@ -16,11 +16,11 @@ afterEach(() => {
 async function sent(answer: RequestListener, signal = new AbortController().signal): Promise<Incoming> {
   server = createServer(answer).listen(0, "127.0.0.1");
   await once(server, "listening");
-  agents = openAgents(4);
+  line = openLine(4);
   const { port } = server.address() as AddressInfo;
   const request = { protocol: "http:", hostname: "127.0.0.1", port, method: "PUT", path: "/b/a%20b" };
   const more = { query: { "x-id": "PutObject", a: "1 2" }, headers: { "x-own": "yes" }, body: Buffer.from("bytes") };
-  return await exchanging(agents)({ ...request, ...more }, signal);
+  return await line.exchange({ ...request, ...more }, signal);
 }
 
 describe("a small request", () => {

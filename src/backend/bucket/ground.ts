@@ -76,7 +76,7 @@ export function openGround(bucket: Bucket, id: string, signal: AbortSignal | und
     refuses,
     during: (what, body) => during(bucket, what, body),
     honoured: (what, body) => during(bucket, what, () => honoured(body)),
-    clear: () => clear(bucket, used, clock - LEFT_BEHIND),
+    clear: () => clear(bucket, used, run === undefined ? clock - LEFT_BEHIND : undefined),
   };
 }
 
@@ -121,16 +121,18 @@ async function during<T>({ location, prefix }: Bucket, what: string, body: () =>
   }
 }
 
-/** Removes what this probe wrote, listed or not, and what is older than `before`, by the clock of the store. */
-async function clear(bucket: Bucket, used: ReadonlySet<string>, before: number): Promise<void> {
+/** Removes what this probe wrote, listed or not, and, unless it is a run's, what others left `before`, by the clock of the store. */
+async function clear(bucket: Bucket, used: ReadonlySet<string>, before: number | undefined): Promise<void> {
   const { store } = bucket;
   const left = new Set(used);
-  for await (const page of store.list(temporaryName(bucket, PROBE).slice(0, -1))) {
-    for (const { name, modified } of page) if (modified < before) left.add(name);
+  if (before !== undefined) {
+    for await (const page of store.list(temporaryName(bucket, PROBE).slice(0, -1))) {
+      for (const { name, modified } of page) if (modified < before) left.add(name);
+    }
   }
-  for (const name of left) {
-    await store.discard(name).catch((error: unknown) => {
+  const discard = (name: string) =>
+    store.discard(name).catch((error: unknown) => {
       if (codeOf(error) !== "NOT_FOUND") throw error;
     });
-  }
+  await Promise.all([...left].map(discard));
 }

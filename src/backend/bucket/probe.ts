@@ -38,10 +38,12 @@ export const honoursCreating = (bucket: Bucket, run: string | undefined): Promis
   onGround(
     bucket,
     undefined,
-    async (ground) => ({
-      refusesTaken: await trials.createOnly(ground),
-      checksSigned: bucket.store.signsBytes === true && (await trials.signedBytes(ground)),
-    }),
+    async (ground) => {
+      // At once: what is to be copied waits for them.
+      const signed = bucket.store.signsBytes === true && trials.signedBytes(ground);
+      const [refusesTaken, checksSigned] = await Promise.all([trials.createOnly(ground), signed]);
+      return { refusesTaken, checksSigned };
+    },
     run,
   );
 

@@ -1,6 +1,4 @@
-import { type ClientRequest, type IncomingHttpHeaders, Agent as PlainAgent, request as plainRequest } from "node:http";
-import { Agent as SecureAgent, request as secureRequest } from "node:https";
-import type { Socket } from "node:net";
+import type { Dispatcher, Pool } from "undici";
 import { queryText } from "./sign.js";
 
 /** What goes out, and is signed. */
@@ -24,72 +22,92 @@ export interface Incoming {
 
 export type Exchange = (outgoing: Outgoing, signal: AbortSignal) => Promise<Incoming>;
 
-/** The connections of one client, kept open. */
-export interface Agents {
-  httpAgent: PlainAgent;
-  httpsAgent: SecureAgent;
-}
-
-export function openAgents(sockets: number): Agents {
-  const options = { keepAlive: true, maxSockets: sockets };
-  return { httpAgent: new PlainAgent(options), httpsAgent: new SecureAgent(options) };
+/** Connections for small requests, kept open. */
+export interface Line {
+  /**
+   * Sends one request and collects the answer: for small ones, of which Node's own client makes streams, timers and listeners that take longer than
+   * the request itself. Never follows a redirect, and never sends twice. Rejects with the error of the connection, or the signal's reason.
+   */
+  exchange: Exchange;
+  close(): void;
 }
 
 /** Milliseconds. */
 const CONNECT = 10_000;
 
-/**
- * Sends one request over the agents' connections and collects the answer: for small ones, of which the SDK's handler makes streams, timers and
- * listeners that take longer than the request itself. Never follows a redirect. Rejects with the error of the connection, or the signal's reason.
- */
-export const exchanging =
-  ({ httpAgent, httpsAgent }: Agents): Exchange =>
-  ({ protocol, hostname, port, method, headers, body, ...rest }, signal) => {
-    const secure = protocol === "https:";
-    // An address of version 6 stands in brackets in a URL only.
-    const host = hostname.replace(/^\[(.*)\]$/, "$1");
-    const query = queryText(rest.query);
-    const path = query === "" ? rest.path : `${rest.path}?${query}`;
-    const options = { host, method, path, headers, ...(port !== undefined && { port }) };
-    return new Promise((resolve, reject) => {
-      if (signal.aborted) return reject(signal.reason);
-      const sent = secure
-        ? secureRequest({ ...options, agent: httpsAgent })
-        : plainRequest({ ...options, agent: httpAgent });
-      const stop = () => void sent.destroy(signal.reason);
-      const over = () => signal.removeEventListener("abort", stop);
-      const fail = (error: unknown): void => {
-        over();
-        reject(error);
-      };
-      signal.addEventListener("abort", stop, { once: true });
-      sent.on("error", fail);
-      sent.on("socket", (socket) => limitConnecting(sent, socket, host));
-      sent.on("response", (answer) => {
-        const pieces: Buffer[] = [];
-        answer.on("data", (piece: Buffer) => void pieces.push(piece));
-        answer.on("error", fail);
-        answer.on("end", () => {
-          over();
-          resolve({ statusCode: answer.statusCode ?? 0, headers: plain(answer.headers), body: Buffer.concat(pieces) });
-        });
-      });
-      sent.end(body);
-    });
+/** Opens no more than so many connections to one host, and those when they are needed. */
+export function openLine(connections: number): Line {
+  const pools = new Map<string, Promise<Pool>>();
+  // How long an answer may take is for the signal to say.
+  const options: Pool.Options = { connections, connect: { timeout: CONNECT }, headersTimeout: 0, bodyTimeout: 0 };
+  const poolOf = (origin: string): Promise<Pool> => {
+    const pool = pools.get(origin) ?? openPool(origin, options);
+    pools.set(origin, pool);
+    return pool;
   };
-
-function limitConnecting(sent: ClientRequest, socket: Socket, host: string): void {
-  if (!socket.connecting) return;
-  const late = setTimeout(() => sent.destroy(notConnected(host)), CONNECT);
-  for (const event of ["connect", "close"]) socket.once(event, () => clearTimeout(late));
+  return {
+    async exchange({ protocol, hostname, port, method, path, query, headers, body }, signal) {
+      const pool = await poolOf(`${protocol}//${hostname}${port === undefined ? "" : `:${port}`}`);
+      const asked = queryText(query);
+      const target = asked === "" ? path : `${path}?${asked}`;
+      return await dispatched(
+        pool,
+        { method: method as Dispatcher.HttpMethod, path: target, headers, body: body ?? null },
+        signal,
+      );
+    },
+    close: () => {
+      for (const pool of pools.values()) void pool.then((opened) => opened.destroy());
+    },
+  };
 }
 
-/** One text for each; none is told twice but cookies, which mean nothing here. */
-const plain = ({ "set-cookie": _, ...headers }: IncomingHttpHeaders): Record<string, string> =>
-  headers as Record<string, string>;
+/** The whole of the library takes three times as long to load. */
+async function openPool(origin: string, options: Pool.Options): Promise<Pool> {
+  // @ts-expect-error It is declared for the library as a whole only.
+  const part: { default: typeof Pool } = await import("undici/lib/dispatcher/pool.js");
+  return new part.default(origin, options);
+}
 
-const notConnected = (host: string): Error =>
-  Object.assign(new Error(`${host} did not accept a connection within ${CONNECT / 1000} seconds`), {
-    name: "TimeoutError",
-    code: "ETIMEDOUT",
+function dispatched(pool: Pool, outgoing: Dispatcher.DispatchOptions, signal: AbortSignal): Promise<Incoming> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    let under: Dispatcher.DispatchController | undefined;
+    let head: Omit<Incoming, "body"> = { statusCode: 0, headers: {} };
+    const pieces: Buffer[] = [];
+    const stop = (): void => {
+      under?.abort(signal.reason);
+      reject(signal.reason);
+    };
+    const over = () => signal.removeEventListener("abort", stop);
+    signal.addEventListener("abort", stop, { once: true });
+    pool.dispatch(outgoing, {
+      onRequestStart(controller) {
+        under = controller;
+        // It waited for a connection until now.
+        if (signal.aborted) controller.abort(signal.reason);
+      },
+      onResponseStart(_, statusCode, headers) {
+        // One text for each; none is told twice but cookies, which mean nothing here.
+        head = { statusCode, headers: headers as Record<string, string> };
+      },
+      onResponseData: (_, piece) => void pieces.push(piece),
+      onResponseEnd() {
+        over();
+        resolve({ ...head, body: pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces) });
+      },
+      onResponseError(_, error) {
+        over();
+        reject(asSystem(error));
+      },
+    });
   });
+}
+
+/** What the system would call it, where the library has its own word. */
+const SYSTEM: Record<string, string> = { UND_ERR_SOCKET: "ECONNRESET", UND_ERR_CONNECT_TIMEOUT: "ETIMEDOUT" };
+
+function asSystem(error: Error & { code?: string }): Error {
+  const code = SYSTEM[error.code ?? ""];
+  return code === undefined ? error : Object.assign(new Error(error.message), { code, cause: error });
+}

@@ -5,7 +5,7 @@ import type { Attempt, RequestOptions, Requests } from "../requests.js";
 import { unavailable } from "../requests.js";
 import { type Buffers, openBuffers } from "./buffers.js";
 import { INTERNAL, published, regionIn, s3Error } from "./errors.js";
-import { type Agents, exchanging, openAgents } from "./exchange.js";
+import { openLine } from "./exchange.js";
 import { type Express, openExpress } from "./express.js";
 
 /** What all requests of one bucket share. */
@@ -60,6 +60,7 @@ export const LIMITS: Limits = {
 export const MOST_PARTS = 10_000;
 
 const SOCKETS = 256;
+const CONNECTIONS = { keepAlive: true, maxSockets: SOCKETS };
 const CONNECT = 10_000;
 const SILENCE = 120_000;
 
@@ -69,8 +70,8 @@ export async function openSession(store: S3Store, requests: Requests, limits: Li
   const host = hostOf(store);
   const address = `s3://${host}/${store.bucket}`;
   const region = regionSource(sdk, store);
-  const agents = openAgents(SOCKETS);
-  const client = clientOf(sdk, store, agents, region.now);
+  const client = clientOf(sdk, store, region.now);
+  const line = openLine(SOCKETS);
   let versioned: Promise<boolean> | undefined;
 
   async function ask<T>(
@@ -97,7 +98,7 @@ export async function openSession(store: S3Store, requests: Requests, limits: Li
   return {
     ...{ sdk, client, requests, store, limits, address, host, ask },
     buffers: openBuffers(limits.memory),
-    express: openExpress(client, exchanging(agents)),
+    express: openExpress(client, line.exchange),
     versioned() {
       versioned ??= isVersioned(sdk, client, store.bucket, ask).catch((error: unknown) => {
         versioned = undefined;
@@ -105,11 +106,14 @@ export async function openSession(store: S3Store, requests: Requests, limits: Li
       });
       return versioned;
     },
-    close: () => client.destroy(),
+    close() {
+      line.close();
+      client.destroy();
+    },
   };
 }
 
-function clientOf(sdk: typeof Sdk, store: S3Store, agents: Agents, region: () => Promise<string>): Sdk.S3Client {
+function clientOf(sdk: typeof Sdk, store: S3Store, region: () => Promise<string>): Sdk.S3Client {
   return new sdk.S3Client({
     region,
     maxAttempts: 1,
@@ -119,7 +123,7 @@ function clientOf(sdk: typeof Sdk, store: S3Store, agents: Agents, region: () =>
     logger: SILENT,
     requestHandler: {
       ...{ connectionTimeout: CONNECT, socketTimeout: SILENCE, requestTimeout: 0 },
-      ...agents,
+      ...{ httpAgent: CONNECTIONS, httpsAgent: CONNECTIONS },
     },
     ...(store.endpoint !== undefined && { endpoint: store.endpoint }),
     forcePathStyle: store.forcePathStyle ?? hasNoSubdomains(store),
