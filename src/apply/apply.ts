@@ -21,7 +21,7 @@ import { movingClock } from "./pace.js";
 import { perform } from "./perform.js";
 import { restoreRecent } from "./recover.js";
 import { redacted } from "./redact.js";
-import { addressOf, exclusively, type Relinked, type Run, sha256Of } from "./run.js";
+import { arrivalsOf, exclusively, type Relinked, type Run } from "./run.js";
 import { damagedJournal, leftLock, shareJournal, shareLock } from "./share.js";
 import { summarize } from "./summary.js";
 
@@ -199,7 +199,7 @@ async function prepare(
     proven: new Map(),
     lasting: new Set(),
     relinked: relinkedBefore(earlier),
-    arrivals: new Map(plan.actions.flatMap((action) => (action.to ? [[addressOf(action.to), sha256Of(action)]] : []))),
+    arrivals: arrivalsOf(plan),
     exclusively: exclusively(),
   };
 }

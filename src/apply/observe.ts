@@ -37,7 +37,7 @@ export async function source(task: Task): Promise<Entry | undefined> {
 
 async function holdsArrival(task: Task): Promise<boolean> {
   const { run, action } = task;
-  const arrival = run.arrivals.get(addressOf(action.from));
+  const arrival = run.arrivals().get(addressOf(action.from));
   if (arrival === undefined || arrival === task.sha256) return false;
   const entry = await backendOf(run, action.from.location).stat(action.from.key);
   return entry !== undefined && (await readHash(task, action.from.location, entry)) === arrival;

@@ -33,8 +33,8 @@ export interface Run {
   readonly lasting: Set<string>;
   /** Files that lost a name through a removal of ours: their other names have a new version for that reason only. */
   readonly relinked: Map<string, Relinked>;
-  /** What this plan puts where: lower-case hex by `addressOf` of the target. */
-  readonly arrivals: ReadonlyMap<string, string>;
+  /** What this plan puts where: lower-case hex by `addressOf` of the target. Made when it is first asked for, which most runs never do. */
+  arrivals(): ReadonlyMap<string, string>;
   /** Runs bodies with the same key one after the other. */
   exclusively<T>(key: string, body: () => Promise<T>): Promise<T>;
 }
@@ -62,6 +62,15 @@ export const addressOf = ({ location, key }: Ref): string => `${location}\0${key
 
 /** Lower-case hex of an action's content. */
 export const sha256Of = ({ content }: Action): string => content.replace(/^sha256:/, "");
+
+/** See `Run.arrivals`. */
+export function arrivalsOf({ actions }: Plan): Run["arrivals"] {
+  let arrivals: Map<string, string> | undefined;
+  return () => {
+    arrivals ??= new Map(actions.flatMap((action) => (action.to ? [[addressOf(action.to), sha256Of(action)]] : [])));
+    return arrivals;
+  };
+}
 
 /** @throws `LOCATION_SUSPECT` for a location that is not opened (offline, retired, or not in the configuration) */
 export function backendOf(run: Run, location: string): Backend {

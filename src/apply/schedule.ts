@@ -89,13 +89,14 @@ const PULSE = 250;
 const rests = (gate: Pick<Gate, "standing">, location: string | undefined): boolean =>
   location !== undefined && gate.standing(location).is === "rests";
 
-/** Which action comes after which. */
+/** Which action comes after which; nothing is held for those that depend on no other, which may be a million. */
 function openOrder(actions: readonly Action[]) {
   const waiting = new Map<string, number>();
   const dependants = new Map<string, Action[]>();
   const unmet = new Map<string, string[]>();
-  const known = new Set(actions.map(({ id }) => id));
-  for (const action of actions) {
+  const dependent = actions.filter(({ depends_on }) => depends_on.length > 0);
+  const known = new Set(dependent.length > 0 ? actions.map(({ id }) => id) : []);
+  for (const action of dependent) {
     const needs = [...new Set(action.depends_on)].filter((id) => known.has(id));
     waiting.set(action.id, needs.length);
     // What is not in the plan can not have succeeded.
@@ -108,8 +109,8 @@ function openOrder(actions: readonly Action[]) {
     }
   }
   return {
-    initial: actions.filter(({ id }) => waiting.get(id) === 0),
-    unmet: ({ id }: Action): string[] => unmet.get(id)!,
+    initial: actions.filter(({ id }) => (waiting.get(id) ?? 0) === 0),
+    unmet: ({ id }: Action): string[] => unmet.get(id) ?? [],
     /** The actions that can be started now because this one has ended. */
     finish(action: Action, succeeded: boolean): Action[] {
       return (dependants.get(action.id) ?? []).filter((dependant) => {

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
-import { sha256Hex } from "../lib/json.js";
 import type { Action, Plan, PlanFooter, PlanHeader } from "./plan.js";
 import { requireSound } from "./sound.js";
 
@@ -12,19 +11,30 @@ const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
  * digest of every byte before the last line.
  */
 export function seal(header: Omit<PlanHeader, "plan_id">, actions: Action[], footer: Omit<PlanFooter, "digest">): Plan {
-  const texts = actions.map(line);
-  const id = digestOf([line(header)], texts, [line(footer)]).slice(0, 16);
   const { type, format_version, stowage_version, ...rest } = header;
-  const sealed: PlanHeader = { type, format_version, stowage_version, plan_id: `p-${id}`, ...rest };
-  return { header: sealed, actions, footer: { ...footer, digest: `sha256:${digestOf([line(sealed)], texts)}` } };
+  const plan_id = idOf(header, actions, footer);
+  const sealed: PlanHeader = { type, format_version, stowage_version, plan_id, ...rest };
+  return { header: sealed, actions, footer: { ...footer, digest: `sha256:${digestOf(sealed, actions)}` } };
 }
 
-/** Line by line, so that no plan has to be one string. */
-function digestOf(...parts: (readonly string[])[]): string {
+const idOf = (header: Omit<PlanHeader, "plan_id">, actions: readonly Action[], footer: object): string =>
+  `p-${digestOf(header, actions, footer).slice(0, 16)}`;
+
+/** Of the lines, of which many go in together; but no plan has to be one string. */
+function digestOf(header: object, actions: readonly Action[], footer?: object): string {
   const hash = createHash("sha256");
-  for (const part of parts) for (const text of part) hash.update(text);
-  return hash.digest("hex");
+  let text = line(header);
+  for (const action of actions) {
+    text += line(action);
+    if (text.length < PIECE) continue;
+    hash.update(text);
+    text = "";
+  }
+  return hash.update(footer ? text + line(footer) : text).digest("hex");
 }
+
+/** What is hashed and read at once. */
+const PIECE = 1 << 20;
 
 /** The plan file, line by line (NDJSON). */
 export function* planText(plan: Plan): Generator<string> {
@@ -34,56 +44,103 @@ export function* planText(plan: Plan): Generator<string> {
 }
 
 /**
- * Reads a plan file and proves that nobody changed it, and that it says only what a planner can have written.
+ * Reads a plan file and proves that nobody changed it, and that it says only what a planner can have written. It is read piece by piece: the
+ * plan of a first backup can be larger than a string may be.
  * @throws `PLAN_EDITED` (exit 5) when a byte differs from what was written, `PLAN_INVALID` (5) when a digest was forged, `PLAN_UNREADABLE`
  * when it is no plan file
  */
 export async function readPlan(file: string): Promise<Plan> {
-  let text: string;
+  const reading = openReading(file);
   try {
-    text = await readFile(file, "utf8");
+    for await (const piece of createReadStream(file, { highWaterMark: PIECE })) reading.add(piece as Buffer);
   } catch (error) {
+    if (error instanceof StowageError) throw error;
     throw new StowageError("PLAN_UNREADABLE", `the plan ${file} can not be read: ${messageOf(error)}`, {
       hint: "Write one with `stowage plan -o FILE`.",
       cause: error,
     });
   }
-  return parsePlan(text, file);
+  return reading.end();
 }
 
 /** `readPlan` over text; `file` names it in errors. */
 export function parsePlan(text: string, file: string): Plan {
-  const lines = text.split("\n");
-  if (lines.pop() !== "" || lines.length < 2) throw notAPlan(file, "it is cut short");
-  const records = lines.map((each, index) => parseLine(each, index, file));
-  const header = records[0];
-  const footer = records.at(-1);
-  if (!isHeader(header)) throw notAPlan(file, "its first line is not a plan header");
-  if (!header.format_version.startsWith("1.")) {
-    throw new StowageError("PLAN_FORMAT", `${file} has plan format ${header.format_version}; this stowage reads 1.x`, {
+  const reading = openReading(file);
+  reading.add(Buffer.from(text));
+  return reading.end();
+}
+
+/** A line, and what it says. */
+interface Line {
+  bytes: Buffer;
+  record: unknown;
+}
+
+const NEWLINE = 0x0a;
+
+/** Takes the pieces of a plan file in their order. */
+function openReading(file: string) {
+  const rest: Buffer[] = [];
+  const written = createHash("sha256");
+  const actions: Action[] = [];
+  let header: PlanHeader | undefined;
+  let number = 0;
+  /** Whether it is an action or the footer is known when there is another line. */
+  let last: Line | undefined;
+
+  const take = (bytes: Buffer): void => {
+    const record = parseLine(bytes.toString("utf8"), number, file);
+    if (last) written.update(last.bytes);
+    if (number === 0) header = requireHeader(record, file);
+    if (number > 1) actions.push(last?.record as Action);
+    last = { bytes, record };
+    number++;
+  };
+  return {
+    add(piece: Buffer): void {
+      let from = 0;
+      for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, from)) {
+        rest.push(piece.subarray(from, end + 1));
+        take(rest.length === 1 ? (rest[0] as Buffer) : Buffer.concat(rest));
+        rest.length = 0;
+        from = end + 1;
+      }
+      if (from < piece.length) rest.push(piece.subarray(from));
+    },
+    /** All has been read. */
+    end(): Plan {
+      if (rest.length > 0 || number < 2 || !header) throw notAPlan(file, "it is cut short");
+      const footer = last?.record;
+      if (!isFooter(footer) || footer.digest !== `sha256:${written.digest("hex")}`) throw edited(file);
+      const plan: Plan = { header, actions, footer };
+      requireSound(plan, file);
+      const { digest: _digest, ...said } = footer;
+      const { plan_id, ...head } = header;
+      if (!isNamed(plan_id, head, actions, said)) throw edited(file);
+      return plan;
+    },
+  };
+}
+
+/** Whether the plan's id is that of its content; false for what nests so deeply that it can not be written again. */
+function isNamed(id: string, ...content: Parameters<typeof idOf>): boolean {
+  try {
+    return idOf(...content) === id;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+function requireHeader(record: unknown, file: string): PlanHeader {
+  if (!isHeader(record)) throw notAPlan(file, "its first line is not a plan header");
+  if (!record.format_version.startsWith("1.")) {
+    throw new StowageError("PLAN_FORMAT", `${file} has plan format ${record.format_version}; this stowage reads 1.x`, {
       hint: "Make the plan again with this version.",
       exit: ExitCode.stale,
     });
   }
-  if (!isFooter(footer)) throw edited(file);
-  const before = `${lines.slice(0, -1).join("\n")}\n`;
-  if (footer.digest !== `sha256:${sha256Hex(before)}`) throw edited(file);
-  const plan: Plan = { header, actions: records.slice(1, -1) as Action[], footer };
-  requireSound(plan, file);
-  const { digest: _digest, ...rest } = footer;
-  const { plan_id, ...head } = header;
-  if (idOf(head, plan.actions, rest, file) !== plan_id) throw edited(file);
-  return plan;
-}
-
-/** @throws `PLAN_EDITED` for what nests so deeply that it can not be written again */
-function idOf(...[head, actions, rest, file]: [...Parameters<typeof seal>, file: string]): string {
-  try {
-    return seal(head, actions, rest).header.plan_id;
-  } catch (error) {
-    if (error instanceof RangeError) throw edited(file);
-    throw error;
-  }
+  return record;
 }
 
 function parseLine(text: string, index: number, file: string): unknown {

@@ -1,7 +1,7 @@
 import { execute } from "../../src/apply/execute.js";
 import { openGate } from "../../src/apply/gate.js";
 import { checkHealth } from "../../src/apply/health.js";
-import { addressOf, exclusively, type Run, sha256Of } from "../../src/apply/run.js";
+import { arrivalsOf, exclusively, type Run } from "../../src/apply/run.js";
 import type { Backend, StoreFeatures } from "../../src/backend/backend.js";
 import { bucketBackend } from "../../src/backend/bucket.js";
 import { codeOf } from "../../src/lib/error.js";
@@ -134,7 +134,7 @@ async function openRun(machine: Machine, plan: Plan, backends: ReadonlyMap<strin
     emit: () => undefined,
     abort: new AbortController().signal,
     ...{ proven: new Map(), lasting: new Set(), relinked: new Map(), exclusively: exclusively() },
-    arrivals: new Map(plan.actions.flatMap((action) => (action.to ? [[addressOf(action.to), sha256Of(action)]] : []))),
+    arrivals: arrivalsOf(plan),
   };
 }
 

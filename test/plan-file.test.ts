@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { planText, readPlan } from "../src/plan/file.js";
+import type { Plan } from "../src/plan/plan.js";
+import { plan } from "../src/plan/planner.js";
+import { catalogOf, configOf, NOW } from "./support/world.js";
+
+const FILES = 5_000;
+const RULES = `version: 1
+locations:
+  - { name: primary, type: local, path: /primary }
+  - { name: nas, type: local, path: /nas }
+rules:
+  - { name: all, match: {}, action: copy, destination: nas, place: key }
+`;
+
+const home = mkdtempSync(join(tmpdir(), "stowage-plan-file-"));
+const file = join(home, "plan.ndjson");
+let made: Plan;
+let lines: string[];
+
+beforeAll(async () => {
+  const config = configOf(RULES, join(home, "storage.yaml"));
+  // Letters of two and three bytes, so that a piece ends within one.
+  const given = Array.from({ length: FILES }, (_, index) => ({
+    location: "primary",
+    key: `réunion/日本-${index}.jpg`,
+    content: `${index}`,
+  }));
+  const catalog = await catalogOf(config, given);
+  made = await plan(config, catalog, { now: NOW, version: "0" });
+  lines = [...planText(made)];
+  await catalog.close();
+});
+afterAll(() => rmSync(home, { recursive: true }));
+
+describe("a plan file that is larger than what is read at once", () => {
+  it("is read as it was written", async () => {
+    writeFileSync(file, lines.join(""));
+    expect(Buffer.byteLength(lines.join(""))).toBeGreaterThan(2 << 20);
+    expect(await readPlan(file)).toEqual(made);
+  });
+
+  it.each<[string, (bytes: Buffer) => Buffer]>([
+    ["its last byte is gone", (bytes) => bytes.subarray(0, -1)],
+    ["its last line is gone", (bytes) => bytes.subarray(0, bytes.lastIndexOf("\n", -2) + 1)],
+    ["it ends within its second piece", (bytes) => bytes.subarray(0, (1 << 20) + 17)],
+    ["a line in the middle is gone", (bytes) => without(bytes, bytes.indexOf("\n", 1 << 20) + 1)],
+    ["two lines have changed places", () => Buffer.from([lines[0], lines[2], lines[1], ...lines.slice(3)].join(""))],
+    ["something follows it", (bytes) => Buffer.concat([bytes, Buffer.from("{}\n")])],
+    ["an empty line follows it", (bytes) => Buffer.concat([bytes, Buffer.from("\n")])],
+    ["it comes twice", (bytes) => Buffer.concat([bytes, bytes])],
+    ["there is nothing in it", () => Buffer.alloc(0)],
+    ["there is no line in it", () => Buffer.alloc(3 << 20, "x")],
+  ])("is refused when %s", async (_, broken) => {
+    writeFileSync(file, broken(Buffer.from(lines.join(""))));
+    await expect(readPlan(file)).rejects.toMatchObject({ code: "PLAN_EDITED", exit: 5 });
+  });
+
+  it("is refused when any byte of it is another one", async () => {
+    const bytes = Buffer.from(lines.join(""));
+    for (let at = 0; at < bytes.length; at += Math.floor(bytes.length / 37)) {
+      const changed = Buffer.from(bytes);
+      changed[at] = (bytes[at] ?? 0) ^ 1;
+      writeFileSync(file, changed);
+      await expect(readPlan(file), `byte ${at}`).rejects.toMatchObject({ exit: 5 });
+    }
+  });
+
+  it("is told from a file that is not there", async () => {
+    await expect(readPlan(join(home, "nowhere"))).rejects.toMatchObject({ code: "PLAN_UNREADABLE" });
+    await expect(readPlan(home)).rejects.toMatchObject({ code: "PLAN_UNREADABLE" });
+  });
+});
+
+/** Without the line that begins there. */
+const without = (bytes: Buffer, at: number): Buffer =>
+  Buffer.concat([bytes.subarray(0, at), bytes.subarray(bytes.indexOf("\n", at) + 1)]);
