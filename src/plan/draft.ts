@@ -101,8 +101,8 @@ function copyDraft(placement: Placement): Draft {
   const { content, wish } = placement;
   const moves = wish.author.rule?.action === "move";
   const best = content.instances.reduce((top, next) => (bySource(next, top) < 0 ? next : top), wish.instance);
-  const asked = { ...wish.instance, claimed: wish.instance.claimed && !moves };
-  const matched = qualityOf(asked) <= qualityOf(best);
+  const { archived, claimed } = wish.instance;
+  const matched = qualityOf({ archived, claimed: claimed && !moves }) <= qualityOf(best);
   const first = best.site.location.priority <= wish.instance.site.location.priority;
   const from = matched && (moves || first) ? wish.instance : best;
   return draft("copy", wish.author, wish.author.reason, from, { fills: placement });
@@ -126,10 +126,10 @@ function draft(
   author: Draft["author"],
   reason: Reason,
   from: Instance,
-  rest: Partial<Pick<Draft, "fills" | "arrives" | "removes" | "unwanted">>,
+  { fills, arrives, removes, unwanted }: Partial<Pick<Draft, "fills" | "arrives" | "removes" | "unwanted">>,
 ): Draft {
-  const none = { fills: undefined, arrives: undefined, removes: undefined, unwanted: undefined };
-  return { ...none, kind, author, reason, from, ...rest, after: NOTHING, place: 0 };
+  // Name by name: objects that are put together from others have a shape of their own each, which takes as much again.
+  return { kind, author, reason, from, fills, arrives, removes, unwanted, after: NOTHING, place: 0 };
 }
 
 /** One action for each location that the content comes to, a copy where there is one. */

@@ -1,7 +1,7 @@
 import { keyOrder } from "../lib/key.js";
 import { type Draft, draftAll } from "./draft.js";
 import type { Content, Context, Instance, Placement } from "./model.js";
-import type { Action, ActionKind, Ref, Target } from "./plan.js";
+import type { Action, ActionKind, Source, Target } from "./plan.js";
 import { openPresence, type Presence } from "./presence.js";
 import type { Settlement } from "./settle.js";
 import type { Site } from "./site.js";
@@ -94,7 +94,7 @@ function number(ordered: readonly Draft[], context: Context, settlement: Settlem
       reason: each.reason,
       content: `sha256:${content.sha256}`,
       size: content.size,
-      from: { ...refOf(each.from), version: each.from.version, ...(each.from.claimed && { claimed: true as const }) },
+      from: sourceOf(each.from),
       to: targetOf(each, filler),
       witnesses,
       depends_on: idsOf(each.after),
@@ -117,7 +117,9 @@ function presenceOfEach(settlement: Settlement): (content: Content) => Presence 
   };
 }
 
-const refOf = ({ site, key }: { site: Site; key: string }): Ref => ({ location: site.name, key });
+/** Name by name, as there may be a million: see `draft`. */
+const sourceOf = ({ site, key, version, claimed }: Instance): Source =>
+  claimed ? { location: site.name, key, version, claimed } : { location: site.name, key, version };
 
 const idsOf = (drafts: ReadonlySet<Draft>): string[] =>
   drafts.size === 0
@@ -130,9 +132,8 @@ const idsOf = (drafts: ReadonlySet<Draft>): string[] =>
 const isExempt = ({ unwanted }: Draft, short: boolean): boolean => !unwanted || (short && unwanted.allowLastCopy);
 
 function targetOf(each: Draft, filler: ReadonlyMap<Placement, string>): Target | null {
-  if (each.fills) return { ...refOf(each.fills), expect: "absent" };
-  const { arrives } = each;
-  if (!arrives) return null;
-  const ref = refOf(arrives);
-  return { ...ref, expect: "version" in arrives ? arrives.version : `action:${filler.get(arrives)!}` };
+  const at = each.fills ?? each.arrives;
+  if (!at) return null;
+  const expect = each.fills ? "absent" : "version" in at ? at.version : `action:${filler.get(at)!}`;
+  return { location: at.site.name, key: at.key, expect };
 }

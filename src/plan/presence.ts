@@ -89,7 +89,5 @@ function firstStaying(content: Content, settlement: Settlement): Map<Site, Insta
   return staying;
 }
 
-const witness = ({ site, key, version, claimed }: Instance): Witness => ({
-  ...{ location: site.name, key, version },
-  ...(claimed && { claimed }),
-});
+const witness = ({ site, key, version, claimed }: Instance): Witness =>
+  claimed ? { location: site.name, key, version, claimed } : { location: site.name, key, version };

@@ -172,6 +172,8 @@ export async function* loadContents(
 const NONE: number[] = [];
 
 function counted(content: Content): Content {
+  // Added to one by one, it has room for seventeen.
+  content.instances = content.instances.slice();
   content.copies = countCopies(content.instances);
   return content;
 }
@@ -182,7 +184,7 @@ function toInstance(row: InstanceRow, content: Content, sites: readonly Site[], 
     content,
     site: sites[row.loc]!,
     key: row.key,
-    sha256: row.sha256,
+    sha256: content.sha256,
     size: row.size,
     mtime: BigInt(row.mtime),
     version: row.version,
@@ -192,7 +194,7 @@ function toInstance(row: InstanceRow, content: Content, sites: readonly Site[], 
     archived: row.archived,
     provable: row.archived === null || (verify === "checksum" && row.proof === "checksum"),
     first: row.first,
-    more: row.more ?? NONE,
+    more: row.more?.length ? row.more : NONE,
     project: row.project,
     attrs: row.attrs,
     mediaType: row.media_type,

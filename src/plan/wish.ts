@@ -36,6 +36,7 @@ export function makeWishes(content: Content, context: Context): void {
     }
     if (instance.first === null) applyDefault(instance, content, housed, context);
   }
+  content.wishes = content.wishes.slice();
 }
 
 function isRenamed({ key, sha256 }: Instance): boolean {
