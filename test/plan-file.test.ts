@@ -54,6 +54,7 @@ describe("a plan file that is larger than what is read at once", () => {
     ["it comes twice", (bytes) => Buffer.concat([bytes, bytes])],
     ["there is nothing in it", () => Buffer.alloc(0)],
     ["there is no line in it", () => Buffer.alloc(3 << 20, "x")],
+    ["its first line is longer than any header", () => Buffer.alloc(70 << 20)],
   ])("is refused when %s", async (_, broken) => {
     writeFileSync(file, broken(Buffer.from(lines.join(""))));
     await expect(readPlan(file)).rejects.toMatchObject({ code: "PLAN_EDITED", exit: 5 });

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { type Incoming, type Line, openLine } from "../src/backend/s3/exchange.js";
+import { type Incoming, type Line, type Outgoing, openLine } from "../src/backend/s3/exchange.js";
 
 let server: Server | undefined;
 let line: Line | undefined;
@@ -12,15 +12,24 @@ afterEach(() => {
   server?.close();
 });
 
-/** Sends one request to a server that answers so. */
-async function sent(answer: RequestListener, signal = new AbortController().signal): Promise<Incoming> {
+const never = new AbortController().signal;
+
+async function listening(answer: RequestListener): Promise<number> {
   server = createServer(answer).listen(0, "127.0.0.1");
   await once(server, "listening");
-  line = openLine(4);
-  const { port } = server.address() as AddressInfo;
-  const request = { protocol: "http:", hostname: "127.0.0.1", port, method: "PUT", path: "/b/a%20b" };
-  const more = { query: { "x-id": "PutObject", a: "1 2" }, headers: { "x-own": "yes" }, body: Buffer.from("bytes") };
-  return await line.exchange({ ...request, ...more }, signal);
+  line = await openLine(4);
+  return (server.address() as AddressInfo).port;
+}
+
+const requestTo = (port: number): Outgoing => ({
+  ...{ protocol: "http:", hostname: "127.0.0.1", port, method: "PUT", path: "/b/a%20b" },
+  ...{ query: { "x-id": "PutObject", a: "1 2" }, headers: { "x-own": "yes" }, body: Buffer.from("bytes") },
+});
+
+/** Sends one request to a server that answers so. */
+async function sent(answer: RequestListener, signal = never): Promise<Incoming> {
+  const port = await listening(answer);
+  return await (line as Line).exchange(requestTo(port), signal);
 }
 
 describe("a small request", () => {
@@ -66,5 +75,58 @@ describe("a small request", () => {
     const reason = new Error("stopped");
     await expect(sent(() => controller.abort(reason), controller.signal)).rejects.toBe(reason);
     await expect(sent(() => undefined, controller.signal)).rejects.toBe(reason);
+  });
+
+  it("goes over a connection that is there, also after a HEAD", async () => {
+    let connections = 0;
+    const port = await listening((_, response) => void response.writeHead(200, { "content-length": 0 }).end());
+    server?.on("connection", () => {
+      connections += 1;
+    });
+    const { body: _, ...head } = { ...requestTo(port), method: "HEAD" };
+    for (let asked = 0; asked < 10; asked++) await line?.exchange(head, never);
+    // A connection is only free again a moment after its answer.
+    expect(connections).toBeLessThanOrEqual(2);
+  });
+
+  it("has one text for each header, also where the answer repeats one", async () => {
+    const { headers } = await sent((_, response) => {
+      response.writeHead(200, [
+        "ETag",
+        '"a"',
+        "ETag",
+        '"b"',
+        "x-amz-meta-k",
+        "1",
+        "x-amz-meta-k",
+        "2",
+        "set-cookie",
+        "c",
+      ]);
+      response.end();
+    });
+    expect(headers).toMatchObject({ etag: '"a"', "x-amz-meta-k": "1, 2" });
+    expect(headers["set-cookie"]).toBeUndefined();
+  });
+
+  it("fails as the system has it when nobody listens", async () => {
+    const port = await listening(() => undefined);
+    server?.close();
+    await once(server as Server, "close");
+    await expect(line?.exchange(requestTo(port), never)).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  });
+
+  it("ends when all is closed, and is not begun after that", async () => {
+    const port = await listening(() => line?.close());
+    await expect(line?.exchange(requestTo(port), never)).rejects.toMatchObject({ code: "ABORTED" });
+    await expect(line?.exchange(requestTo(port), never)).rejects.toMatchObject({ code: "ABORTED" });
+  });
+
+  it("ends when all is closed while it is still connected", async () => {
+    line = await openLine(4);
+    // An address of nobody (RFC 5737): where it is not refused at once, nothing answers.
+    const asked = line.exchange({ ...requestTo(9), hostname: "192.0.2.1" }, never);
+    setTimeout(() => line?.close(), 50);
+    await expect(asked).rejects.toBeInstanceOf(Error);
   });
 });

@@ -77,6 +77,7 @@ interface Line {
 }
 
 const NEWLINE = 0x0a;
+const HEADER_PIECES = 64;
 
 /** Takes the pieces of a plan file in their order. */
 function openReading(file: string) {
@@ -106,6 +107,8 @@ function openReading(file: string) {
         from = end + 1;
       }
       if (from < piece.length) rest.push(piece.subarray(from));
+      // A disk image, or what never ends: no header is as long.
+      if (number === 0 && rest.length > HEADER_PIECES) throw notAPlan(file, "its first line does not end");
     },
     /** All has been read. */
     end(): Plan {

@@ -42,8 +42,9 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
   if (failed) {
     meter.stop(listing);
     if (listing.read > 0) await keepEarly(task);
+    const found = { ...listing, hashed: listing.read, hashedBytes: listing.readBytes };
     const key = failed.key === "" ? "its root" : failed.key;
-    return record(task, listing, {
+    return record(task, found, {
       status: "partial",
       suspect: `${key} could not be listed: ${failed.message}`,
       hint: "Make it readable, or `exclude` it in storage.yaml, then scan again.",

@@ -134,5 +134,6 @@ async function clear(bucket: Bucket, used: ReadonlySet<string>, before: number |
     store.discard(name).catch((error: unknown) => {
       if (codeOf(error) !== "NOT_FOUND") throw error;
     });
-  await Promise.all([...left].map(discard));
+  const failed = (await Promise.allSettled([...left].map(discard))).find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
 }

@@ -39,13 +39,21 @@ export const honoursCreating = (bucket: Bucket, run: string | undefined): Promis
     bucket,
     undefined,
     async (ground) => {
-      // At once: what is to be copied waits for them.
-      const signed = bucket.store.signsBytes === true && trials.signedBytes(ground);
-      const [refusesTaken, checksSigned] = await Promise.all([trials.createOnly(ground), signed]);
-      return { refusesTaken, checksSigned };
+      const signsBytes = bucket.store.signsBytes === true;
+      // At once, as what is to be copied waits for them; to the end, as all is removed after it.
+      const [taken, signed] = await Promise.allSettled([
+        trials.createOnly(ground),
+        signsBytes && trials.signedBytes(ground),
+      ]);
+      return { refusesTaken: outcomeOf(taken), checksSigned: outcomeOf(signed) };
     },
     run,
   );
+
+function outcomeOf<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === "rejected") throw settled.reason;
+  return settled.value;
+}
 
 /** Whether creating and replacing can rely on the store's conditions. */
 export const honoursReplacing = async (bucket: Bucket): Promise<boolean> =>
@@ -65,7 +73,7 @@ async function onGround<T>(
   try {
     result = await body(ground);
   } catch (error) {
-    // Why nothing is known is what is to be told; what is left is found by the next probe.
+    // Why nothing is known is what is to be told; what is left is found by the next probe, what a run left by its end.
     await ground.clear().catch(() => undefined);
     throw error;
   }

@@ -71,7 +71,7 @@ export async function openSession(store: S3Store, requests: Requests, limits: Li
   const address = `s3://${host}/${store.bucket}`;
   const region = regionSource(sdk, store);
   const client = clientOf(sdk, store, region.now);
-  const line = openLine(SOCKETS);
+  const line = await openLine(SOCKETS);
   let versioned: Promise<boolean> | undefined;
 
   async function ask<T>(
