@@ -2,6 +2,7 @@ import type { Backend } from "../backend/backend.js";
 import { openBandwidth } from "../backend/bandwidth.js";
 import { retrying } from "../backend/retry.js";
 import type { Bandwidth, Window } from "../config/config.js";
+import { requireHeap } from "../lib/heap.js";
 import type { Action, Plan } from "../plan/plan.js";
 import { type BudgetOptions, openBudget } from "./budget.js";
 import { checkPlan, type Earlier } from "./check.js";
@@ -61,16 +62,21 @@ export interface ApplyOptions {
   onEvent?: (event: ApplyEvent) => void;
 }
 
+/** What is held of each action beside the plan, until the catalog knows of it: the least that was measured. */
+const BYTES_EACH = 1_000;
+
 /**
  * Executes a plan. Decides nothing: what the world does not allow is skipped and said so. An error of one action is an
  * outcome, not an exception.
- * @throws `PLAN_BLOCKED` (exit 3), `PLAN_STALE`, `PLAN_EDITED`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5), `LOCKED` (7), `JOURNAL_FAILED`
+ * @throws `PLAN_BLOCKED` (exit 3), `PLAN_STALE`, `PLAN_EDITED`, `PLAN_EXPIRED`, `PLAN_APPLIED` (5), `LOCKED` (7), `JOURNAL_FAILED`,
+ * `OUT_OF_MEMORY`
  */
 export async function apply(
   plan: Plan,
   backends: ReadonlyMap<string, Backend>,
   options: ApplyOptions,
 ): Promise<RunReport> {
+  requireHeap(plan.actions.length * BYTES_EACH, `${plan.actions.length.toLocaleString("en")} actions`);
   const lock = await acquireLock(options.state, options.now());
   try {
     const onDamage = (run: string, damage: Damage) => options.onEvent?.(damagedJournal(run, damage));

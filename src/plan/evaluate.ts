@@ -1,5 +1,6 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, packed, raw, sql } from "../catalog/sql.js";
+import { column, name, packed, raw, sql } from "../catalog/sql.js";
+import { requireHeap } from "../lib/heap.js";
 import { collect } from "../lib/iter.js";
 import { type Forecast, forecast, overflowMarks } from "./guard.js";
 import { type Content, type Context, listAuthors } from "./model.js";
@@ -47,6 +48,7 @@ export async function evaluate(
   await decide(catalog, config, world);
   await selectInteresting(catalog, config, sites, world);
   await gather(catalog, world, "interesting");
+  await requireRoom(catalog, world);
   const contents = await collect(loadContents(catalog, sites, world, "interesting", config.safety.verify));
   const full = new Set<string>();
   const failed = new Set<string>();
@@ -68,6 +70,16 @@ export async function evaluate(
       round < CAPACITY_ROUNDS ? overflowMarks(outlook.overflow) : overflowMarks(everyPlacement(settlement, outlook));
     for (const mark of marks) full.add(mark);
   }
+}
+
+/** Of an instance that something is to be done about, with its content, its wishes and the action: the least that was measured. */
+const BYTES_EACH = 1_750;
+
+/** @throws `OUT_OF_MEMORY` */
+async function requireRoom(catalog: Catalog, world: World): Promise<void> {
+  const row = await catalog.row(sql<{ count: number }>`SELECT count(*) AS count FROM work.${name(world.loaded)}`);
+  const count = row?.count ?? 0;
+  requireHeap(count * BYTES_EACH, `${count.toLocaleString("en")} files that something is to be done about`);
 }
 
 function wishAll(contents: readonly Content[], context: Context): Shortfall[] {
