@@ -73,7 +73,7 @@ export async function evaluate(
 }
 
 /** Of an instance that something is to be done about, with its content, its wishes and the action: the least that was measured. */
-const BYTES_EACH = 1_750;
+const BYTES_EACH = 1_900;
 
 /** @throws `OUT_OF_MEMORY` */
 async function requireRoom(catalog: Catalog, world: World): Promise<void> {
