@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { ApplyEvent, RunReport } from "../src/apply/events.js";
 import { openGate } from "../src/apply/gate.js";
 import { type Ended, schedule } from "../src/apply/schedule.js";
@@ -428,5 +428,32 @@ describe("schedule", () => {
       return true;
     });
     expect(ended.slice(0, 2)).toEqual(["f1", "f2"]);
+  });
+
+  it.each([
+    { runs: "slow", abandoned: true },
+    { runs: "fast", abandoned: false },
+  ])("stopped, it abandons what waits for a location that rests, and nothing else ($runs)", async (given) => {
+    let stopped = false;
+    let end = (): void => undefined;
+    const backends = new Map([["slow", { pausedFor: () => 60_000 } as Backend]]);
+    const gate = openGate({ backends, windows: new Map(), timezone: "UTC", now: () => NOW, patience: 60_000 });
+    // It rests from when the action has begun.
+    const heldBy = () => (stopped && given.runs === "slow" ? "slow" : undefined);
+    const abandon = vi.fn(() => end());
+    const seen = { awake: () => !stopped, heldBy, standing: gate.standing };
+    const running = schedule(
+      [actionOf("a", given.runs)],
+      { concurrency: 2, stopped: () => stopped, abandon, gate: seen },
+      () => {
+        stopped = true;
+        return new Promise((resolve) => {
+          end = () => resolve(false);
+          setTimeout(end, 1_000);
+        });
+      },
+    );
+    await running;
+    expect(abandon.mock.calls.length > 0).toBe(given.abandoned);
   });
 });

@@ -158,6 +158,15 @@ describe("what a run did", () => {
     });
   });
 
+  it.each([
+    ["2446", 15_032_385_535_000_000_000n],
+    ["1600", -11_676_096_000_000_000_000n],
+  ])("takes a time of the year %s, which it can not tell, for the last or first that it can", async (_, mtime) => {
+    await recordPresent(catalog, [{ ...copyOf(await sha()), mtime }], CLOCK);
+    const [, row] = await places.rows("epoch_ns(mtime)::VARCHAR AS ns, state");
+    expect(row).toMatchObject({ ns: String(mtime > 0n ? 2n ** 63n - 2n : 2n - 2n ** 63n), state: "present" });
+  });
+
   it("is idempotent, and time here begins anew only with another content (S11)", async () => {
     const row = copyOf(await sha());
     await recordPresent(catalog, [row], CLOCK);

@@ -269,6 +269,21 @@ describe("the circuit breaker", () => {
     expect(await settled(requests.send(async () => "again"))).toBe("again");
   });
 
+  it("fails what waits at once when it is given up, whether it waits for its turn or for the next attempt", async () => {
+    const { requests } = open();
+    await breakCircuit(requests);
+    const { body, attempts } = server([]);
+    const [turn, next] = [requests.send(body), requests.send(async () => Promise.reject(down()))].map(outcome);
+    await vi.advanceTimersByTimeAsync(2_000);
+    const before = Date.now();
+    requests.giveUp();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await Promise.race([next, "waits"])).toBe("UNAVAILABLE");
+    expect(Date.now()).toBe(before);
+    expect(["UNAVAILABLE", "ok"]).toContain(await turn);
+    expect(attempts.length).toBeLessThanOrEqual(1);
+  });
+
   it.each(["NOT_FOUND", "PRECONDITION"])("takes %s for an answer: the store is there", async (code) => {
     const { requests } = open();
     for (let n = 0; n < 30; n++) {

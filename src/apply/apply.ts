@@ -131,13 +131,23 @@ async function runPlan(
     emit(event);
   };
   try {
-    const run = { ...(await prepare(id, plan, backends, { ...options, onEvent: tell }, journal, earlier)), lease };
+    // Who stops a run does not wait for a store that may never answer.
+    const waiting = new AbortController();
+    const abort = AbortSignal.any([waiting.signal, ...(options.abort ? [options.abort] : [])]);
+    const run = {
+      ...(await prepare(id, plan, backends, { ...options, abort, onEvent: tell }, journal, earlier)),
+      lease,
+    };
     const bytes = actions.reduce((sum, action) => sum + action.bytes, 0);
     emit({ type: "run-start", run: id, plan_id: header.plan_id, actions: actions.length, bytes, started });
     const stopped = () => (options.signal?.aborted ?? false) || run.abort.aborted;
     const budget =
       options.budget && openBudget(options.budget, earlier.done, (limit) => emit({ type: "budget", limit }));
-    const done = await perform(run, { concurrency: options.concurrency, stopped, budget, done: earlier.done });
+    const abandon = () => {
+      waiting.abort();
+      for (const backend of backends.values()) if ((backend.pausedFor?.() ?? 0) > 0) backend.giveUp?.();
+    };
+    const done = await perform(run, { concurrency: options.concurrency, stopped, abandon, budget, done: earlier.done });
     const facts = { started, finished: options.now(), stopped: stopped(), over: budget?.over() };
     const report = summarize(run, { ...done, ...facts });
     const { outcomes: _, present: __, ...summary } = report;

@@ -9,6 +9,8 @@ import { type Ended, schedule } from "./schedule.js";
 export interface PerformOptions {
   concurrency: number;
   stopped: () => boolean;
+  /** See `ScheduleOptions`. */
+  abandon?: () => void;
   budget?: Budget | undefined;
   /** Actions that earlier runs of the plan have done. Under a budget they come last, and are not missed when it ends before. */
   done?: ReadonlySet<string>;

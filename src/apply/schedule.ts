@@ -10,6 +10,8 @@ export interface ScheduleOptions {
   /** What an action takes of one of the `concurrency` places, which is not the whole where it mostly waits; unset: 1. */
   share?: (action: Action) => number;
   stopped: () => boolean;
+  /** Called, more than once, when it is `stopped` and all that still runs waits for locations that rest. */
+  abandon?: () => void;
   gate: Pick<Gate, "awake" | "heldBy" | "standing">;
   budget?: Pick<Budget, "admit" | "over"> | undefined;
 }
@@ -60,11 +62,13 @@ export async function schedule(
   };
   /** Those that only wait for a location that rests take nobody's place. */
   const busy = (): number => (options.gate.awake() ? taken : [...running].reduce(addWorking, 0));
+  const onlyWaits = (): boolean => running.size > 0 && busy() === 0;
   const addWorking = (sum: number, [action, share]: [Action, number]): number =>
     rests(options.gate, options.gate.heldBy(action)) ? sum : sum + share;
 
   for (;;) {
     const goesOn = !failure && !options.stopped();
+    if (options.stopped() && onlyWaits()) options.abandon?.();
     while (goesOn && busy() < Math.max(1, concurrency)) {
       const action: Action | undefined = held ?? queue.take();
       held = action && options.budget && options.budget.admit(action) !== "go" ? action : undefined;
@@ -75,7 +79,7 @@ export async function schedule(
     const over = !goesOn || options.budget?.over() !== undefined;
     if (running.size === 0 && (over || pause === undefined)) break;
     await new Promise<void>((resolve) => {
-      const timer = left.size > 0 ? setTimeout(() => wake(), Math.min(pause ?? PULSE, PULSE)) : undefined;
+      const timer = setTimeout(() => wake(), Math.min(pause ?? PULSE, PULSE));
       wake = () => resolve(clearTimeout(timer));
     });
   }

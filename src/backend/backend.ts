@@ -11,12 +11,10 @@ export type { Leftover } from "./leftover.js";
  * - `UNAVAILABLE` the storage does not answer, its root, bucket or marker is missing, an I/O error: try again later
  * - `ACCESS_DENIED`, `READ_ONLY` (the whole storage), `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
  * - `PRECONDITION` the object is not the one the caller described: exists already, changed, replaced
- * - `CORRUPT` the bytes that were read or handed in do not have the hash they should have
- * - `READ_BACK` what was just written does not read back the same; it was not published
- * - `ARCHIVED` the object lies in a class that can not be read before it is restored
- * - `APPEND_ONLY` the store does not honour what a safe removal needs, and the owner has not allowed it without
- * - `ABORTED` the caller's signal fired
- * An error is never turned into "not found" or an empty listing.
+ * - `CORRUPT` the bytes that were read or handed in do not have the hash they should have; `READ_BACK` what was just written does not read back the
+ *   same, and was not published
+ * - `ARCHIVED` the object lies in a class that can not be read before it is restored; `APPEND_ONLY` the store does not honour what a safe removal needs, and the owner has not allowed it without
+ * - `ABORTED` the caller's signal fired. An error is never turned into "not found" or an empty listing.
  */
 export interface Backend {
   readonly location: string;
@@ -43,6 +41,8 @@ export interface Backend {
   onRetry?(told: (retry: Retry) => void): void;
   /** Milliseconds for which the location rests because the store does not answer; 0 = it can be asked. */
   pausedFor?(): number;
+  /** Whatever waits for a store that does not answer fails now. */
+  giveUp?(): void;
   /** This process has seen that creating refuses a taken name and leaves what is there: nobody has to look before. Never fails. */
   refusesTaken?(run?: string): Promise<boolean>;
 

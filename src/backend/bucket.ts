@@ -60,6 +60,7 @@ export function bucketBackend(
     ...(linkHeaders && { linkHeaders }),
     refusesTaken: (run) => refusesTaken(bucket, run),
     pausedFor: () => requests.pausedFor(),
+    giveUp: () => requests.giveUp(),
     onRetry: (told) => {
       requests.onRetry = told;
     },

@@ -18,6 +18,8 @@ export interface OpenOptions {
   plugin?: (use: string) => Promise<PluginBackend>;
   /** How often a request is tried again, and how many transfers run at once. */
   transfer?: Pick<Settings["transfer"], "concurrency" | "retries">;
+  /** Milliseconds for which a store that stopped answering is waited for. */
+  patience?: number;
   /** The directory of storage.yaml. */
   base?: string;
   /** What keeps the secrets of all locations out of errors; unset: those of this one. */
@@ -33,7 +35,10 @@ export async function openBackend(location: Location, options: OpenOptions = {})
   const { openRequests } = await import("./requests.js");
   const { concurrency, retries } = options.transfer ?? TRANSFER;
   const quiet = options.discreet ?? discreet([store]);
-  const requests = openRequests(name, { retries, concurrency: Math.max(16, concurrency + LOOKS), discreet: quiet });
+  const requests = openRequests(name, {
+    ...{ retries, concurrency: Math.max(16, concurrency + LOOKS), discreet: quiet },
+    ...(options.patience !== undefined && { patience: options.patience }),
+  });
   if (store.type === "plugin") {
     const opened = await openPlugin(location, store, requests, options).catch((error: unknown) => {
       throw quiet(error);
@@ -93,6 +98,8 @@ export interface OpenAllOptions {
   plugin?: (use: string) => Promise<PluginBackend>;
   /** What is named like a secret there is said in no error. */
   environment?: NodeJS.ProcessEnv;
+  /** See `OpenOptions`. */
+  patience?: number;
 }
 
 /** The locations that may be touched, opened, by name; those that are offline or retired are left out. One that can not be reached does not keep the others from being used. */
@@ -111,7 +118,7 @@ export async function openBackends(config: Config, options: OpenAllOptions = {})
 type OpenOneOptions = OpenAllOptions & { discreet: Discreet };
 
 async function openOne(location: Location, config: Config, options: OpenOneOptions): Promise<Backend> {
-  const { features, plugin, discreet } = options;
+  const { features, plugin, discreet, patience } = options;
   const seen = features?.get(location.name);
   try {
     return await openBackend(location, {
@@ -120,6 +127,7 @@ async function openOne(location: Location, config: Config, options: OpenOneOptio
       discreet,
       ...(seen && { features: seen }),
       ...(plugin && { plugin }),
+      ...(patience !== undefined && { patience }),
     });
   } catch (error) {
     if (codeOf(error) !== "UNAVAILABLE" && codeOf(error) !== "ACCESS_DENIED") throw error;

@@ -4,7 +4,7 @@ import type { Discreet } from "./discreet.js";
 import { type Attempt, attempt } from "./requests/attempt.js";
 import { openBudget } from "./requests/budget.js";
 import { openGate, type Place } from "./requests/gate.js";
-import { pause } from "./requests/pause.js";
+import { alarm } from "./requests/pause.js";
 import { type Outcome, openRest, PATIENCE } from "./requests/rest.js";
 import { type Transience, transienceOf } from "./requests/unavailable.js";
 import { watched } from "./requests/watched.js";
@@ -27,6 +27,8 @@ export interface Requests {
   watched(bytes: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Milliseconds until the location is asked again; 0 = it can be asked now. */
   pausedFor(): number;
+  /** Whatever waits for the store, which does not answer, fails now, and what comes later at once. */
+  giveUp(): void;
   /** Told before each repetition; whoever shows them sets it, at any time. */
   onRetry: ((retry: Retry) => void) | undefined;
 }
@@ -84,6 +86,7 @@ export function openRequests(location: string, options: RequestsOptions): Reques
   const gate = openGate(concurrency);
   const budget = openBudget();
   const rest = openRest(location, { patience, random, onRest: gate.startOver });
+  const pauses = new Set<() => void>();
 
   /** One attempt, in its turn. */
   async function once<T>(number: number, body: Body<T>, request: RequestOptions): Promise<Outcome<T>> {
@@ -120,13 +123,19 @@ export function openRequests(location: string, options: RequestsOptions): Reques
       if (allowed === 0 || spent > allowed || rest.isGivenUp()) throw outcome.failed;
       const delay = delayAfter(number, transience);
       requests.onRetry?.(retryOf(location, outcome.failed, number, delay));
-      await pause(delay, request.signal);
+      const { done, ring } = alarm(delay, request.signal);
+      pauses.add(ring);
+      await done.finally(() => pauses.delete(ring));
     }
   }
 
   const requests: Requests = {
     onRetry: options.onRetry,
     pausedFor: rest.pausedFor,
+    giveUp() {
+      rest.giveUp();
+      for (const ring of [...pauses]) ring();
+    },
     send,
     watched(bytes, signal) {
       if (signal) setMaxListeners(0, signal);

@@ -25,7 +25,10 @@ export async function planNow(
   await requireLock(workspace);
   const catalog = await workspace.catalog("write");
   try {
-    if (flags.refresh) noteProblems(await refresh(workspace, catalog, output, { events }), output);
+    if (flags.refresh) {
+      const report = await refresh(workspace, catalog, output, { events });
+      noteProblems(report, output, workspace.config.settings.settle);
+    }
     const { plan } = await import("../plan/planner.js");
     const commit = await workspace.commit();
     return await plan(workspace.config, catalog, {

@@ -1,6 +1,6 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { ExitCode, StowageError } from "../lib/error.js";
-import { plural } from "../report/format.js";
+import { duration, plural } from "../report/format.js";
 import { viewScan } from "../report/scan-progress.js";
 import type { ScanReport } from "../scan/scan.js";
 import type { HashMode } from "../scan/stage.js";
@@ -75,8 +75,13 @@ export const interrupted = (): StowageError =>
     exit: ExitCode.interrupted,
   });
 
-/** Tells of files that could not be read, where the command itself does not list them. */
-export function noteProblems(report: ScanReport, output: Output): void {
+/** Tells of files that could not be read or are too young, where the command itself does not list them. */
+export function noteProblems(report: ScanReport, output: Output, settle: number): void {
+  const young = report.locations.reduce((sum, { settling }) => sum + settling, 0);
+  if (young > 0)
+    output.note(
+      `${plural(young, "file")} changed in the last ${duration(settle)} (\`settings.settle\`) and ${young === 1 ? "is" : "are"} left alone for now.`,
+    );
   const number = report.locations.reduce((sum, { problemCount }) => sum + problemCount, 0);
   if (number > 0)
     output.warn(

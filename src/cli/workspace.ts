@@ -19,7 +19,8 @@ export interface Workspace {
   readonly clock: () => number;
   /** `read` leaves the catalog open to other readers, and fails where there is none. */
   catalog(mode: "read" | "write"): Promise<Catalog>;
-  backends(): Promise<Map<string, Backend>>;
+  /** Opened once; `patience` is that of the first who asks: milliseconds for which a store that stopped answering is waited for. */
+  backends(patience?: number): Promise<Map<string, Backend>>;
   /** The commit that storage.yaml has; undefined when it has changed since, or is not in git. */
   commit(): Promise<string | undefined>;
 }
@@ -60,8 +61,8 @@ export async function withWorkspace<T>(
         closers.push(close);
         return { ...catalog, close };
       },
-      backends() {
-        opened ??= openAll(config, file, current, closers);
+      backends(patience) {
+        opened ??= openAll(config, file, current, closers, patience);
         return opened;
       },
       commit: () => commitOf(config.file),
@@ -76,12 +77,14 @@ async function openAll(
   file: string,
   catalog: Catalog | undefined,
   closers: (() => Promise<void>)[],
+  patience: number | undefined,
 ): Promise<Map<string, Backend>> {
   const { openBackends } = await import("../backend/open.js");
   const { findBackend } = await import("./plugins.js");
   const stores = config.locations.some(({ store }) => store !== undefined);
   const features = stores ? await knownFeatures(file, catalog) : new Map<string, Features>();
-  const backends = await openBackends(config, { features, plugin: findBackend, environment: process.env });
+  const given = { features, plugin: findBackend, environment: process.env };
+  const backends = await openBackends(config, { ...given, ...(patience !== undefined && { patience }) });
   for (const backend of backends.values()) closers.push(() => backend.close());
   return backends;
 }

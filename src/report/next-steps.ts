@@ -1,7 +1,8 @@
 /** What to do about the codes of blocked items, of failed checks and of what a run could not do. */
 const STEPS: Record<string, string> = {
-  suspect: "run `stowage init` if it is new, else connect or mount it; `stowage location check` tells what is wrong.",
-  unidentified: "make the file readable and plan again.",
+  suspect:
+    "run `stowage init` if it is new, else connect or mount it; `stowage scan` tells what is wrong, and how to accept what is there now.",
+  unidentified: "make it readable, or have it read with `stowage scan --hash all`, and plan again.",
   conflict: "rename or remove one of the files, or write `on_conflict:` on the rule.",
   unresolved: "give the placeholder a fallback, such as {project|unsorted}.",
   "unsupported-name": "rename the file; nothing is ever renamed silently.",
@@ -35,7 +36,7 @@ const STEPS: Record<string, string> = {
   NO_TRASH: "make the trash of that location writable, and run it again.",
   LOCK_LOST: "wait until the other run has finished, then plan again.",
   ABORTED: "run it again to go on.",
-  CLAIM: "run `stowage verify` on that location, and plan again.",
+  CLAIM: "run `stowage verify LOCATION --claimed`, and plan again.",
   ROT: "`stowage verify --repair -o repair.ndjson` plans a good copy in its place.",
 };
 

@@ -80,7 +80,7 @@ async function ensureRoot(location: Location, backend: Backend, create: boolean)
 function notThere(cause: unknown): StowageError {
   const hint = cause instanceof StowageError ? cause.hint : undefined;
   const create =
-    "If it does not exist yet, create it with the provider's own tools: `--create` makes directories only.";
+    "If the address is right and it does not exist yet, create it with the provider's own tools: `--create` makes directories only.";
   return new StowageError("UNAVAILABLE", messageOf(cause), { hint: hint ? `${hint} ${create}` : create, cause });
 }
 

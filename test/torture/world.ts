@@ -111,5 +111,6 @@ const straight: Requests = {
   send: (body) => body({ signal: new AbortController().signal, number: 1, alive: () => undefined }),
   watched: (bytes) => bytes,
   pausedFor: () => 0,
+  giveUp: () => undefined,
   onRetry: undefined,
 };

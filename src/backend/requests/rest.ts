@@ -23,6 +23,8 @@ export interface Rest {
   pausedFor(): number;
   /** Patience is over: the store has not answered for too long, and has not since. */
   isGivenUp(): boolean;
+  /** From now on there is none: who waits is told at once. */
+  giveUp(): void;
 }
 
 /** Carries an outcome through the breaker, which counts what is thrown. */
@@ -66,13 +68,14 @@ export function openRest(location: string, options: RestOptions): Rest {
   });
   const remaining = () => (breaker.state === CircuitState.Open ? Math.max(0, until - Date.now()) : 0);
 
-  const patience = () => (since === undefined ? options.patience : since + options.patience - Date.now());
+  let most = options.patience;
+  const patience = () => (since === undefined ? most : since + most - Date.now());
 
   /** Returns in the very turn in which the request can be handed to the breaker. */
   async function over(signal: AbortSignal | undefined): Promise<void> {
     while (breaker.state === CircuitState.HalfOpen || remaining() > 0) {
       const left = patience();
-      if (left <= 0) throw givenUp(location, options.patience, reason);
+      if (left <= 0) throw givenUp(location, Math.min(options.patience, Date.now() - (since ?? 0)), reason);
       const { done, ring } = alarm(Math.min(left, remaining() || left), signal);
       waiting.add(ring);
       await done.finally(() => waiting.delete(ring));
@@ -82,6 +85,10 @@ export function openRest(location: string, options: RestOptions): Rest {
   return {
     pausedFor: remaining,
     isGivenUp: () => patience() <= 0,
+    giveUp() {
+      most = 0;
+      for (const wake of [...waiting]) wake();
+    },
     async run(request, signal, urgent = false) {
       if (urgent && breaker.state === CircuitState.HalfOpen) return await request();
       await over(signal);
@@ -110,8 +117,11 @@ function reasonOf(result: object): unknown {
 
 const wanted = (error: unknown): number => Math.min(transienceOf(error).retryAfter ?? 0, LONGEST_REST);
 
-const givenUp = (location: string, patience: number, cause: unknown) =>
-  unavailable(`${location} has not answered for ${Math.round(patience / 60_000)} minutes`, {
+const givenUp = (location: string, ms: number, cause: unknown) =>
+  unavailable(`${location} has not answered for ${spanOf(ms)}`, {
     cause,
     hint: "Run the command again when it can be reached.",
   });
+
+const spanOf = (ms: number): string =>
+  ms < 60_000 ? `${Math.round(ms / 1000)} seconds` : `${Math.round(ms / 60_000)} minutes`;

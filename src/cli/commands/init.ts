@@ -78,10 +78,13 @@ interface Wish {
   adopt: ReadonlySet<string>;
 }
 
+/** Milliseconds: somebody sits and waits. */
+const PATIENCE = 5_000;
+
 async function adoptAll(workspace: Workspace, output: Output, wish: Wish): Promise<(InitResult | Failure)[]> {
   const { expectedUuids } = await import("../../apply/journal-read.js");
   const catalog = await workspace.catalog("write");
-  const backends = await workspace.backends();
+  const backends = await workspace.backends(PATIENCE);
   const expected = await expectedUuids(await openJournals(workspace, output), { onDamage: warnOfDamage(output) });
   const results: (InitResult | Failure)[] = [];
   for (const location of workspace.config.locations) {
