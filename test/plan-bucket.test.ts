@@ -55,6 +55,18 @@ describe("planning with buckets", () => {
       plan: ["? s3:y", "= primary:x claimed"],
     },
     {
+      name: "S6 a rename keeps the old name where the other copies can not be proven",
+      rules: `safety: { min_copies: 2 }\nrules:\n  - { name: m, match: { path: "/x" }, action: move, destination: primary, from: [primary], key: "y" }`,
+      files: [at("primary:x"), at("s3:z", { archived: COLD })],
+      plan: ["+ primary:x -> primary:y", "= primary:x archived"],
+    },
+    {
+      name: "S6 two names of one location stay where the other copies can not be proven",
+      rules: `safety: { min_copies: 2 }\nrules:\n  - { name: d, match: { path: "/x*" }, action: delete }`,
+      files: [at("primary:x1"), at("primary:x2"), at("s3:z", { archived: COLD })],
+      plan: ["= primary:x1 archived", "= primary:x2 archived"],
+    },
+    {
       name: "S1 a claim does not make up the copies that a requirement counts",
       rules: "require:\n  - { name: two, match: {}, copies: 2 }",
       files: [at("primary:x"), at("s3:x", { proof: "claim" })],

@@ -118,16 +118,21 @@ function keepFloor(
   context: Context,
 ): void {
   const floor = floorOf(content, context);
-  for (const [instance, unwanted] of firstPerSite(going)) {
-    const vouching = staying.filter((place) => place.provable && !isLinkedAway(place, going));
-    const count = countCopies(vouching);
-    if (count >= floor) return;
-    if (countCopies([...vouching, instance]) === count || (unwanted.action === "delete" && unwanted.allowLastCopy))
-      continue;
+  const vouching = () => staying.filter((place) => place.provable && !isLinkedAway(place, going));
+  const bidden = ({ action, allowLastCopy }: Unwanted) => action === "delete" && allowLastCopy;
+  const hold = (instance: Instance) => {
     const why = floor === 1 ? "it is the last verified copy" : `min_copies: ${floor} verified copies must stay`;
     const short = unproven(staying);
     keep(instance, short?.code ?? "min-copies", short ? `${why}; ${short.reason}` : why);
+  };
+  for (const [instance, unwanted] of firstPerSite(going)) {
+    const count = countCopies(vouching());
+    if (count >= floor) return;
+    if (countCopies([...vouching(), instance]) > count && !bidden(unwanted)) hold(instance);
   }
+  if (countCopies(vouching()) >= floor) return;
+  // Also a name whose location keeps another one: it would go without the proofs that apply wants to see.
+  for (const [instance, unwanted] of [...going]) if (!bidden(unwanted)) hold(instance);
 }
 
 /** A copy that would be enough if it could be relied on. */
