@@ -1,6 +1,10 @@
 // Joins the command line and the libraries that every command needs into few files in dist/bin, because to find, read and link hundreds of
 // modules takes longer than most commands. What is big and seldom needed (the SDKs) stays outside, and is loaded when it is needed.
-import { readFileSync, renameSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import standaloneCode from "ajv/dist/standalone/index.js";
@@ -25,10 +29,16 @@ const compiledSchema = {
   },
 };
 
+/** See bin/load.js: what it runs is no module to V8, and can not import by itself. */
+const importing = {
+  name: "importing",
+  renderChunk: (code) => code.replaceAll(/(?<=await \(*)import\(/g, "require.import("),
+};
+
 const bundle = await rolldown({
   input: { main: at("dist/cli/main.js"), commands: at("dist/cli/index.js") },
   platform: "node",
-  plugins: [compiledSchema],
+  plugins: [compiledSchema, importing],
   external: [/^@duckdb\/node-bindings/, /^@(aws-sdk|smithy|azure|google-cloud|supabase)\//, "koffi", "typescript"],
   // Commands share modules that some load at once and some when they get there.
   checks: { ineffectiveDynamicImport: false },
@@ -37,10 +47,19 @@ const bundle = await rolldown({
 const packageOf = (id) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1]?.replace("/", "_");
 
 await bundle.write({
-  ...{ dir: at("dist/bin.new"), format: "esm", cleanDir: true, chunkFileNames: "[name].js" },
+  ...{ dir: at("dist/bin.new"), format: "cjs", cleanDir: true, chunkFileNames: "[name].js" },
   codeSplitting: { groups: [{ test: /node_modules/, name: packageOf, debugName: "packages" }] },
 });
 await bundle.close();
+
 // At one blow: who runs it meanwhile loads more of it later.
 rmSync(at("dist/bin"), { recursive: true, force: true });
 renameSync(at("dist/bin.new"), at("dist/bin"));
+
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STOWAGE_")));
+const place = mkdtempSync(join(tmpdir(), "stowage-build-"));
+try {
+  execFileSync(process.execPath, [at("bin/warm.js")], { cwd: place, env, stdio: "inherit" });
+} finally {
+  rmSync(place, { recursive: true, force: true });
+}

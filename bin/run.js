@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The linter follows imports that it can read, and would follow this one through all that is bundled.
-const { main } = await import(new URL("../dist/bin/main.js", import.meta.url).href);
+import process from "node:process";
+import { load } from "./load.js";
 
-await main(process.argv.slice(2), import.meta.url);
+await load("main.js").main(process.argv.slice(2), import.meta.url);

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { compileMatch } from "../src/config/match.js";
 import { collect } from "../src/lib/iter.js";
-import { type Found, find, findJson } from "../src/plan/find.js";
+import { BETWEEN, type Found, find, findJson } from "../src/plan/find.js";
 import { inWorld } from "./support/plan-cases.js";
 import { type Given, NOW } from "./support/world.js";
 
@@ -22,7 +22,8 @@ it("what DuckDB writes as JSON is what was found, whatever the names", async () 
   );
   await inWorld({ files }, async (config, catalog) => {
     const found = await collect(find(config, catalog, compileMatch({}), { now: NOW }));
-    const lines = await collect(findJson(config, catalog, compileMatch({}), { now: NOW }));
+    const groups = await collect(findJson(config, catalog, compileMatch({}), { now: NOW }));
+    const lines = groups.flatMap((group) => group.split(BETWEEN));
     const shown = ({ sha256, modified, ...file }: Found) => ({
       ...file,
       content: sha256 === null ? null : `sha256:${sha256}`,

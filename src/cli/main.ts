@@ -1,6 +1,5 @@
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { setFlagsFromString } from "node:v8";
 import { Config, Help } from "@oclif/core";
 import { suggest } from "../config/suggest.js";
 import { codeOf, ExitCode, messageOf, StowageError } from "../lib/error.js";
@@ -15,8 +14,6 @@ import { rootHelp } from "./root-help.js";
  * `{"error":{"code","message","hint","exit"}}`.
  */
 export async function main(argv: readonly string[], url: string): Promise<void> {
-  // A later V8 that had dropped the option would say so on stderr.
-  if (Number.parseInt(process.versions.v8, 10) <= 13) setFlagsFromString(`--interrupt-budget=${PATIENCE}`);
   outliveOutput();
   // The AWS SDK would print on every Node 20 that it will want a newer one.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
@@ -28,12 +25,6 @@ export async function main(argv: readonly string[], url: string): Promise<void> 
     setTimeout(() => process.exit(), LINGER).unref();
   }
 }
-
-/**
- * After how much code V8 optimises a function; its own measure is 66 KB. A command runs for seconds, spends them in the kernel, in DuckDB and in
- * OpenSSL, and each of its threads would have the same functions optimised anew: of a scan that took a fifth of the time.
- */
-const PATIENCE = 500_000;
 
 /** Milliseconds for what was said to be taken. */
 const LINGER = 5_000;

@@ -75,13 +75,18 @@ export const interrupted = (): StowageError =>
     exit: ExitCode.interrupted,
   });
 
-/** Tells of files that could not be read or are too young, where the command itself does not list them. */
-export function noteProblems(report: ScanReport, output: Output, settle: number): void {
+/** Tells of files that are too young to be in the catalog. */
+export function noteSettling(report: ScanReport, output: Output, settle: number): void {
   const young = report.locations.reduce((sum, { settling }) => sum + settling, 0);
   if (young > 0)
     output.note(
       `${plural(young, "file")} changed in the last ${duration(settle)} (\`settings.settle\`) and ${young === 1 ? "is" : "are"} left alone for now.`,
     );
+}
+
+/** Tells of files that could not be read or are too young, where the command itself does not list them. */
+export function noteProblems(report: ScanReport, output: Output, settle: number): void {
+  noteSettling(report, output, settle);
   const number = report.locations.reduce((sum, { problemCount }) => sum + problemCount, 0);
   if (number > 0)
     output.warn(

@@ -104,6 +104,13 @@ describe("the loop", () => {
     expect(box.tree()).toEqual(before);
   });
 
+  it("says of files that are too young what becomes of them", async () => {
+    const box = await adopted();
+    box.write("library/young.txt", "young", new Date(NOW));
+    const note = "1 file changed in the last 2min (`settings.settle`) and is left alone for now.";
+    for (const command of ["scan", "plan"]) expect((await box.run(command)).stderr).toContain(note);
+  });
+
   it("writes the same bytes for the same config, catalog and clock (S17)", async () => {
     const box = await adopted();
     await box.run("plan", "-o", "one.ndjson");

@@ -46,7 +46,7 @@ describe("help teaches (§7)", () => {
   });
 });
 
-/** Writes down what is imported. */
+/** Writes down what is imported, and what is read. */
 const HOOKS = `
 import { appendFileSync } from "node:fs";
 export async function resolve(specifier, context, next) {
@@ -54,7 +54,16 @@ export async function resolve(specifier, context, next) {
   appendFileSync(new URL("loaded.txt", import.meta.url), found.url + "\\n");
   return found;
 }`;
-const REGISTER = `import { register } from "node:module"; register("./hooks.mjs", import.meta.url);`;
+const REGISTER = `
+import fs from "node:fs";
+import { register, syncBuiltinESMExports } from "node:module";
+register("./hooks.mjs", import.meta.url);
+const read = fs.readFileSync;
+fs.readFileSync = (file, ...rest) => {
+  fs.appendFileSync(new URL("loaded.txt", import.meta.url), file + "\\n");
+  return read(file, ...rest);
+};
+syncBuiltinESMExports();`;
 
 describe("wrong usage (exit 64)", () => {
   it.each([

@@ -78,10 +78,10 @@ ${exits([7, "another process is writing the catalog"])}`;
     const output = this.output(flags);
     return withWorkspace(flags, output, async (workspace) => {
       const matcher = await compile(matchOf(flags), flags.match, workspace.config);
-      const { find, findJson } = await import("../../plan/find.js");
+      const { BETWEEN, find, findJson } = await import("../../plan/find.js");
       const catalog = await workspace.catalog("read");
       const options = { now: workspace.clock() };
-      if (output.json) await printJson(findJson(workspace.config, catalog, matcher, options), output);
+      if (output.json) await printJson(findJson(workspace.config, catalog, matcher, options), BETWEEN, output);
       else await printText(find(workspace.config, catalog, matcher, options), output);
       return undefined;
     });
@@ -130,16 +130,13 @@ async function parseMatch(text: string): Promise<unknown> {
   return value;
 }
 
-/** One write each would take longer than all the rest. */
-const AT_ONCE = 1_000;
-
-async function printJson(found: AsyncIterable<string>, output: Output): Promise<void> {
+async function printJson(found: AsyncIterable<string>, between: string, output: Output): Promise<void> {
   output.write('{\n  "files": [');
   let separator = "\n    ";
-  for await (const group of batch(found, AT_ONCE)) {
+  for await (const group of found) {
     if (output.closed) return;
-    output.write(separator + plainly(group.join(",\n    ")));
-    separator = ",\n    ";
+    output.write(separator + plainly(group));
+    separator = between;
   }
   output.write(separator.startsWith(",") ? "\n  ]\n}\n" : "]\n}\n");
 }

@@ -4,7 +4,7 @@ import { ExitCode, StowageError } from "../../lib/error.js";
 import { scanLines } from "../../report/scan-text.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
-import { refresh } from "../refresh.js";
+import { noteSettling, refresh } from "../refresh.js";
 import { withWorkspace } from "../workspace.js";
 
 export default class Scan extends BaseCommand {
@@ -53,6 +53,7 @@ ${exits([1, "error, or a location could not be scanned"], [6, "damaged files fou
         events: output.json,
         ...(locations.length > 0 ? { locations } : {}),
       });
+      noteSettling(report, output, workspace.config.settings.settle);
       if (output.json) output.event({ type: "result", ...report });
       else await output.lines(scanLines(report, output.text));
       if (report.locations.some(({ rot }) => rot.length > 0)) return ExitCode.integrity;

@@ -1,0 +1,4 @@
+// Where oclif finds the commands.
+import { load } from "./load.js";
+
+export const { COMMANDS } = load("commands.js");
