@@ -164,9 +164,8 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
       ...(object && { object }),
       ...(confirm && { confirm }),
       onBytes,
-      onFound: () => {
-        progress.found = true;
-      },
+      onFound: () => void Object.assign(progress, { found: true }),
+      onWhole: () => void Object.assign(progress, { whole: true }),
     });
     await stillThere(task, target.location);
     const whole = progress.whole || path !== undefined;

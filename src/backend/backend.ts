@@ -188,6 +188,8 @@ export interface WriteSource {
   onBytes?: (count: number) => void;
   /** An answer was lost, and the bytes were found there: somebody else may have written them, without this source. */
   onFound?: () => void;
+  /** Called before the write returns when `file` was read to its end as that version, and not by `bytes`. */
+  onWhole?: () => void;
 }
 
 export interface RemoveOptions {

@@ -23,6 +23,12 @@ export interface Writing {
   run?: string;
 }
 
+/** A small file that was written; `whole`: its source was read to its end, as the version that was asked for. */
+export interface Written {
+  entry: Entry;
+  whole: boolean;
+}
+
 /** An error, as far as it can cross threads. */
 export interface Told {
   code?: string;
@@ -32,7 +38,7 @@ export interface Told {
 
 /** What became of an order. `unread`: nothing was written, because the source is not as it should be. `confirm`: may it be removed now? */
 export type Reply = { id: number } & (
-  | { is: "done"; value: Entry | Uint8Array | string | undefined }
+  | { is: "done"; value: Entry | Written | Uint8Array | string | undefined }
   | { is: "unread" | "confirm" }
   | ({ is: "failed" } & Told)
 );
@@ -65,7 +71,7 @@ export interface Hands {
   /** Starts the first thread, unless that was done before. Not waited for: meanwhile there is the ordinary way. */
   start(): void;
   /** As `Backend.write`; undefined when the source can not be read as it should be: the ordinary way tells why. */
-  write(disk: Disk, key: string, writing: Writing, signal: AbortSignal | undefined): Promise<Entry | undefined>;
+  write(disk: Disk, key: string, writing: Writing, signal: AbortSignal | undefined): Promise<Written | undefined>;
   /** All bytes of a small file, if it is of that version; undefined when the file is large. As `Backend.read`. */
   read(disk: Disk, key: string, version: string): Promise<Uint8Array | undefined>;
   /** As `Backend.stat`, `marker` and `remove`. */

@@ -49,6 +49,8 @@ export function localBackend(location: string, root: string, options: LocalOptio
     identity: () => identityOf(disk),
     list: (listing = {}) => listFiles(disk, listing),
     ...(few === undefined ? plain(disk) : handed(disk, hands(), few)),
+    // It links, or reserves the name with an empty file that is created only if there is none.
+    refusesTaken: async () => true,
     settle: (key) => settleFile(disk, key),
     register: localRegister(disk),
     journals: localShelf(disk),

@@ -1,6 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { Entry } from "../backend.js";
-import { type Answer, type Order, type Reply, told, untold, type Writing } from "../hands.js";
+import { type Answer, type Order, type Reply, told, untold, type Writing, type Written } from "../hands.js";
 import { type Disk, openDisk } from "./disk.js";
 import { readMarker } from "./marker.js";
 import { readFile, readSmall } from "./read.js";
@@ -42,7 +41,7 @@ function reply(one: Reply): void {
 
 async function carryOut(order: Order): Promise<Reply> {
   const { id } = order;
-  const reading = { unread: false };
+  const reading: Reading = { unread: false, whole: false };
   try {
     return { id, is: "done", value: await resultOf(order, reading) };
   } catch (error) {
@@ -52,7 +51,13 @@ async function carryOut(order: Order): Promise<Reply> {
 
 type Value = Extract<Reply, { is: "done" }>["value"];
 
-async function resultOf(order: Order, reading: { unread: boolean }): Promise<Value> {
+/** What became of the source of a file that is written. */
+interface Reading {
+  unread: boolean;
+  whole: boolean;
+}
+
+async function resultOf(order: Order, reading: Reading): Promise<Value> {
   const disk = diskAt(order.disk);
   switch (order.is) {
     case "stat":
@@ -81,10 +86,11 @@ async function confirmed(id: number): Promise<void> {
   if (refused) throw untold(refused);
 }
 
-function write(disk: Disk, order: Extract<Order, { is: "write" }>, reading: { unread: boolean }): Promise<Entry> {
+async function write(disk: Disk, order: Extract<Order, { is: "write" }>, reading: Reading): Promise<Written> {
   const { key, file, path, sha256, size, mtime, run } = order;
   const source = { file, path, sha256, size, mtime, signal, ...(run !== undefined && { run }) };
-  return writeFile(disk, key, { ...source, bytes: () => bytesOf(file, reading) });
+  const entry = await writeFile(disk, key, { ...source, bytes: () => bytesOf(file, reading) });
+  return { entry, whole: reading.whole };
 }
 
 function diskAt({ location, root, hardLinks, enough }: Order["disk"]): Disk {
@@ -97,10 +103,11 @@ function diskAt({ location, root, hardLinks, enough }: Order["disk"]): Disk {
 
 async function* bytesOf(
   { location, root, key, version }: Writing["file"],
-  reading: { unread: boolean },
+  reading: Reading,
 ): AsyncGenerator<Uint8Array> {
   try {
     yield* readFile(diskAt({ location, root, hardLinks: true, enough: undefined }), key, { version, signal });
+    reading.whole = true;
   } catch (error) {
     reading.unread = true;
     throw error;

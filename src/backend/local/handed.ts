@@ -54,10 +54,11 @@ export function handed(disk: Disk, hands: Hands, few: number): Calls {
         const { file, path, sha256, size, mtime, run, signal } = source;
         if (!many || !file || path === undefined || size > BUFFER || source.confirm) return alone.write(key, source);
         const writing = { file, path, sha256, size, mtime, ...(run !== undefined && { run }) };
-        const entry = await hands.write(disk, key, writing, signal);
-        if (!entry) return alone.write(key, source);
+        const written = await hands.write(disk, key, writing, signal);
+        if (!written) return alone.write(key, source);
         source.onBytes?.(size);
-        return entry;
+        if (written.whole) source.onWhole?.();
+        return written.entry;
       }),
   };
 }

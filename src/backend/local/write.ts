@@ -22,8 +22,8 @@ export async function writeFile(disk: Disk, key: string, source: WriteSource): P
     if (source.size > BUFFER || !source.file) {
       await requireRoot(disk);
       await refuseLinks(disk, final);
-      if (!source.confirm) await refuseTaken(disk, key, final);
     }
+    if (!source.confirm) await refuseTaken(disk, key, final);
     return await viaTemporary(disk, key, final, source);
   } catch (error) {
     throw failure(disk, key, error);
