@@ -4,15 +4,13 @@ import type { Register, Shelf } from "./shared.js";
 export type { Leftover } from "./leftover.js";
 
 /**
- * The contract of every kind of storage. A backend is a location, opened. It knows bytes and names; it knows no rule,
- * no plan and no catalog.
+ * The contract of every kind of storage. A backend is a location, opened. It knows bytes and names; it knows no rule, no plan and no catalog.
  *
  * Every method may throw a `StowageError` with one of these codes:
  * - `UNAVAILABLE` the storage does not answer, its root, bucket or marker is missing, an I/O error: try again later
  * - `ACCESS_DENIED`, `READ_ONLY` (the whole storage), `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
  * - `PRECONDITION` the object is not the one the caller described: exists already, changed, replaced
- * - `CORRUPT` the bytes that were read or handed in do not have the hash they should have; `READ_BACK` what was just written does not read back the
- *   same, and was not published
+ * - `CORRUPT` the bytes that were read or handed in have another hash than they should; `READ_BACK` what was just written reads back otherwise, and was not published
  * - `ARCHIVED` the object lies in a class that can not be read before it is restored; `APPEND_ONLY` the store does not honour what a safe removal needs, and the owner has not allowed it without
  * - `ABORTED` the caller's signal fired. An error is never turned into "not found" or an empty listing.
  */
