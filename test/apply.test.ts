@@ -405,16 +405,30 @@ const cases: Case[] = [
   },
 ];
 
-describe("apply", () => {
+/** From so many actions on, small files are sent to a free name without a look at it before. */
+const MANY = 32;
+
+describe.each([
+  { few: "alone", others: 0 },
+  { few: "among many", others: MANY },
+])("apply, $few", ({ others }) => {
   it.each(cases)("$name", async ({ before, actions, after, outcomes, exit = 0, trash = [], noTrash }) => {
-    const world = await localWorld(["a", "b", "c"], before);
-    const plan = await planOf(world.backends, actions, noTrash ? { trash: 0 } : {});
+    const names = Array.from({ length: others }, (_, index) => `others/${index}`);
+    const tree = (place: string): Tree => Object.fromEntries(names.map((name) => [`${place}:${name}`, name]));
+    const world = await localWorld(["a", "b", "c"], { ...before, ...tree("a") });
+    const copies = names.map(
+      (name): ActionSpec => ({ kind: "copy", from: `a:${name}`, to: `c:${name}`, content: name }),
+    );
+    const plan = await planOf(world.backends, [...actions, ...copies], noTrash ? { trash: 0 } : {});
     const report = await run(world, plan);
     const told = report.outcomes
       .toSorted((p, q) => p.action.localeCompare(q.action, "en", { numeric: true }))
       .map(({ outcome, code }) => (code ? `${outcome} ${code}` : outcome));
-    expect({ outcomes: told, exit: report.exit }).toEqual({ outcomes, exit });
-    expect(harvest(world.root)).toEqual(after);
+    expect({ outcomes: told, exit: report.exit }).toEqual({
+      outcomes: [...outcomes, ...names.map(() => "copied")],
+      exit,
+    });
+    expect(harvest(world.root)).toEqual({ ...after, ...tree("a"), ...tree("c") });
     expect(trashed(world.root)).toEqual(trash);
   });
 });
