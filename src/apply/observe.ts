@@ -96,7 +96,9 @@ export function remember(task: Task, location: string, entry: Entry, by: ProofKi
   const { key, size, mtime, version } = entry;
   const present: Present = { location, key, sha256, size, mtime: String(mtime), version, by };
   run.proven.set(addressOf(present), present);
-  outcome.present = [...outcome.present.filter((other) => addressOf(other) !== addressOf(present)), present];
+  const known = outcome.present.findIndex((other) => other.key === key && other.location === location);
+  if (known >= 0) outcome.present.splice(known, 1);
+  outcome.present.push(present);
 }
 
 /** Notes rot: the version that was scanned, with other bytes. What was only claimed is no rot: nobody had read it. */

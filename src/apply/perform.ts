@@ -77,7 +77,7 @@ const TINY = 1 << 18;
 function shareOf(run: Run, { size, from, to, witnesses }: Action): number {
   const places = [from, ...(to ? [to] : []), ...witnesses].map(({ location }) => location);
   const here = (location: string) => isLocal(run, location);
-  if (size <= SMALL && places.every(here)) return 1 / 128;
+  if (size <= SMALL && places.every(here)) return 1 / 64;
   const bounded = (location: string) => here(location) || run.backends.get(location)?.resilient === true;
   return size <= TINY && places.every(bounded) ? 1 / 8 : 1;
 }

@@ -1,8 +1,8 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { type InstanceRef, recordGone, recordPresent } from "../catalog/entries.js";
+import { type InstanceRef, type PresentRow, recordGone, recordPresent } from "../catalog/entries.js";
 import { column, instant, packed, sql } from "../catalog/sql.js";
 import type { Ref } from "../plan/plan.js";
-import type { RunReport } from "./events.js";
+import type { Present, RunReport } from "./events.js";
 import type { RunSummaryLine } from "./journal.js";
 import { type OnDamage, readRemovals, runIds } from "./journal-read.js";
 
@@ -11,23 +11,31 @@ import { type OnDamage, readRemovals, runIds } from "./journal-read.js";
  * no rows for what it removed, `rot` for what it found damaged, and its line in `runs`. All or nothing; idempotent.
  */
 export async function recordRun(catalog: Catalog, report: RunReport): Promise<void> {
-  const kept = new Set(report.present.map(addressOf));
-  const removed = report.outcomes.flatMap((outcome) => outcome.removed).filter((ref) => !kept.has(addressOf(ref)));
-  const rot = report.outcomes.flatMap((outcome) => outcome.rot).filter((ref) => !kept.has(addressOf(ref)));
+  const gone = report.outcomes.flatMap((outcome) => outcome.removed);
+  const damaged = report.outcomes.flatMap((outcome) => outcome.rot);
+  const kept = new Set(gone.length + damaged.length > 0 ? report.present.map(addressOf) : []);
+  const removed = gone.filter((ref) => !kept.has(addressOf(ref)));
+  const rot = damaged.filter((ref) => !kept.has(addressOf(ref)));
   const disproved = report.outcomes.flatMap((outcome) => outcome.disproved ?? []);
   await catalog.transaction(async () => {
     // First, because what is known of a content is taken from rows that may be removed.
-    await recordPresent(
-      catalog,
-      report.present.map(({ mtime, by, ...row }) => ({ ...row, mtime: BigInt(mtime), proof: by })),
-      report.finished,
-    );
+    await recordPresent(catalog, report.present.map(rowOf), report.finished);
     await recordGone(catalog, removed);
     await recordRot(catalog, rot);
     await recordDisproved(catalog, disproved);
     await recordSummary(catalog, report);
   });
 }
+
+const rowOf = ({ location, key, sha256, size, mtime, version, by }: Present): PresentRow => ({
+  location,
+  key,
+  sha256,
+  size,
+  version,
+  mtime: BigInt(mtime),
+  proof: by,
+});
 
 /**
  * Removals of runs that the catalog does not know (killed before they could record), for the next scan: what is gone by

@@ -121,9 +121,9 @@ async function copyFrom(
   // Whichever copy is read in the end, the file keeps the time of the first: the one that the plan names.
   task.mtime ??= from.mtime;
   const object = objectFor(task, source, target, from);
-  const arrived = await send(task, { source, from, target, ...(confirm && { confirm }), ...(object && { object }) });
+  const arrived = await send(task, { source, from, target, confirm, object });
   // What the store copied by itself was not looked at on the way: the long way tells what is wrong with it.
-  if (!arrived) await send(task, { source, from, target, ...(confirm && { confirm }) });
+  if (!arrived) await send(task, { source, from, target, confirm, object: undefined });
 }
 
 interface Shipment {
@@ -131,9 +131,9 @@ interface Shipment {
   /** The source as it was found. */
   from: Entry;
   target: Ref;
-  confirm?: () => Promise<void>;
+  confirm: (() => Promise<void>) | undefined;
   /** The source, for a store that can copy it by itself. */
-  object?: StoreObject;
+  object: StoreObject | undefined;
 }
 
 /** False when a copy that the store made by itself is not the content, and is gone again. */
@@ -144,7 +144,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
   const { root } = reader;
   const path = root === undefined ? undefined : join(root, source.key);
   const plain = root !== undefined && isLocal(run, source.location) && isLocal(run, target.location);
-  const file = plain && { location: source.location, root, key: source.key, version: from.version };
+  const file = plain ? { location: source.location, root, key: source.key, version: from.version } : undefined;
   const progress = { before: outcome.bytes, whole: false, found: false };
   const onBytes = (bytes: number): void => {
     outcome.bytes += bytes;
@@ -159,10 +159,10 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
       isOver: (earlier) => run.over.has(earlier),
       signal: run.abort,
       bytes: () => sourceBytes(task, reader, shipment, progress),
-      ...(path !== undefined && { path }),
-      ...(file && { file }),
-      ...(object && { object }),
-      ...(confirm && { confirm }),
+      path,
+      file,
+      object,
+      confirm,
       onBytes,
       onFound: () => void Object.assign(progress, { found: true }),
       onWhole: () => void Object.assign(progress, { whole: true }),

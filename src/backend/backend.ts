@@ -170,17 +170,17 @@ export interface WriteSource {
   mtime: bigint;
   bytes(): AsyncIterable<Uint8Array>;
   /** A path of a local file with these bytes, for copies inside one file system; the hash is proven all the same. */
-  path?: string;
+  path?: string | undefined;
   /** The same bytes in the same provider (`Backend.provider`): the store may copy them itself. Their hash is not proven by that. */
-  object?: StoreObject;
+  object?: StoreObject | undefined;
   /** The source, where it is a file below the root of a location on this machine whose bytes go as fast as they can. */
-  file?: { location: string; root: string; key: string; version: string };
+  file?: { location: string; root: string; key: string; version: string } | undefined;
   /** Names the run, for its temporaries. */
   run?: string;
   /** True for runs of ours that are over: an empty object that one of them left to hold the name gives way, when its record proves that. */
   isOver?: (run: string) => boolean;
   /** Runs when the bytes are stored and proven and only publishing is left; if it throws, nothing is published. */
-  confirm?: () => Promise<void>;
+  confirm?: (() => Promise<void>) | undefined;
   signal?: AbortSignal;
   /** Called with the number of bytes of each piece that was moved. */
   onBytes?: (count: number) => void;

@@ -53,8 +53,7 @@ export function handed(disk: Disk, hands: Hands, few: number): Calls {
       counted(async (many) => {
         const { file, path, sha256, size, mtime, run, signal } = source;
         if (!many || !file || path === undefined || size > BUFFER || source.confirm) return alone.write(key, source);
-        const writing = { file, path, sha256, size, mtime, ...(run !== undefined && { run }) };
-        const written = await hands.write(disk, key, writing, signal);
+        const written = await hands.write(disk, key, { file, path, sha256, size, mtime, run }, signal);
         if (!written) return alone.write(key, source);
         source.onBytes?.(size);
         if (written.whole) source.onWhole?.();
