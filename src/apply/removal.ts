@@ -26,7 +26,7 @@ export async function removeInstance(task: Task, options: { trash: boolean }): P
     if (!entry) return noteRemoved(task, options.trash);
     if (!(await isContent(task, entry))) throw noteRot(task, action.from);
     const arrival = await proveArrival(task, entry);
-    const proofs = await prove(task, entry);
+    const proofs = await prove(task, entry, arrival);
     await carryOut(task, entry, { proofs, ...(arrival && { arrival }) }, options.trash);
     noteRemoved(task, options.trash);
   });
@@ -77,8 +77,8 @@ async function proveArrival(task: Task, entry: Entry): Promise<Proof | undefined
   });
 }
 
-/** As many proven copies as the removal needs. @throws `TOO_FEW_COPIES` */
-async function prove(task: Task, entry: Entry): Promise<Proof[]> {
+/** As many proven copies as the removal needs; what has just arrived is one. @throws `TOO_FEW_COPIES` */
+async function prove(task: Task, entry: Entry, arrival: Proof | undefined): Promise<Proof[]> {
   const { run, action } = task;
   const proofs: Proof[] = [];
   const reasons: string[] = [];
@@ -91,7 +91,8 @@ async function prove(task: Task, entry: Entry): Promise<Proof[]> {
       continue;
     }
     try {
-      const found = await proveOne(task, witness, entry);
+      const arrived = arrival !== undefined && addressOf(arrival.ref) === addressOf(witness);
+      const found = arrived ? arrival.entry : await proveOne(task, witness, entry);
       const twin = typeof found === "string" ? undefined : proofs.find((proof) => isSameFile(proof.entry, found));
       if (typeof found === "string") reasons.push(`${at(witness)} ${found}`);
       else if (twin) reasons.push(`${at(witness)} is the very same file as ${at(twin.ref)}`);
