@@ -1,7 +1,7 @@
 // Joins the command line and the libraries that every command needs into few files in dist/bin, because to find, read and link hundreds of
 // modules takes longer than most commands. What is big and seldom needed (the SDKs) stays outside, and is loaded when it is needed.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -32,7 +32,12 @@ const compiledSchema = {
 /** See bin/load.js: what it runs is no module to V8, and can not import by itself. */
 const importing = {
   name: "importing",
-  renderChunk: (code) => code.replaceAll(/(?<=await \(*)import\(/g, "require.import("),
+  renderChunk(code, { fileName }) {
+    const written = code.replaceAll(/(?<=await \(*)import\(/g, "require.import(");
+    const left = /^(?!\s*(?:\*|\/\*|\/\/)).*(?<![.\w])import\([^)].*/m.exec(written);
+    if (left) throw new Error(`${fileName}: "${left[0].trim()}" is an import that could not be rewritten`);
+    return written;
+  },
 };
 
 const bundle = await rolldown({
@@ -46,20 +51,25 @@ const bundle = await rolldown({
 /** A package is one file, named after it: `node_modules/@oclif/core/lib/…` is in `@oclif_core.js`. */
 const packageOf = (id) => /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1]?.replace("/", "_");
 
-await bundle.write({
-  ...{ dir: at("dist/bin.new"), format: "cjs", cleanDir: true, chunkFileNames: "[name].js" },
-  codeSplitting: { groups: [{ test: /node_modules/, name: packageOf, debugName: "packages" }] },
-});
-await bundle.close();
-
-// At one blow: who runs it meanwhile loads more of it later.
-rmSync(at("dist/bin"), { recursive: true, force: true });
-renameSync(at("dist/bin.new"), at("dist/bin"));
-
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("STOWAGE_")));
+// Whoever runs the old one meanwhile, or builds as well, is not disturbed: it gets its place when it is whole.
+const made = mkdtempSync(at("dist/bin-"));
 const place = mkdtempSync(join(tmpdir(), "stowage-build-"));
 try {
-  execFileSync(process.execPath, [at("bin/warm.js")], { cwd: place, env, stdio: "inherit" });
+  await bundle.write({
+    ...{ dir: made, format: "cjs", chunkFileNames: "[name].js" },
+    codeSplitting: { groups: [{ test: /node_modules/, name: packageOf, debugName: "packages" }] },
+  });
+  await bundle.close();
+  execFileSync(process.execPath, [at("bin/warm.js"), made], { cwd: place, env: bare(process.env), stdio: "inherit" });
+  chmodSync(made, 0o755);
+  rmSync(at("dist/bin"), { recursive: true, force: true });
+  renameSync(made, at("dist/bin"));
 } finally {
-  rmSync(place, { recursive: true, force: true });
+  for (const folder of [made, place]) rmSync(folder, { recursive: true, force: true });
+}
+
+/** Without what would change what the commands do, or the options of V8 under which its code is taken. */
+function bare(env) {
+  const others = Object.entries(env).filter(([name]) => !/^(STOWAGE_|NODE_OPTIONS$|NODE_V8_COVERAGE$)/.test(name));
+  return Object.fromEntries(others);
 }

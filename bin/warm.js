@@ -1,8 +1,9 @@
 // Runs the everyday commands on a few files in the working directory, so that V8's code for them can be kept beside the bundle: see bin/load.js.
 import { mkdirSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { keepCode, load } from "./load.js";
+import { keepCode, load, readFrom } from "./load.js";
 
+readFrom(process.argv[2]);
 const { main } = load("main.js");
 const COMMANDS = [
   "--help",

@@ -52,6 +52,13 @@ const cases: Case[] = [
     outcomes: ["moved"],
   },
   {
+    name: "takes a copy whose source is gone by now, and whose target is proven, as done",
+    before: { "b:x": "1" },
+    actions: [{ kind: "copy", from: "a:x", to: "b:x", content: "1", expect: "absent" }],
+    after: { "b:x": "1" },
+    outcomes: ["copied"],
+  },
+  {
     name: "does not take a move whose source is gone as done when the target holds other bytes",
     before: { "b:x": "2" },
     actions: [{ kind: "move", from: "a:x", to: "b:x", content: "1", expect: "absent" }],

@@ -36,3 +36,16 @@ it("what DuckDB writes as JSON is what was found, whatever the names", async () 
     expect(found).toHaveLength(NAMES.length);
   });
 });
+
+it("writes more files than DuckDB hands over at once, each exactly once and in order", async () => {
+  const files = Array.from(
+    { length: 5_000 },
+    (_, index): Given => ({ location: "primary", key: `${String(index).padStart(4, "0")}.txt`, content: "A" }),
+  );
+  await inWorld({ files }, async (config, catalog) => {
+    const groups = await collect(findJson(config, catalog, compileMatch({}), { now: NOW }));
+    expect(groups.length).toBeGreaterThan(1);
+    const found = JSON.parse(`[${groups.join(BETWEEN)}]`) as { key: string }[];
+    expect(found.map(({ key }) => key)).toEqual(files.map(({ key }) => key));
+  });
+});

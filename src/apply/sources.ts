@@ -22,6 +22,9 @@ export const UNREADABLE: ReadonlySet<string> = new Set([
   "CLAIM",
 ]);
 
+/** What goes wrong before anything is sent, or because the name is taken: the target may hold the content all the same. */
+export const UNSENT: ReadonlySet<string> = new Set(["PRECONDITION", "NOT_FOUND", ...UNREADABLE]);
+
 /** Where the content can be read: as planned, then by priority; what can not be asked now comes last, what is outside its window not at all. */
 export function sourcesOf({ run, action, closed }: Task, target: Ref): CopySource[] {
   const priority = new Map(run.plan.header.scans.map((scan) => [scan.location, scan.priority]));

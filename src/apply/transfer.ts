@@ -8,7 +8,7 @@ import { proveArrived } from "./arrival.js";
 import { at, expected, holdsContent, isRelinked, noteRot, readHash, remember } from "./observe.js";
 import { isLocal, paced } from "./pace.js";
 import { backendOf, type Task } from "./run.js";
-import { type CopySource, causeOf, isSourceProblem, sourceProblem, sourcesOf, UNREADABLE } from "./sources.js";
+import { type CopySource, causeOf, isSourceProblem, sourceProblem, sourcesOf, UNREADABLE, UNSENT } from "./sources.js";
 
 /**
  * Makes the content be at the target and proves it there. What is there already under the right hash is taken as it is.
@@ -37,13 +37,14 @@ export async function ensureAt(task: Task, target: Target): Promise<boolean> {
 async function sentUnseen(task: Task, target: Target): Promise<boolean> {
   const { run, action } = task;
   if (target.expect !== "absent" || action.size > UNSEEN || run.plan.actions.length < MANY) return false;
-  if (!(await backendOf(run, target.location).refusesTaken?.(run.id))) return false;
+  const store = backendOf(run, target.location);
+  if (!(await store.refusesTaken?.(run.id))) return false;
   try {
     await transfer(task, target);
     return true;
   } catch (error) {
-    // The source may have changed, or the name be taken, be it by an earlier run of this plan: that is found out by looking.
-    if (codeOf(error) !== "PRECONDITION") throw error;
+    // The source may have changed or gone, or the name be taken, be it by an earlier run of this plan: that is found out by looking.
+    if (!UNSENT.has(codeOf(error) ?? "") || (codeOf(error) === "UNAVAILABLE" && store.resilient)) throw error;
     return false;
   }
 }

@@ -41,7 +41,7 @@ export interface Backend {
   pausedFor?(): number;
   /** Whatever waits for a store that does not answer fails now. */
   giveUp?(): void;
-  /** This process has seen that creating refuses a taken name and leaves what is there: nobody has to look before. Never fails. */
+  /** It is known, by the way it creates or because this process saw it, that creating refuses a taken name and leaves what is there: nobody has to look before. Never fails. */
   refusesTaken?(run?: string): Promise<boolean>;
 
   /** The UUID in the location's marker; undefined when the root is there but holds no marker. Throws `UNAVAILABLE` when the root is missing. */

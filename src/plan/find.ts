@@ -38,7 +38,6 @@ export async function* find(
 
 /** Between two objects of `findJson`: no object contains a line break. */
 export const BETWEEN = ",\n    ";
-const GROUP = 1_000;
 
 /** The same as JSON objects, many in one text with `BETWEEN` between them: they are written in less time where DuckDB writes them. */
 export async function* findJson(
@@ -48,16 +47,11 @@ export async function* findJson(
   options: { now: number },
 ): AsyncGenerator<string> {
   await prepare(config, catalog, options.now);
-  const rows = catalog.stream(sql<{ lines: string }>`
-    WITH found AS (
-      SELECT row_number() OVER (ORDER BY location, key) AS number, json_object('location', location, 'key', key, 'size', size, 'media_type', media_type,
-        'mime', mime, 'project', project, 'copies', copies, 'content', 'sha256:' || sha256,
-        'modified', strftime(epoch_ms(CAST(trunc(modified) AS BIGINT)), '%Y-%m-%dT%H:%M:%S.%gZ')) AS line
-      FROM work.facts WHERE usable AND ${condition(matcher)}
-    )
-    SELECT string_agg(CAST(line AS VARCHAR), ${BETWEEN} ORDER BY number) AS lines, number // ${GROUP} AS part
-    FROM found GROUP BY part ORDER BY part`);
-  for await (const { lines } of rows) yield lines;
+  const groups = catalog.texts(sql`
+    SELECT CAST(json_object('location', location, 'key', key, 'size', size, 'media_type', media_type, 'mime', mime, 'project', project, 'copies', copies,
+      'content', 'sha256:' || sha256, 'modified', strftime(epoch_ms(CAST(trunc(modified) AS BIGINT)), '%Y-%m-%dT%H:%M:%S.%gZ')) AS VARCHAR)
+    FROM work.facts WHERE usable AND ${condition(matcher)} ORDER BY location, key`);
+  for await (const lines of groups) yield lines.join(BETWEEN);
 }
 
 async function prepare(config: Config, catalog: Catalog, now: number): Promise<void> {

@@ -120,11 +120,9 @@ function keepFloor(
   const floor = floorOf(content, context);
   const vouching = () => staying.filter((place) => place.provable && !isLinkedAway(place, going));
   const bidden = ({ action, allowLastCopy }: Unwanted) => action === "delete" && allowLastCopy;
-  const hold = (instance: Instance) => {
-    const why = floor === 1 ? "it is the last verified copy" : `min_copies: ${floor} verified copies must stay`;
-    const short = unproven(staying);
+  const why = floor === 1 ? "it is the last verified copy" : `min_copies: ${floor} verified copies must stay`;
+  const hold = (instance: Instance, short = unproven(staying)) =>
     keep(instance, short?.code ?? "min-copies", short ? `${why}; ${short.reason}` : why);
-  };
   for (const [instance, unwanted] of firstPerSite(going)) {
     const count = countCopies(vouching());
     if (count >= floor) return;
@@ -132,7 +130,8 @@ function keepFloor(
   }
   if (countCopies(vouching()) >= floor) return;
   // Also a name whose location keeps another one: it would go without the proofs that apply wants to see.
-  for (const [instance, unwanted] of [...going]) if (!bidden(unwanted)) hold(instance);
+  const short = unproven(staying);
+  for (const [instance, unwanted] of [...going]) if (!bidden(unwanted)) hold(instance, short);
 }
 
 /** A copy that would be enough if it could be relied on. */
