@@ -176,7 +176,7 @@ export interface WriteSource {
   /** The source, where it is a file below the root of a location on this machine whose bytes go as fast as they can. */
   file?: { location: string; root: string; key: string; version: string } | undefined;
   /** Names the run, for its temporaries. */
-  run?: string;
+  run?: string | undefined;
   /** True for runs of ours that are over: an empty object that one of them left to hold the name gives way, when its record proves that. */
   isOver?: (run: string) => boolean;
   /** Runs when the bytes are stored and proven and only publishing is left; if it throws, nothing is published. */

@@ -88,8 +88,8 @@ async function confirmed(id: number): Promise<void> {
 
 async function write(disk: Disk, order: Extract<Order, { is: "write" }>, reading: Reading): Promise<Written> {
   const { key, file, path, sha256, size, mtime, run } = order;
-  const source = { file, path, sha256, size, mtime, signal, ...(run !== undefined && { run }) };
-  const entry = await writeFile(disk, key, { ...source, bytes: () => bytesOf(file, reading) });
+  const bytes = () => bytesOf(file, reading);
+  const entry = await writeFile(disk, key, { file, path, sha256, size, mtime, run, signal, bytes });
   return { entry, whole: reading.whole };
 }
 
