@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
-import { type BigIntStats, type Dirent, lstatSync, readdirSync } from "node:fs";
+import { type Dirent, readdirSync } from "node:fs";
 import { localPhysical, localVersion } from "../backend/local-version.js";
+import { looks, type Stat } from "../backend/looks.js";
 import { codeOf, messageOf } from "../lib/error.js";
 import type { EarlyFile } from "./early.js";
 
@@ -69,16 +70,14 @@ export function listDirectory(root: string, dir: string, skip: ReadonlySet<strin
 
 type OpenFacts = FileFacts & { add(name: string, file: EarlyFile): void };
 
-const EXACT = { bigint: true, throwIfNoEntry: false } as const;
-
 function addFile(path: string, name: string, found: Directory, files: OpenFacts, read: EarlyFile | undefined): void {
   if (read) {
     files.add(name, read);
     return;
   }
-  let stat: BigIntStats | undefined;
+  let stat: Stat | undefined;
   try {
-    stat = lstatSync(path, EXACT);
+    stat = looks.lstat(path);
   } catch (error) {
     if (!isGone(error)) found.problems.push(notListed(files.key(files.count), error));
     return;
@@ -92,7 +91,7 @@ const WIDTH = 7;
 function openFacts(base: string): OpenFacts {
   const names: string[] = [];
   const files: EarlyFile[] = [];
-  const stat = (index: number) => files[index]?.stat as BigIntStats;
+  const stat = (index: number) => files[index]?.stat as Stat;
   return {
     count: 0,
     bytes: 0,

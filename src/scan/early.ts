@@ -1,5 +1,7 @@
 import { hash } from "node:crypto";
-import { type BigIntStats, fstatSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
+import { isSameVersion } from "../backend/local-version.js";
+import { looks, type Stat } from "../backend/looks.js";
 import type { Pattern } from "../config/config.js";
 import { letGo, openerForReading } from "./hash.js";
 import { mimeOf } from "./media.js";
@@ -20,7 +22,7 @@ export interface EarlyRule {
 
 /** What a file is; with `sha256`, its content at exactly that state. */
 export interface EarlyFile {
-  stat: BigIntStats;
+  stat: Stat;
   sha256?: string;
   mime?: string;
 }
@@ -31,7 +33,6 @@ export type EarlyReader = (path: string, key: string, rule: EarlyRule) => EarlyF
 const LIMIT = 128 * 1024;
 /** The catalog decides to the millisecond which files are settling; what is near is left to it. */
 const MARGIN_MS = 1_000;
-const EXACT = { bigint: true } as const;
 
 /** The patterns as tests for what they can not match; undefined where one could match anything, and only the catalog can tell. */
 export function earlyRule(
@@ -70,20 +71,16 @@ export function earlyReader(): EarlyReader {
 }
 
 function readOnce(fd: number, path: string, rule: EarlyRule, buffer: Buffer): EarlyFile | undefined {
-  const stat = fstatSync(fd, EXACT);
+  const stat = looks.fstat(fd);
   if (!stat.isFile()) return undefined;
   const size = Number(stat.size);
-  if (size > LIMIT || Math.abs(rule.now - Number(stat.mtimeMs)) < rule.settle + MARGIN_MS) return { stat };
+  if (size > LIMIT || Math.abs(rule.now - Number(stat.mtimeNs / 1_000_000n)) < rule.settle + MARGIN_MS) return { stat };
   const count = readSync(fd, buffer, 0, buffer.length, null);
   const head = buffer.subarray(0, count);
   const sha256 = hash("sha256", head, "hex");
-  if (count !== size || !isSame(stat, fstatSync(fd, EXACT))) return { stat };
+  if (count !== size || !isSameVersion(stat, looks.fstat(fd))) return { stat };
   return { stat, sha256, mime: mimeOf(path, head) };
 }
-
-/** The parts of a version (S13). */
-const isSame = (a: BigIntStats, b: BigIntStats): boolean =>
-  a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs && a.size === b.size && a.ino === b.ino;
 
 function mayBeExcluded(key: string, { unless }: EarlyRule): boolean {
   if (unless.length === 0) return false;

@@ -1,6 +1,7 @@
 import { createHash, hash } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { localVersion } from "../backend/local-version.js";
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { isSameVersion, localVersion } from "../backend/local-version.js";
+import { looks } from "../backend/looks.js";
 import { codeOf } from "../lib/error.js";
 import { reasonOf } from "./directory.js";
 import { mimeOf } from "./media.js";
@@ -21,19 +22,19 @@ const CHANGED: Hashed = { kind: "changed", message: "changed while it was scanne
 
 /**
  * A function that hashes one file after the other through one buffer. The hash is that of the given version: a file
- * that is another version before its first or after its last byte was read is `changed`. Never follows a symlink.
+ * that is another version before its first or after its last byte was read is `changed`. Never follows a symlink. `bare`: its MIME type is left empty.
  */
-export function fileHasher(control: HashControl): (path: string, version: string) => Hashed {
+export function fileHasher(control: HashControl): (path: string, version: string, bare?: boolean) => Hashed {
   const buffer = Buffer.allocUnsafeSlow(BUFFER);
   const open = openerForReading();
-  return (path, version) => {
+  return (path, version, bare) => {
     let fd: number | undefined;
     try {
       fd = open(path);
-      const size = sizeOf(fd, version);
-      if (size === undefined) return CHANGED;
-      const hashed = hashBytes(fd, path, size, buffer, control);
-      return hashed.kind === "hashed" && sizeOf(fd, version) !== size ? CHANGED : hashed;
+      const before = looks.fstat(fd);
+      if (!before.isFile() || localVersion(before) !== version) return CHANGED;
+      const hashed = hashBytes(fd, bare ? "" : path, Number(before.size), buffer, control);
+      return hashed.kind === "hashed" && !isSameVersion(before, looks.fstat(fd)) ? CHANGED : hashed;
     } catch (error) {
       return failure(error);
     } finally {
@@ -50,15 +51,9 @@ export function letGo(fd: number): void {
   }
 }
 
-/** The size, if this is a file and that version of it. */
-function sizeOf(fd: number, version: string): number | undefined {
-  const stat = fstatSync(fd, { bigint: true });
-  return stat.isFile() && localVersion(stat) === version ? Number(stat.size) : undefined;
-}
-
 function hashBytes(fd: number, path: string, size: number, buffer: Buffer, control: HashControl): Hashed {
   let count = readSync(fd, buffer, 0, BUFFER, null);
-  const mime = mimeOf(path, buffer.subarray(0, count));
+  const mime = path === "" ? "" : mimeOf(path, buffer.subarray(0, count));
   if (count === size) {
     control.progress(1, count);
     return { kind: "hashed", sha256: hash("sha256", buffer.subarray(0, count), "hex"), mime };

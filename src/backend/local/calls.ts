@@ -2,6 +2,7 @@ import * as fs from "node:fs";
 import * as promises from "node:fs/promises";
 import { promisify } from "node:util";
 import { workerData } from "node:worker_threads";
+import { looks } from "../looks.js";
 
 /**
  * The calls to a file system, as `node:fs/promises` has them. A thread of its own for them (hand.ts) makes them at once, as it has nothing
@@ -27,7 +28,9 @@ function atOnce(): Calls {
   const at = <A extends unknown[], R>(call: (...args: A) => R) => promised(call) as never;
   return {
     ...promises,
-    lstat: at(fs.lstatSync),
+    lstat: at((path: string, options?: fs.StatSyncOptions) =>
+      options?.throwIfNoEntry === false ? looks.lstat(path) : fs.lstatSync(path, options),
+    ),
     stat: at(fs.statSync),
     mkdir: at(fs.mkdirSync),
     link: at(fs.linkSync),
@@ -53,7 +56,9 @@ function promised<A extends unknown[], R>(call: (...args: A) => R): (...args: A)
 function handleOf(fd: number): Partial<FileHandle> {
   return {
     fd,
-    stat: promised((options?: fs.StatOptions) => fs.fstatSync(fd, options)) as FileHandle["stat"],
+    stat: promised((options?: fs.StatOptions) =>
+      options?.bigint ? looks.fstat(fd) : fs.fstatSync(fd, options),
+    ) as FileHandle["stat"],
     read: promised((buffer: Buffer, offset: number, length: number, position: number | null) => ({
       buffer,
       bytesRead: fs.readSync(fd, buffer, offset, length, position),

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { type BigIntStats, constants } from "node:fs";
+import { constants } from "node:fs";
 import { join } from "node:path";
 import { codeOf } from "../../lib/error.js";
 import { invalidKey } from "../../lib/key.js";
+import type { Stat } from "../looks.js";
 import { TEMPORARY } from "../marker.js";
 import { isAlive, isProcess, myself, type Process } from "../process.js";
 import { type FileHandle, open, readdir, readFile, unlink } from "./calls.js";
@@ -62,7 +63,7 @@ async function reserveNoting(
   const { dev, ctimeNs } = await handle.stat({ bigint: true });
   const note: Note = { key, process: myself(), begun: String(ctimeNs) };
   let tried = false;
-  let made: BigIntStats | undefined;
+  let made: Stat | undefined;
   try {
     await write(handle, note);
     // The name must not outlast the note: after a loss of power nobody could tell whose empty file it is.
@@ -93,7 +94,7 @@ async function reserveNoting(
 }
 
 /** True while the name still leads to the reserved file. */
-export const isHeld = ({ file }: Claim, there: BigIntStats | undefined): boolean =>
+export const isHeld = ({ file }: Claim, there: Stat | undefined): boolean =>
   there?.isFile() === true && there.size === 0n && there.ino === file.ino && there.ctimeNs === file.ctimeNs;
 
 export async function release(claim: Claim): Promise<void> {
@@ -111,7 +112,7 @@ export async function release(claim: Claim): Promise<void> {
 export async function leftReservation(
   disk: Disk,
   key: string,
-  there: BigIntStats | undefined,
+  there: Stat | undefined,
   { over = false } = {},
 ): Promise<Claim | undefined> {
   if (!there?.isFile() || there.size !== 0n) return undefined;
@@ -125,7 +126,7 @@ export async function leftReservation(
 interface FoundNote {
   file: string;
   note: Note;
-  written: BigIntStats;
+  written: Stat;
   /** Its process is gone for sure. */
   dead: boolean;
 }
@@ -144,7 +145,7 @@ async function notesAbout(disk: Disk, key: string): Promise<FoundNote[]> {
 }
 
 /** A user's empty file is another file, or was made at another time. */
-function isReservation({ reserved, begun }: Note, written: BigIntStats, there: BigIntStats): boolean {
+function isReservation({ reserved, begun }: Note, written: Stat, there: Stat): boolean {
   if (reserved) return reserved.ino === String(there.ino) && reserved.ctime === String(there.ctimeNs);
   // The time of the note itself may already be that of what was added and lost.
   return there.ctimeNs >= BigInt(begun) && there.ctimeNs - written.ctimeNs < RIGHT_AFTER;
@@ -184,7 +185,7 @@ const isNote = (note: unknown): note is Note =>
   /^\d{1,20}$/.test(String((note as Note).begun)) &&
   isProcess((note as Note).process);
 
-async function createEmpty(file: string): Promise<BigIntStats> {
+async function createEmpty(file: string): Promise<Stat> {
   const handle = await open(file, CREATE, 0o666);
   try {
     return await handle.stat({ bigint: true });

@@ -1,6 +1,6 @@
-import type { BigIntStats } from "node:fs";
 import { relative } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
+import type { Stat } from "../looks.js";
 import { lstat, mkdir, rmdir } from "./calls.js";
 import { at, type Disk, requireRoot } from "./disk.js";
 
@@ -8,7 +8,7 @@ import { at, type Disk, requireRoot } from "./disk.js";
 const IF_THERE = { bigint: true, throwIfNoEntry: false } as const;
 
 /** What lies at a path without following a link; undefined when the storage says there is nothing. */
-export async function look(path: string): Promise<BigIntStats | undefined> {
+export async function look(path: string): Promise<Stat | undefined> {
   try {
     return await lstat(path, IF_THERE);
   } catch (error) {
@@ -49,13 +49,13 @@ export async function makeParents(disk: Disk, path: string): Promise<Found[]> {
 }
 
 /** Many files go into one new directory at a time: who finds it missing while another makes it waits for that. */
-function makeOnce(disk: Disk, directory: string): Promise<BigIntStats | undefined> {
+function makeOnce(disk: Disk, directory: string): Promise<Stat | undefined> {
   const making = disk.making.get(directory) ?? make(disk, directory).finally(() => disk.making.delete(directory));
   disk.making.set(directory, making);
   return making;
 }
 
-async function make(disk: Disk, directory: string): Promise<BigIntStats | undefined> {
+async function make(disk: Disk, directory: string): Promise<Stat | undefined> {
   try {
     await disk.step("mkdir");
     await mkdir(directory);
@@ -92,7 +92,7 @@ export async function syncAbove(disk: Disk, path: string): Promise<void> {
 
 interface Found {
   directory: string;
-  stat: BigIntStats | undefined;
+  stat: Stat | undefined;
 }
 
 async function syncThese(disk: Disk, found: readonly Found[]): Promise<void> {

@@ -1,7 +1,7 @@
-import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { invalidKey, printable } from "../../lib/key.js";
+import type { Stat } from "../looks.js";
 import { isOwn } from "../marker.js";
 import { type Barrier, openBarrier } from "./barrier.js";
 import { lstat } from "./calls.js";
@@ -18,7 +18,7 @@ export interface Disk {
   /** Directories whose name was made durable by this process. */
   lasting: Set<string>;
   /** Directories that are being made, and what then lies there. */
-  making: Map<string, Promise<BigIntStats | undefined>>;
+  making: Map<string, Promise<Stat | undefined>>;
   /** Devices, and roots of locations, from which a reflink copy to here was refused. */
   noReflink: Set<string>;
   /** Called at each step that changes the disk, as if the change itself could fail there. For fault tests. */

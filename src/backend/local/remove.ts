@@ -1,9 +1,9 @@
-import type { BigIntStats } from "node:fs";
 import { dirname, join } from "node:path";
 import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { printable } from "../../lib/key.js";
 import type { RemoveOptions } from "../backend.js";
 import { localVersion } from "../local-version.js";
+import type { Stat } from "../looks.js";
 import { TRASH } from "../marker.js";
 import {
   type Away,
@@ -50,7 +50,7 @@ export async function removeFile(disk: Disk, key: string, options: RemoveOptions
   await pruneParents(disk, path);
 }
 
-async function requireVersion(disk: Disk, key: string, path: string, version: string): Promise<BigIntStats> {
+async function requireVersion(disk: Disk, key: string, path: string, version: string): Promise<Stat> {
   try {
     await refuseLinks(disk, path);
     const found = await look(path);
@@ -67,13 +67,7 @@ async function requireVersion(disk: Disk, key: string, path: string, version: st
 }
 
 /** Renames the file to a name of its own among stowage's files, on the same file system. */
-async function secure(
-  disk: Disk,
-  key: string,
-  path: string,
-  verified: BigIntStats,
-  options: RemoveOptions,
-): Promise<Away> {
+async function secure(disk: Disk, key: string, path: string, verified: Stat, options: RemoveOptions): Promise<Away> {
   const { run, trash } = options;
   let away = (trash ? awayInFolder : awayByName)(disk, run, key);
   for (let attempt = 1; ; attempt++) {
@@ -99,7 +93,7 @@ async function secure(
   }
 }
 
-async function arrived(away: Away, verified: BigIntStats): Promise<boolean> {
+async function arrived(away: Away, verified: Stat): Promise<boolean> {
   try {
     return (await look(away.path))?.ino === verified.ino;
   } catch (error) {
@@ -122,7 +116,7 @@ async function syncNearest(disk: Disk, path: string): Promise<void> {
 }
 
 /** A rename changes the time of change, so the rest of the version must do here. */
-async function requireSame(disk: Disk, key: string, secured: string, verified: BigIntStats): Promise<void> {
+async function requireSame(disk: Disk, key: string, secured: string, verified: Stat): Promise<void> {
   const now = await look(secured);
   const same =
     now?.isFile() &&
@@ -134,14 +128,7 @@ async function requireSame(disk: Disk, key: string, secured: string, verified: B
 }
 
 /** Gives the file its name back, never over another; if the name is taken by now, the bytes stay where they are. */
-async function putBack(
-  disk: Disk,
-  key: string,
-  path: string,
-  verified: BigIntStats,
-  away: Away,
-  why: unknown,
-): Promise<void> {
+async function putBack(disk: Disk, key: string, path: string, verified: Stat, away: Away, why: unknown): Promise<void> {
   let problem = "it is gone from there";
   try {
     const lies = await liesIn(away);

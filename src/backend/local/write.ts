@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import { type BigIntStats, constants } from "node:fs";
+import { constants } from "node:fs";
 import { join } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import type { Entry, WriteSource } from "../backend.js";
+import { localVersion } from "../local-version.js";
+import type { Stat } from "../looks.js";
 import { TEMPORARY } from "../marker.js";
 import { copyFile, type FileHandle, open, stat, unlink } from "./calls.js";
 import { leftReservation } from "./claim.js";
@@ -34,7 +36,7 @@ async function viaTemporary(disk: Disk, key: string, final: string, source: Writ
   const temporary = join(disk.root, TEMPORARY, `${source.run ?? "write"}.${randomBytes(8).toString("hex")}`);
   await makeParents(disk, temporary);
   await disk.barrier.open();
-  let own: BigIntStats | undefined;
+  let own: Stat | undefined;
   try {
     await fill(disk, key, temporary, source);
     await disk.step("filled");
@@ -54,7 +56,7 @@ async function viaTemporary(disk: Disk, key: string, final: string, source: Writ
   return entryOf(key, entry);
 }
 
-const isSame = (a: BigIntStats, b: BigIntStats): boolean =>
+const isSame = (a: Stat, b: Stat): boolean =>
   a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs;
 
 async function refuseTaken(disk: Disk, key: string, final: string): Promise<void> {
@@ -130,6 +132,8 @@ async function reflinked(disk: Disk, temporary: string, source: WriteSource): Pr
   if (source.path === undefined || source.size === 0 || disk.noReflink.has(place)) return false;
   const from = await look(source.path);
   if (!from?.isFile() || disk.noReflink.has(String(from.dev))) return false;
+  // Another one is for who reads it to refuse.
+  if (source.file && localVersion(from) !== source.file.version) return false;
   try {
     await copyFile(source.path, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     return true;
@@ -142,7 +146,7 @@ async function reflinked(disk: Disk, temporary: string, source: WriteSource): Pr
 }
 
 /** What arrived on the disk is what was meant, read through a handle of its own. Returns the file as it was before it was read. */
-async function proveReadBack(disk: Disk, key: string, temporary: string, source: WriteSource): Promise<BigIntStats> {
+async function proveReadBack(disk: Disk, key: string, temporary: string, source: WriteSource): Promise<Stat> {
   const { hash, file } = await readBack(temporary, source.signal);
   if (hash === source.sha256) return file;
   throw notReadBack(disk, key, "it does not read back the same");
@@ -153,7 +157,7 @@ const notReadBack = (disk: Disk, key: string, why: string): StowageError =>
     hint: "Check the disk, its connection, and what else writes there, before anything is stored there.",
   });
 
-async function readBack(path: string, signal: AbortSignal | undefined): Promise<{ hash: string; file: BigIntStats }> {
+async function readBack(path: string, signal: AbortSignal | undefined): Promise<{ hash: string; file: Stat }> {
   const handle = await openRegular(path);
   try {
     const file = await handle.stat({ bigint: true });
