@@ -9,6 +9,8 @@ export interface HashTask {
   kind: "hash";
   root: string;
   files: string;
+  /** Nobody wants to know what kind of files they are. */
+  bare?: boolean;
 }
 
 /** The files that have a hash, as NUL-separated columns, and what kept the others from having one. */
@@ -16,8 +18,9 @@ export interface HashChunk {
   files: number;
   keys: string;
   hashes: string;
-  mimes: string;
-  mediaTypes: string;
+  /** Unset: not looked at. */
+  mimes?: string;
+  mediaTypes?: string;
   /** How each hash is known; by reading, where unset. */
   proofs?: string;
   problems: Problem[];

@@ -16,10 +16,11 @@ const ROWS = 10_000;
 /** Hashes one group of files. */
 type Reader = (batch: Batch) => Promise<HashChunk>;
 
+/** See `HashTask`. */
 export const localReader =
-  (pool: Pool, root: string): Reader =>
+  (pool: Pool, root: string, { bare = false } = {}): Reader =>
   (batch) =>
-    pool.hash({ kind: "hash", root, ...batch });
+    pool.hash({ kind: "hash", root, bare, ...batch });
 
 export interface ReadObjects {
   /** How many at a time over all groups. */

@@ -27,7 +27,7 @@ export async function openStage(catalog: Catalog): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.walk (key VARCHAR, size BIGINT, mtime TIMESTAMP_NS, accessed TIMESTAMP,
     version VARCHAR, physical VARCHAR, ${TOLD_COLUMNS}, partial BOOLEAN, early_sha256 VARCHAR, early_mime VARCHAR, early_media_type VARCHAR)`);
   await catalog.run(
-    sql`CREATE OR REPLACE TABLE work.hashed (key VARCHAR, sha256 VARCHAR, mime VARCHAR, media_type VARCHAR, proof VARCHAR)`,
+    sql`CREATE OR REPLACE TABLE work.hashed (key VARCHAR, sha256 VARCHAR, mime VARCHAR, media_type VARCHAR, proof VARCHAR DEFAULT 'content')`,
   );
   await catalog.run(sql`CREATE OR REPLACE TABLE work.problems (key VARCHAR, code VARCHAR, message VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.removed (key VARCHAR)`);
@@ -82,13 +82,13 @@ export async function stageHashes(catalog: Catalog, chunks: readonly HashChunk[]
   if (full.length === 0) return;
   const text = (field: "keys" | "hashes" | "mimes" | "mediaTypes" | "proofs") =>
     full.map((chunk) => chunk[field] ?? PACKED.repeat(chunk.files - 1)).join(PACKED);
+  const kinds = { mime: { text: text("mimes") }, media_type: { text: text("mediaTypes") } };
   await catalog.run(
-    sql`INSERT INTO work.hashed SELECT key, sha256, mime, media_type, coalesce(proof, 'content') FROM ${packed({
+    sql`INSERT INTO work.hashed BY NAME SELECT * FROM ${packed({
       key: { text: text("keys") },
       sha256: { text: text("hashes") },
-      mime: { text: text("mimes") },
-      media_type: { text: text("mediaTypes") },
-      proof: { text: text("proofs") },
+      ...(full.some(({ mimes }) => mimes !== undefined) && kinds),
+      ...(full.some(({ proofs }) => proofs !== undefined) && { proof: { text: text("proofs") } }),
     })}`,
   );
 }

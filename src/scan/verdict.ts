@@ -62,7 +62,8 @@ export const judge = (strong: boolean): Sql => sql`CREATE OR REPLACE TABLE work.
       WHEN ${strong ? raw("false") : raced} AND h.sha256 IS NOT NULL THEN 'changed'
       WHEN h.sha256 IS NOT NULL THEN 'rot'
       WHEN p.code = 'vanished' THEN 'missing'
-      ELSE p.code END AS verdict
+      ELSE p.code END AS verdict,
+    n.settled AND verdict = 'ok' AS plain
   FROM work.next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN work.problems p ON p.key = n.key
   WHERE h.key IS NOT NULL OR p.key IS NOT NULL`;
 
@@ -70,15 +71,19 @@ export const judge = (strong: boolean): Sql => sql`CREATE OR REPLACE TABLE work.
 const raced = sql`abs(epoch_ns(n.last_verified) - epoch_ns(n.mtime)) < CASE WHEN epoch_ns(n.mtime) % 1000000000 = 0 THEN ${RACE_NS} ELSE ${TICK_NS} END`;
 
 /** Only rot and missing files change state; one that has its bytes back is present again. What was read once stays proven by that. */
-export const write = (location: string, now: number): Sql => sql`
-  UPDATE file_locations f SET
+export const write = (location: string, now: number): Sql[] => [
+  // Apart from the others: it takes its time to write a column anew.
+  sql`UPDATE file_locations f SET last_verified = ${instant(now)} FROM work.rows r WHERE f.location = ${location} AND f.key = r.key AND r.plain`,
+  sql`UPDATE file_locations f SET
     state = CASE WHEN verdict IN ('ok', 'corrected', 'identified') THEN 'present' WHEN verdict = 'archived' THEN f.state ELSE verdict END,
     version = r.version,
     sha256 = CASE WHEN verdict IN ('corrected', 'identified') THEN r.actual ELSE f.sha256 END,
     proof = CASE WHEN verdict NOT IN ('ok', 'corrected', 'identified') OR (verdict = 'ok' AND f.proof = 'content') THEN f.proof ELSE r.proof END,
     archived = CASE WHEN verdict = 'archived' THEN r.message WHEN r.actual IS NOT NULL AND r.proof = 'content' THEN NULL ELSE f.archived END,
     last_verified = CASE WHEN verdict IN ('ok', 'corrected', 'identified') THEN ${instant(now)} ELSE last_verified END
-  FROM work.rows r WHERE f.location = ${location} AND f.key = r.key AND verdict IN ('ok', 'rot', 'missing', 'corrected', 'identified', 'archived')`;
+  FROM work.rows r
+  WHERE f.location = ${location} AND f.key = r.key AND NOT r.plain AND verdict IN ('ok', 'rot', 'missing', 'corrected', 'identified', 'archived')`,
+];
 
 type Verdict = "ok" | keyof VerifyReport["counts"];
 

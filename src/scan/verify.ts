@@ -99,16 +99,22 @@ async function verifyLocation(task: VerifyTask, known: KnownLocation | undefined
     return after.suspect ?? "it was replaced meanwhile";
   await catalog.run(judge(isObjectStore(backend)));
   await tally(catalog, location.name, task.report);
-  await catalog.run(write(location.name, options.now));
+  await catalog.transaction(async () => {
+    for (const statement of write(location.name, options.now)) await catalog.run(statement);
+  });
   return undefined;
 }
 
-/** Fills `work.next` with the files to read: of an object store also those whose content nobody knows yet, for a scan does not read them. */
+/**
+ * Fills `work.next` with the files to read: of an object store also those whose content nobody knows yet, for a scan does not read them. `settled`: if
+ * they are as they should be, only the time changes at which that was seen.
+ */
 function choose(location: Location, options: VerifyOptions, store: boolean): Sql {
   const every = options.due ? (location.verify?.every ?? 0) : undefined;
   const due =
     every === undefined ? sql`true` : sql`(last_verified IS NULL OR last_verified < ${instant(options.now - every)})`;
-  const all = sql`SELECT key, version, size, mtime, last_verified, sha256 AS old_sha256, proof AS old_proof, true AS todo, true AS listed, rowid AS found
+  const all = sql`SELECT key, version, size, mtime, last_verified, sha256 AS old_sha256, proof AS old_proof,
+        coalesce(state = 'present' AND proof = 'content' AND archived IS NULL, false) AS settled, true AS todo, true AS listed, rowid AS found
       FROM file_locations
       WHERE location = ${location.name} AND state IN ('present', 'rot') AND ${store ? sql`true` : sql`sha256 IS NOT NULL`} AND ${due} AND ${options.claimed ? sql`(sha256 IS NULL OR proof = 'claim')` : sql`true`}`;
   return sql`CREATE OR REPLACE TABLE work.next AS SELECT * EXCLUDE (found) FROM (${sampled(all, options)}) ORDER BY found`;
@@ -132,7 +138,7 @@ async function read(task: VerifyTask, health: Health, work: { files: number; byt
   const local = health.root !== undefined;
   const reader =
     health.root !== undefined
-      ? localReader(pool, health.root)
+      ? localReader(pool, health.root, { bare: true })
       : backendReader(backend, meter, { concurrency, method, ...(signal && { signal }) });
   const threads = local ? openCrew(pool.size) : () => concurrency;
   await readAll(catalog, reader, threads, signal);
@@ -158,7 +164,9 @@ async function takeTouched({ catalog, backend }: VerifyTask): Promise<boolean> {
     key: column(touched.map((each) => each.key)),
     version: column(touched.map((each) => each.version)),
   });
-  await catalog.run(sql`UPDATE work.next n SET todo = true, version = t.version FROM ${now} t WHERE t.key = n.key`);
+  await catalog.run(
+    sql`UPDATE work.next n SET todo = true, settled = false, version = t.version FROM ${now} t WHERE t.key = n.key`,
+  );
   await catalog.run(sql`DELETE FROM work.problems p WHERE p.key IN (SELECT key FROM work.next WHERE todo)`);
   return true;
 }

@@ -30,11 +30,12 @@ function hashAll(task: HashTask): HashChunk {
   for (let at = 0; at < files.length; at += 2) {
     if (control.aborted()) break;
     const [key = "", version = ""] = [files[at], files[at + 1]];
-    const hashed = hashFile(`${task.root}/${key}`, version);
+    const hashed = hashFile(`${task.root}/${key}`, version, task.bare);
     if (hashed.kind === "aborted") break;
     if (hashed.kind === "hashed") {
       keys.push(key);
       hashes.push(hashed.sha256);
+      if (task.bare) continue;
       mimes.push(hashed.mime);
       mediaTypes.push(mediaTypeOf(hashed.mime));
     } else {
@@ -42,14 +43,8 @@ function hashAll(task: HashTask): HashChunk {
     }
   }
   const pack = (values: string[]) => values.join("\0");
-  return {
-    ...chunk,
-    files: keys.length,
-    keys: pack(keys),
-    hashes: pack(hashes),
-    mimes: pack(mimes),
-    mediaTypes: pack(mediaTypes),
-  };
+  const kinds = task.bare ? {} : { mimes: pack(mimes), mediaTypes: pack(mediaTypes) };
+  return { ...chunk, files: keys.length, keys: pack(keys), hashes: pack(hashes), ...kinds };
 }
 
 function run(task: Task): TaskResult {
