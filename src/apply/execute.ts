@@ -7,7 +7,7 @@ import { whyOf } from "./redact.js";
 import { removeInstance } from "./removal.js";
 import { repair } from "./repair.js";
 import { backendOf, type Run, sha256Of, type Task } from "./run.js";
-import { ensureAt } from "./transfer.js";
+import { ensureAt, ensureLooking, sentUnseen } from "./transfer.js";
 
 /**
  * Executes one action. Looks at the world first and goes on from what is true, so an action that was done before, in
@@ -82,8 +82,10 @@ async function move(task: Task, to: Target): Promise<void> {
   const { run, action } = task;
   assertInvariant(action.required >= 1, "I1", `the move of ${at(action.from)} asks for no other copy`);
   await run.health.require(action.from.location);
-  if (!(await source(task))) await requireAt(task, to);
-  else await ensureAt(task, to);
+  if (!(await sentUnseen(task, to))) {
+    if (await source(task)) await ensureLooking(task, to);
+    else await requireAt(task, to);
+  }
   await removeInstance(task, { trash: false });
 }
 

@@ -48,6 +48,8 @@ export function sourcesOf({ run, action, closed }: Task, target: Ref): CopySourc
 
 const same = (a: Ref, b: Ref): boolean => a.location === b.location && a.key === b.key;
 
+export const PLAN_AGAIN = "Run `stowage scan` and plan again.";
+
 const SOURCE = "SOURCE";
 
 /** Tells what went wrong at the source from what went wrong at the target of one copy. */

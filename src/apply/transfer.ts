@@ -1,14 +1,15 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Backend, Entry, StoreObject } from "../backend/backend.js";
+import type { Entry, StoreObject } from "../backend/backend.js";
 import { isTransient, retry } from "../backend/retry.js";
 import { codeOf, StowageError } from "../lib/error.js";
 import type { Ref, Target } from "../plan/plan.js";
 import { proveArrived } from "./arrival.js";
-import { at, expected, holdsContent, isRelinked, noteRot, readHash, remember } from "./observe.js";
-import { isLocal, paced } from "./pace.js";
+import { at, holdsContent, isRelinked, noteRot } from "./observe.js";
+import { isLocal } from "./pace.js";
+import { asPlanned, blame, openSource, rememberSource, sourceBytes } from "./reading.js";
 import { backendOf, type Task } from "./run.js";
-import { type CopySource, causeOf, isSourceProblem, sourceProblem, sourcesOf, UNREADABLE, UNSENT } from "./sources.js";
+import { type CopySource, causeOf, isSourceProblem, PLAN_AGAIN, sourcesOf, UNREADABLE, UNSENT } from "./sources.js";
 
 /**
  * Makes the content be at the target and proves it there. What is there already under the right hash is taken as it is.
@@ -16,9 +17,12 @@ import { type CopySource, causeOf, isSourceProblem, sourceProblem, sourcesOf, UN
  * @throws `PRECONDITION` when other bytes are there, or the plan relied on bytes that are gone
  */
 export async function ensureAt(task: Task, target: Target): Promise<boolean> {
+  return (await sentUnseen(task, target)) || (await ensureLooking(task, target));
+}
+
+/** The same for what can not be sent without a look at the target. */
+export async function ensureLooking(task: Task, target: Target): Promise<boolean> {
   const { run } = task;
-  await run.health.require(target.location);
-  if (await sentUnseen(task, target)) return true;
   const there = await backendOf(run, target.location).stat(target.key);
   // An upload of ours that was killed may have left it: that is for the store to say when it is written.
   if (there && !there.held) {
@@ -34,8 +38,9 @@ export async function ensureAt(task: Task, target: Target): Promise<boolean> {
 }
 
 /** Few bytes, which may be sent in vain, to a free name: a store that was seen to refuse a taken one (I3) is not asked before. False when it has to be looked at. */
-async function sentUnseen(task: Task, target: Target): Promise<boolean> {
+export async function sentUnseen(task: Task, target: Target): Promise<boolean> {
   const { run, action } = task;
+  await run.health.require(target.location);
   if (target.expect !== "absent" || action.size > UNSEEN || run.plan.actions.length < MANY) return false;
   const store = backendOf(run, target.location);
   if (!(await store.refusesTaken?.(run.id))) return false;
@@ -52,8 +57,6 @@ async function sentUnseen(task: Task, target: Target): Promise<boolean> {
 const UNSEEN = 1 << 18;
 /** Actions from which on it is worth it to find out what the store does. */
 const MANY = 32;
-
-const PLAN_AGAIN = "Run `stowage scan` and plan again.";
 
 /**
  * Copies the content to the target from the first source that has it: `from`, then the other instances by the priority of
@@ -116,9 +119,9 @@ async function copyFrom(
   target: Ref,
   confirm: (() => Promise<void>) | undefined,
 ): Promise<void> {
-  const from = await open(task, source).catch((error: unknown) => {
-    throw sourceProblem(error);
-  });
+  const planned = confirm ? undefined : await asPlanned(task, source, target);
+  if (planned && (await sentUnread(task, { source, from: planned, target, confirm, object: undefined }))) return;
+  const from = await openSource(task, source);
   // Whichever copy is read in the end, the file keeps the time of the first: the one that the plan names.
   task.mtime ??= from.mtime;
   const object = objectFor(task, source, target, from);
@@ -127,9 +130,22 @@ async function copyFrom(
   if (!arrived) await send(task, { source, from, target, confirm, object: undefined });
 }
 
+/** Sends what is read as the version that the plan names, or not at all. False when it is not that one: the look at it tells why. */
+async function sentUnread(task: Task, shipment: Shipment): Promise<boolean> {
+  try {
+    task.mtime ??= shipment.from.mtime;
+    return await send(task, shipment);
+  } catch (error) {
+    if (!isSourceProblem(error) || !CHANGED.has(codeOf(causeOf(error)) ?? "")) throw error;
+    return false;
+  }
+}
+
+const CHANGED: ReadonlySet<string> = new Set(["PRECONDITION", "NOT_FOUND"]);
+
 interface Shipment {
   source: CopySource;
-  /** The source as it was found. */
+  /** The source as it was found, or as the plan tells of it. */
   from: Entry;
   target: Ref;
   confirm: (() => Promise<void>) | undefined;
@@ -151,6 +167,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
     outcome.bytes += bytes;
     run.emit({ type: "bytes", action: action.id, phase: "copy", location: target.location, bytes });
   };
+  const onWhole = () => void Object.assign(progress, { whole: true });
   try {
     const published = await backendOf(run, target.location).write(target.key, {
       sha256,
@@ -159,14 +176,14 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
       run: run.id,
       isOver: (earlier) => run.over.has(earlier),
       signal: run.abort,
-      bytes: () => sourceBytes(task, reader, shipment, progress),
+      bytes: () => sourceBytes(task, source, from, { target, onWhole }),
       path,
       file,
       object,
       confirm,
       onBytes,
       onFound: () => void Object.assign(progress, { found: true }),
-      onWhole: () => void Object.assign(progress, { whole: true }),
+      onWhole,
     });
     await stillThere(task, target.location);
     const whole = progress.whole || path !== undefined;
@@ -189,62 +206,9 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
 const stillThere = ({ run }: Task, location: string): Promise<void> =>
   backendOf(run, location).root === undefined ? run.health.require(location) : run.health.requireSince(location);
 
-/**
- * What was published is what the source holds: it was read to its end, and of one version; or, where the `reader` is given, the target has read
- * it by itself, and it is unchanged from before to after.
- */
-async function rememberSource(task: Task, { location, key }: Ref, from: Entry, reader?: Backend): Promise<void> {
-  // The copy is proven without it.
-  const after = reader ? await reader.stat(key).catch(() => undefined) : from;
-  if (after?.version === from.version) remember(task, location, after, "content");
-}
-
-/** The bytes that came are not the content (I4: never published): the source has rotted, if it reads so again. */
-async function blame(task: Task, source: CopySource, from: Entry, error: unknown): Promise<unknown> {
-  try {
-    return (await readHash(task, source.location, from)) === task.sha256 ? error : sourceProblem(noteRot(task, source));
-  } catch (cause) {
-    return sourceProblem(cause);
-  }
-}
-
 /** The planned source in the terms of its store, where the store of the target can copy it. */
 function objectFor({ run }: Task, source: CopySource, target: Ref, from: Entry): StoreObject | undefined {
   const [reader, writer] = [backendOf(run, source.location), backendOf(run, target.location)];
   if (!source.planned || reader.provider === undefined || reader.provider !== writer.provider) return undefined;
   return reader.objectOf?.(source.key, from.version);
-}
-
-/** The source as it is now. */
-async function open(task: Task, source: CopySource): Promise<Entry> {
-  await task.run.health.require(source.location);
-  const entry =
-    source.version === undefined
-      ? await backendOf(task.run, source.location).stat(source.key)
-      : await expected(task, { ...source, version: source.version });
-  if (!entry) {
-    throw new StowageError("NOT_FOUND", `${at(source)} is gone`, { hint: PLAN_AGAIN });
-  }
-  if (entry.size !== task.action.size) {
-    throw new StowageError("PRECONDITION", `${at(source)} has another size by now`, { hint: PLAN_AGAIN });
-  }
-  if (entry.archived !== undefined) {
-    throw new StowageError("ARCHIVED", `${at(source)} can not be read: ${entry.archived}`, { hint: PLAN_AGAIN });
-  }
-  return entry;
-}
-
-async function* sourceBytes(
-  { run }: Task,
-  reader: Backend,
-  { from, source, target }: Shipment,
-  progress: { whole: boolean },
-): AsyncGenerator<Uint8Array> {
-  try {
-    const bytes = reader.read(from.key, { version: from.version, signal: run.abort });
-    yield* paced(run, [source.location, target.location], bytes);
-    progress.whole = true;
-  } catch (error) {
-    throw sourceProblem(error);
-  }
 }

@@ -1,0 +1,89 @@
+import type { Backend, Entry } from "../backend/backend.js";
+import { partsOf } from "../backend/local-version.js";
+import { StowageError } from "../lib/error.js";
+import type { Ref } from "../plan/plan.js";
+import { at, expected, noteRot, readHash, remember } from "./observe.js";
+import { isLocal, paced } from "./pace.js";
+import { backendOf, type Task } from "./run.js";
+import { type CopySource, PLAN_AGAIN, sourceProblem } from "./sources.js";
+
+// The source of a copy: what it is, its bytes, and what is known of it afterwards.
+
+/** Few bytes: it is not worth it to look before. */
+const FEW = 1 << 18;
+
+/**
+ * What the plan tells of a source, where all that a look would tell is in its version: a file on this machine, which is then read in that version or
+ * not at all. Undefined where it has to be looked at. @throws `sourceProblem`
+ */
+export async function asPlanned(task: Task, source: CopySource, target: Ref): Promise<Entry | undefined> {
+  const { run, action } = task;
+  const { location, key, version } = source;
+  if (version === undefined || action.size > FEW || !isLocal(run, location) || !isLocal(run, target.location))
+    return undefined;
+  await run.health.require(location).catch((error: unknown) => {
+    throw sourceProblem(error);
+  });
+  const parts = partsOf(version);
+  return parts?.size === action.size ? { key, version, ...parts } : undefined;
+}
+
+/** The source as it is now. @throws `sourceProblem` */
+export async function openSource(task: Task, source: CopySource): Promise<Entry> {
+  return await lookedAt(task, source).catch((error: unknown) => {
+    throw sourceProblem(error);
+  });
+}
+
+async function lookedAt(task: Task, source: CopySource): Promise<Entry> {
+  await task.run.health.require(source.location);
+  const entry =
+    source.version === undefined
+      ? await backendOf(task.run, source.location).stat(source.key)
+      : await expected(task, { ...source, version: source.version });
+  if (!entry) {
+    throw new StowageError("NOT_FOUND", `${at(source)} is gone`, { hint: PLAN_AGAIN });
+  }
+  if (entry.size !== task.action.size) {
+    throw new StowageError("PRECONDITION", `${at(source)} has another size by now`, { hint: PLAN_AGAIN });
+  }
+  if (entry.archived !== undefined) {
+    throw new StowageError("ARCHIVED", `${at(source)} can not be read: ${entry.archived}`, { hint: PLAN_AGAIN });
+  }
+  return entry;
+}
+
+/** The bytes of the source, at the speed that is allowed; `onWhole`: they were all read. @throws `sourceProblem` */
+export async function* sourceBytes(
+  { run }: Task,
+  source: CopySource,
+  { key, version }: Entry,
+  { target, onWhole }: { target: Ref; onWhole: () => void },
+): AsyncGenerator<Uint8Array> {
+  try {
+    const bytes = backendOf(run, source.location).read(key, { version, signal: run.abort });
+    yield* paced(run, [source.location, target.location], bytes);
+    onWhole();
+  } catch (error) {
+    throw sourceProblem(error);
+  }
+}
+
+/**
+ * What was published is what the source holds: it was read to its end, and of one version; or, where the `reader` is given, the target has read
+ * it by itself, and it is unchanged from before to after.
+ */
+export async function rememberSource(task: Task, { location, key }: Ref, from: Entry, reader?: Backend): Promise<void> {
+  // The copy is proven without it.
+  const after = reader ? await reader.stat(key).catch(() => undefined) : from;
+  if (after?.version === from.version) remember(task, location, after, "content");
+}
+
+/** The bytes that came are not the content (I4: never published): the source has rotted, if it reads so again. */
+export async function blame(task: Task, source: CopySource, from: Entry, error: unknown): Promise<unknown> {
+  try {
+    return (await readHash(task, source.location, from)) === task.sha256 ? error : sourceProblem(noteRot(task, source));
+  } catch (cause) {
+    return sourceProblem(cause);
+  }
+}
