@@ -51,6 +51,15 @@ const facts = (stat: Stat | undefined) =>
     kind: [stat.isDirectory(), stat.isFile(), stat.isSymbolicLink()],
   };
 
+function errorOf(call: () => unknown) {
+  try {
+    return call();
+  } catch (error) {
+    const { errno, code, syscall, path, message } = error as NodeJS.ErrnoException;
+    return { errno, code, syscall, path, message };
+  }
+}
+
 const names = ["file", "a name with ü, 漢 and 🗄", "large", "early", "late", "second name", "link", "broken link"];
 
 describe("looks at files", () => {
@@ -81,16 +90,15 @@ describe("looks at files", () => {
     const fd = openSync(at("file"), "r");
     expect(facts(direct().fstat(fd))).toEqual(facts(lstatSync(at("file"), { bigint: true })));
     closeSync(fd);
-    expect(() => direct().fstat(fd)).toThrow(/EBADF/);
   });
 
   it("find nothing where nothing is, and throw as Node does where they can not tell", () => {
-    for (const looks of [direct(), openLooks()]) {
-      expect(looks.lstat(at("missing"))).toBeUndefined();
-      expect(looks.lstat(at("folder/missing"))).toBeUndefined();
-      expect(() => looks.lstat(at("file/below"))).toThrow(/ENOTDIR.*lstat/);
-      expect(() => looks.lstat(at("x".repeat(300)))).toThrow(/ENAMETOOLONG/);
-    }
+    const looks = direct();
+    expect(looks.lstat(at("missing"))).toBeUndefined();
+    expect(looks.lstat(at("folder/missing"))).toBeUndefined();
+    for (const name of ["file/below", "x".repeat(300)])
+      expect(errorOf(() => looks.lstat(at(name)))).toEqual(errorOf(() => openLooks().lstat(at(name))));
+    expect(errorOf(() => looks.fstat(9_999))).toEqual(errorOf(() => openLooks().fstat(9_999)));
   });
 
   it("keep what they said when they look at another file", () => {

@@ -1,5 +1,6 @@
 import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
 import { createRequire } from "node:module";
+import { getSystemErrorMap } from "node:util";
 
 /** What a file system tells of a file, as far as it is used here. */
 export type Stat = Pick<
@@ -74,9 +75,13 @@ function openDirect(): Looks | undefined {
     const direct: Looks = {
       lstat(path) {
         if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, MASK, into) === 0) return read();
-        return koffi.errno() === ENOENT ? undefined : ordinary.lstat(path);
+        if (koffi.errno() === ENOENT) return undefined;
+        throw errorOf(koffi.errno(), "lstat", path);
       },
-      fstat: (fd) => (statx(fd, "", AT_EMPTY_PATH, MASK, into) === 0 ? read() : ordinary.fstat(fd)),
+      fstat(fd) {
+        if (statx(fd, "", AT_EMPTY_PATH, MASK, into) === 0) return read();
+        throw errorOf(koffi.errno(), "fstat");
+      },
     };
     return [process.execPath, "/", "/dev/null"].every((path) => isSame(direct.lstat(path), ordinary.lstat(path)))
       ? direct
@@ -84,6 +89,14 @@ function openDirect(): Looks | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** As Node says it. */
+function errorOf(errno: number, syscall: string, path?: string): Error {
+  const [code = "UNKNOWN", text = ""] = getSystemErrorMap().get(-errno) ?? [];
+  const name = path === undefined ? {} : { path };
+  const message = `${code}: ${text}, ${syscall}${path === undefined ? "" : ` '${path}'`}`;
+  return Object.assign(new Error(message), { errno: -errno, code, syscall, ...name });
 }
 
 const FIELDS = ["dev", "ino", "nlink", "size", "mtimeNs", "ctimeNs", "birthtimeNs"] as const;

@@ -172,6 +172,13 @@ int scandir64(const char *path, struct dirent64 ***found, int (*filter)(const st
   UNDER(meet_path("list", path, 0, 0), real(path, found, filter, order));
 }
 
+#define LOOK(fd, path, doing) UNDER(*(path) ? meet_path("stat", path, 0, 0) : meet_fd("stat", fd, 0), doing)
+
+int statx(int fd, const char *path, int flags, unsigned mask, struct statx *into) {
+  REAL(statx);
+  LOOK(fd, path, real(fd, path, flags, mask, into));
+}
+
 // Node asks for everything about a file this way, and closes files.
 long syscall(long number, ...) {
   REAL(syscall);
@@ -182,6 +189,5 @@ long syscall(long number, ...) {
   va_end(rest);
   if (number == SYS_close && base[0]) return close((int)a[0]);
   if (number != SYS_statx || !base[0]) return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-  const char *path = (const char *)a[1];
-  UNDER(*path ? meet_path("stat", path, 0, 0) : meet_fd("stat", (int)a[0], 0), real(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+  LOOK((int)a[0], (const char *)a[1], real(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
