@@ -3,6 +3,7 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -17,6 +18,7 @@ import { localBackend } from "../src/backend/local.js";
 import { StowageError } from "../src/lib/error.js";
 import { type Fault, failing } from "../src/testing/index.js";
 import {
+  type ActionSpec,
   cleanup,
   harvest,
   localWorld,
@@ -37,6 +39,18 @@ const told = (report: Awaited<ReturnType<typeof run>>) =>
   report.outcomes
     .toSorted((p, q) => p.action.localeCompare(q.action, "en", { numeric: true }))
     .map(({ outcome, code }) => (code ? `${outcome} ${code}` : outcome));
+
+/** From so many actions on, small files are sent to a free name without a look at it before. */
+const MANY = 32;
+
+/** Other copies of a plan, from a to c. */
+function among(others: number): { tree: Record<string, string>; copies: ActionSpec[] } {
+  const names = Array.from({ length: others }, (_, index) => `others/${index}`);
+  return {
+    tree: Object.fromEntries(names.map((name) => [`a:${name}`, name])),
+    copies: names.map((name) => ({ kind: "copy", from: `a:${name}`, to: `c:${name}`, content: name })),
+  };
+}
 
 /** The world with one location's backend changed. */
 const withBackend = (world: World, name: string, change: (backend: Backend) => Backend): World => ({
@@ -337,9 +351,13 @@ describe("I2: the last look", () => {
     expect(harvest(world.root)).toEqual(each.after);
   });
 
-  it("S14: a copy that went into the mount point of a disk that had gone is no copy", async () => {
-    const world = await localWorld(["a", "b"], { "a:x": "1" });
-    const plan = await planOf(world.backends, [{ ...MOVE, kind: "copy" }]);
+  it.each([
+    0,
+    MANY,
+  ])("S14: a copy that went into the mount point of a disk that had gone is no copy, among %d others", async (others) => {
+    const { tree, copies } = among(others);
+    const world = await localWorld(["a", "b", "c"], { "a:x": "1", ...tree });
+    const plan = await planOf(world.backends, [{ ...MOVE, kind: "copy" }, ...copies]);
     const late = withBackend(world, "b", (backend) => ({
       ...backend,
       async write(key, source) {
@@ -349,9 +367,60 @@ describe("I2: the last look", () => {
       },
     }));
     const report = await run(late, plan);
-    expect(told(report)).toEqual(["skipped LOCATION_SUSPECT"]);
+    expect(told(report)).toEqual(["skipped LOCATION_SUSPECT", ...copies.map(() => "copied")]);
     expect(report.present.filter(({ location }) => location === "b")).toEqual([]);
-    expect(report.outcomes.flatMap(({ present }) => present)).toEqual([]);
+    expect(report.outcomes.filter(({ action }) => action === "a1").flatMap(({ present }) => present)).toEqual([]);
+  });
+
+  it.each([
+    0,
+    MANY,
+  ])("S17: a move whose own file can not be read brings nothing from elsewhere, among %d others", async (others) => {
+    const { tree, copies } = among(others);
+    const world = await localWorld(["a", "b", "c"], { "a:x": "1", "c:x": "1", ...tree });
+    const plan = await planOf(world.backends, [{ ...MOVE, witnesses: ["c:x", "b:x"] }, ...copies]);
+    const refuse = (key: string): void => {
+      if (key === "x") throw new StowageError("ACCESS_DENIED", "not for you");
+    };
+    const closed = withBackend(world, "a", (backend) => ({
+      ...backend,
+      async stat(key) {
+        refuse(key);
+        return await backend.stat(key);
+      },
+      async *read(key, options) {
+        refuse(key);
+        yield* backend.read(key, options);
+      },
+    }));
+    expect(told(await run(closed, plan))).toEqual(["failed ACCESS_DENIED", ...copies.map(() => "copied")]);
+    expect(existsSync(join(world.root, "b/x"))).toBe(false);
+  });
+
+  it.each([
+    0,
+    MANY,
+  ])("what changed since it was planned is not copied, and leaves nothing behind, among %d others", async (others) => {
+    const { tree, copies } = among(others);
+    const world = await localWorld(["a", "b", "c"], { "a:x": "1", ...tree });
+    const plan = await planOf(world.backends, [{ ...MOVE, kind: "copy", to: "b:new/x" }, ...copies]);
+    writeFileSync(join(world.root, "a/x"), "2");
+    const report = await run(world, plan);
+    expect(told(report)).toEqual(["skipped PRECONDITION", ...copies.map(() => "copied")]);
+    expect(report.outcomes.find(({ action }) => action === "a1")?.message).toMatch(/changed since it was scanned/);
+    expect(readdirSync(join(world.root, "b"))).not.toContain("new");
+    expect(
+      existsSync(join(world.root, "b/.stowage-tmp")) ? readdirSync(join(world.root, "b/.stowage-tmp")) : [],
+    ).toEqual([]);
+  });
+
+  it.each([0, MANY])("a copy has the very time of its source, also before 1970, among %d others", async (others) => {
+    const { tree, copies } = among(others);
+    const world = await localWorld(["a", "b", "c"], { "a:x": "1", ...tree });
+    utimesSync(join(world.root, "a/x"), "-86400.25", "-86400.25");
+    const plan = await planOf(world.backends, [{ ...MOVE, kind: "copy" }, ...copies]);
+    expect(told(await run(world, plan))).toEqual(["copied", ...copies.map(() => "copied")]);
+    expect(mtimeOf(join(world.root, "b/x"))).toBe(-86_400_250_000_000n);
   });
 
   it("a file that was replaced under its name right before the removal stays", async () => {

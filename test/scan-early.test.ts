@@ -2,6 +2,7 @@ import fs, { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { localVersion } from "../src/backend/local-version.js";
 import type { Catalog } from "../src/catalog/catalog.js";
 import { patternOf } from "../src/config/match.js";
 import { sha256Hex } from "../src/lib/json.js";
@@ -106,6 +107,13 @@ describe("the first scan of a large tree reads it while it is listed", () => {
     expect((await places.scan({ hash: "all", now: CLOCK + DAY })).locations).toMatchObject([
       { hashed: keys.length, rot: [] },
     ]);
+  });
+
+  it("says of each what Node says of it, however it was looked at (S13)", async () => {
+    await large();
+    await places.scan({ threads: 1 });
+    const versions = (await places.rows("version")).map(({ at, version }) => [at, version]);
+    expect(versions).toEqual(expected.map(([at = ""]) => [at, localVersion(places.stat(at))]));
   });
 
   it("reads nothing with hash none (S1)", async () => {

@@ -10,7 +10,7 @@ import { backendOf, type Run, sha256Of, type Task } from "./run.js";
 import { ensureAt, ensureLooking, sentUnseen } from "./transfer.js";
 
 /**
- * Executes one action. Looks at the world first and goes on from what is true, so an action that was done before, in
+ * Executes one action. Goes on from what is true of the world, so an action that was done before, in
  * part or whole, comes out the same. Never throws but for a journal that can not be written: what went wrong is the outcome.
  */
 export async function execute(run: Run, action: Action): Promise<Outcome> {
@@ -23,11 +23,7 @@ export async function execute(run: Run, action: Action): Promise<Outcome> {
     rot: [],
     bytes: 0,
   };
-  const closed = new Set(
-    action.witnesses.map(({ location }) => location).filter((location) => run.gate.standing(location).is === "closed"),
-  );
-  if (run.gate.standing(action.from.location).is === "closed") closed.add(action.from.location);
-  const task: Task = { run, action, sha256: sha256Of(action), outcome, closed };
+  const task: Task = { run, action, sha256: sha256Of(action), outcome, closed: closedFor(run, action) };
   try {
     outcome.outcome = await perform(task);
   } catch (error) {
@@ -38,6 +34,14 @@ export async function execute(run: Run, action: Action): Promise<Outcome> {
   }
   return outcome;
 }
+
+function closedFor({ gate }: Run, { from, witnesses }: Action): ReadonlySet<string> {
+  if (gate.free()) return NONE;
+  const locations = [from, ...witnesses].map(({ location }) => location);
+  return new Set(locations.filter((location) => gate.standing(location).is === "closed"));
+}
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** The world is not as the plan expects it; nothing went wrong. */
 const SKIPS = new Set([

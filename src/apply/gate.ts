@@ -10,6 +10,8 @@ export interface Gate {
   standing(location: string): Standing;
   /** No location rests. */
   awake(): boolean;
+  /** None rests, is closed or dead: nothing is held. */
+  free(): boolean;
   /** A location that the action can not do without and that was given up. */
   givenUp(action: Action): string | undefined;
   /** The action came to an end, and not because a location did not answer. */
@@ -47,6 +49,8 @@ export function openGate(options: GateOptions): Gate {
     return performance.now() - since < patience ? { is: "rests", ms } : { is: "dead" };
   }
   const are = (is: Standing["is"]) => (location: string) => standing(location).is === is;
+  const known = [...new Set([...backends.keys(), ...options.windows.keys()])];
+  const free = (): boolean => known.every(are("free"));
   const firstHeld = (locations: readonly string[]) => locations.find(are("closed")) ?? locations.find(are("rests"));
 
   /** Of several locations some are enough. */
@@ -61,8 +65,11 @@ export function openGate(options: GateOptions): Gate {
 
   return {
     standing,
-    awake: () => ![...backends.keys()].some(are("rests")),
+    awake: () => !known.some(are("rests")),
+    free,
     heldBy(action) {
+      // Asked for each action; mostly that is all there is to find out.
+      if (free()) return undefined;
       const { always, sources, vouchers, required } = needsOf(action);
       return firstHeld(always) ?? heldByLack(sources, Math.min(1, sources.length)) ?? heldByLack(vouchers, required);
     },

@@ -29,9 +29,9 @@ export async function perform(
     if (!putOff.has(action.id)) run.emit({ type: "action-start", action });
     const outcome = await outcomeOf(run, action, unmet);
     options.budget?.ended(action, outcome.bytes);
-    outcome.rot = [
-      ...new Map([...(putOff.get(action.id) ?? []), ...outcome.rot].map((ref) => [addressOf(ref), ref])).values(),
-    ];
+    const before = putOff.get(action.id) ?? [];
+    if (outcome.rot.length + before.length > 0)
+      outcome.rot = [...new Map([...before, ...outcome.rot].map((ref) => [addressOf(ref), ref])).values()];
     if (outcome.code !== "UNAVAILABLE") run.gate.answered(action);
     const location = restingFor(run, action, outcome);
     if (location !== undefined && !options.stopped()) {

@@ -2,38 +2,42 @@ import type { Backend, Entry } from "../backend/backend.js";
 import { partsOf } from "../backend/local-version.js";
 import { StowageError } from "../lib/error.js";
 import type { Ref } from "../plan/plan.js";
-import { at, expected, noteRot, readHash, remember } from "./observe.js";
+import { at, expected, noteRot, readHash, relinkedKey, remember } from "./observe.js";
 import { isLocal, paced } from "./pace.js";
 import { backendOf, type Task } from "./run.js";
 import { type CopySource, PLAN_AGAIN, sourceProblem } from "./sources.js";
 
 // The source of a copy: what it is, its bytes, and what is known of it afterwards.
 
-/** Few bytes: it is not worth it to look before. */
+/** Of more bytes a look takes the smaller part. */
 const FEW = 1 << 18;
 
 /**
- * What the plan tells of a source, where all that a look would tell is in its version: a file on this machine, which is then read in that version or
- * not at all. Undefined where it has to be looked at. @throws `sourceProblem`
+ * What the plan tells of its source, where all that a look would tell is in the version: a file on this machine, which on its way to another one is
+ * read in that version or not at all. Undefined where it has to be looked at. @throws `sourceProblem`
  */
 export async function asPlanned(task: Task, source: CopySource, target: Ref): Promise<Entry | undefined> {
   const { run, action } = task;
   const { location, key, version } = source;
-  if (version === undefined || action.size > FEW || !isLocal(run, location) || !isLocal(run, target.location))
+  if (!source.planned || version === undefined || run.relinked.has(relinkedKey({ location, version })))
     return undefined;
-  await run.health.require(location).catch((error: unknown) => {
-    throw sourceProblem(error);
-  });
+  // What is empty may be there to hold a name only.
+  if (action.size === 0 || action.size > FEW || !isLocal(run, location) || !isLocal(run, target.location))
+    return undefined;
+  await askSource(run.health.require(location));
   const parts = partsOf(version);
   return parts?.size === action.size ? { key, version, ...parts } : undefined;
 }
 
 /** The source as it is now. @throws `sourceProblem` */
 export async function openSource(task: Task, source: CopySource): Promise<Entry> {
-  return await lookedAt(task, source).catch((error: unknown) => {
+  return await askSource(lookedAt(task, source));
+}
+
+const askSource = <T>(answer: Promise<T>): Promise<T> =>
+  answer.catch((error: unknown) => {
     throw sourceProblem(error);
   });
-}
 
 async function lookedAt(task: Task, source: CopySource): Promise<Entry> {
   await task.run.health.require(source.location);

@@ -23,6 +23,7 @@ export async function ensureAt(task: Task, target: Target): Promise<boolean> {
 /** The same for what can not be sent without a look at the target. */
 export async function ensureLooking(task: Task, target: Target): Promise<boolean> {
   const { run } = task;
+  await run.health.require(target.location);
   const there = await backendOf(run, target.location).stat(target.key);
   // An upload of ours that was killed may have left it: that is for the store to say when it is written.
   if (there && !there.held) {
@@ -37,19 +38,25 @@ export async function ensureLooking(task: Task, target: Target): Promise<boolean
   return true;
 }
 
-/** Few bytes, which may be sent in vain, to a free name: a store that was seen to refuse a taken one (I3) is not asked before. False when it has to be looked at. */
+/**
+ * Few bytes, which may be sent in vain, from where the plan says and to a free name: a store that was seen to refuse a taken one (I3) is not asked
+ * before. False when it has to be looked at.
+ */
 export async function sentUnseen(task: Task, target: Target): Promise<boolean> {
   const { run, action } = task;
   await run.health.require(target.location);
   if (target.expect !== "absent" || action.size > UNSEEN || run.plan.actions.length < MANY) return false;
+  const [source] = sourcesOf(task, target);
   const store = backendOf(run, target.location);
-  if (!(await store.refusesTaken?.(run.id))) return false;
+  if (!source?.planned || !(await store.refusesTaken?.(run.id))) return false;
   try {
-    await transfer(task, target);
+    await copyUndisturbed(task, source, target, undefined);
     return true;
   } catch (error) {
+    const [ofSource, cause] = [isSourceProblem(error), isSourceProblem(error) ? causeOf(error) : error];
     // The source may have changed or gone, or the name be taken, be it by an earlier run of this plan: that is found out by looking.
-    if (!UNSENT.has(codeOf(error) ?? "") || (codeOf(error) === "UNAVAILABLE" && store.resilient)) throw error;
+    if (!UNSENT.has(codeOf(cause) ?? "")) throw cause;
+    if (!ofSource && codeOf(cause) === "UNAVAILABLE" && store.resilient) throw cause;
     return false;
   }
 }
@@ -120,7 +127,7 @@ async function copyFrom(
   confirm: (() => Promise<void>) | undefined,
 ): Promise<void> {
   const planned = confirm ? undefined : await asPlanned(task, source, target);
-  if (planned && (await sentUnread(task, { source, from: planned, target, confirm, object: undefined }))) return;
+  if (planned && (await sentAsPlanned(task, { source, from: planned, target, confirm, object: undefined }))) return;
   const from = await openSource(task, source);
   // Whichever copy is read in the end, the file keeps the time of the first: the one that the plan names.
   task.mtime ??= from.mtime;
@@ -131,7 +138,7 @@ async function copyFrom(
 }
 
 /** Sends what is read as the version that the plan names, or not at all. False when it is not that one: the look at it tells why. */
-async function sentUnread(task: Task, shipment: Shipment): Promise<boolean> {
+async function sentAsPlanned(task: Task, shipment: Shipment): Promise<boolean> {
   try {
     task.mtime ??= shipment.from.mtime;
     return await send(task, shipment);

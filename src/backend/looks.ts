@@ -1,6 +1,5 @@
 import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
 import { createRequire } from "node:module";
-import { getSystemErrorMap } from "node:util";
 
 /** What a file system tells of a file, as far as it is used here. */
 export type Stat = Pick<
@@ -22,29 +21,26 @@ const IF_THERE = { bigint: true, throwIfNoEntry: false } as const;
 
 const ordinary: Looks = {
   lstat: (path) => lstatSync(path, IF_THERE),
-  fstat: (fd) => fstatSync(fd, IF_THERE),
+  fstat: (fd) => fstatSync(fd, { bigint: true }),
 };
 
-/** Looks from which on it is worth it to load what calls the C library. */
-const MANY = 1_000;
-
 /**
- * Through the C library, where it can be reached, once there were many looks: a look takes a third of the time of Node's own, which makes twenty
- * numbers and four dates of each.
+ * Through the C library, where it can be reached, after so many looks: to load what calls it is not worth it for few. A look takes a third of the
+ * time of Node's own, which makes twenty numbers and four dates of each.
  */
-export function openLooks(many = MANY): Looks {
+export function openLooks(many: number): Looks {
   let left = many;
-  let direct: Looks | undefined;
+  let best: Looks | undefined;
   const chosen = (): Looks => {
-    if (left < 0) return direct ?? ordinary;
-    if (left-- === 0) direct = openDirect();
-    return ordinary;
+    if (left > 0) {
+      left -= 1;
+      return ordinary;
+    }
+    best ??= openDirect() ?? ordinary;
+    return best;
   };
   return { lstat: (path) => chosen().lstat(path), fstat: (fd) => chosen().fstat(fd) };
 }
-
-/** Those of this thread. */
-export const looks = openLooks();
 
 /** Of `struct statx`, which is the same on every processor: statx(2), linux/stat.h. Bytes. */
 const [NLINK, MODE, INO, SIZE, ATIME, BTIME, CTIME, MTIME, MAJOR, MINOR] = [16, 28, 32, 40, 64, 80, 96, 112, 136, 140];
@@ -54,16 +50,14 @@ const MASK = 0xfff;
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
-const ENOENT = 2;
 
 interface Koffi {
-  errno(): number;
   load(library: null): {
     func(prototype: string): (fd: number, path: string, flags: number, mask: number, into: Uint8Array) => number;
   };
 }
 
-/** Undefined where the C library can not be reached (`koffi` is optional), or says something else than Node. */
+/** Undefined where the C library can not be reached, or says something else than Node. Where a look fails, Node looks again, and tells why. */
 function openDirect(): Looks | undefined {
   if (process.platform !== "linux") return undefined;
   try {
@@ -72,31 +66,18 @@ function openDirect(): Looks | undefined {
       .load(null)
       .func("int statx(int fd, const char *path, int flags, unsigned int mask, void *into)");
     const [into, read] = openStruct();
-    const direct: Looks = {
-      lstat(path) {
-        if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, MASK, into) === 0) return read();
-        if (koffi.errno() === ENOENT) return undefined;
-        throw errorOf(koffi.errno(), "lstat", path);
-      },
-      fstat(fd) {
-        if (statx(fd, "", AT_EMPTY_PATH, MASK, into) === 0) return read();
-        throw errorOf(koffi.errno(), "fstat");
-      },
+    const lstat = (path: string): Stat | undefined =>
+      statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, MASK, into) === 0 ? read() : undefined;
+    const works = [process.execPath, "/", "/dev/null"].every((path) => isSame(lstat(path), ordinary.lstat(path)));
+    if (!works) return undefined;
+    return {
+      lstat: (path) => lstat(path) ?? ordinary.lstat(path),
+      fstat: (fd) => (statx(fd, "", AT_EMPTY_PATH, MASK, into) === 0 ? read() : ordinary.fstat(fd)),
     };
-    return [process.execPath, "/", "/dev/null"].every((path) => isSame(direct.lstat(path), ordinary.lstat(path)))
-      ? direct
-      : undefined;
   } catch {
+    // Optional: koffi, or the call in the C library, may be missing.
     return undefined;
   }
-}
-
-/** As Node says it. */
-function errorOf(errno: number, syscall: string, path?: string): Error {
-  const [code = "UNKNOWN", text = ""] = getSystemErrorMap().get(-errno) ?? [];
-  const name = path === undefined ? {} : { path };
-  const message = `${code}: ${text}, ${syscall}${path === undefined ? "" : ` '${path}'`}`;
-  return Object.assign(new Error(message), { errno: -errno, code, syscall, ...name });
 }
 
 const FIELDS = ["dev", "ino", "nlink", "size", "mtimeNs", "ctimeNs", "birthtimeNs"] as const;

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { type Dirent, readdirSync } from "node:fs";
 import { localPhysical, localVersion } from "../backend/local-version.js";
-import { looks, type Stat } from "../backend/looks.js";
+import type { Stat } from "../backend/looks.js";
 import { codeOf, messageOf } from "../lib/error.js";
 import type { EarlyFile } from "./early.js";
+import { lstat } from "./looks.js";
 
 export interface Problem {
   key: string;
@@ -77,7 +78,7 @@ function addFile(path: string, name: string, found: Directory, files: OpenFacts,
   }
   let stat: Stat | undefined;
   try {
-    stat = looks.lstat(path);
+    stat = lstat(path);
   } catch (error) {
     if (!isGone(error)) found.problems.push(notListed(files.key(files.count), error));
     return;

@@ -1,9 +1,10 @@
 import { hash } from "node:crypto";
 import { readSync } from "node:fs";
 import { isSameVersion } from "../backend/local-version.js";
-import { looks, type Stat } from "../backend/looks.js";
+import type { Stat } from "../backend/looks.js";
 import type { Pattern } from "../config/config.js";
 import { letGo, openerForReading } from "./hash.js";
+import { fstat } from "./looks.js";
 import { mimeOf } from "./media.js";
 
 // A file that nobody has read before is opened anyway: a listing that reads it there and then spares a look at its name, and its way to
@@ -71,14 +72,14 @@ export function earlyReader(): EarlyReader {
 }
 
 function readOnce(fd: number, path: string, rule: EarlyRule, buffer: Buffer): EarlyFile | undefined {
-  const stat = looks.fstat(fd);
+  const stat = fstat(fd);
   if (!stat.isFile()) return undefined;
   const size = Number(stat.size);
   if (size > LIMIT || Math.abs(rule.now - Number(stat.mtimeNs / 1_000_000n)) < rule.settle + MARGIN_MS) return { stat };
   const count = readSync(fd, buffer, 0, buffer.length, null);
   const head = buffer.subarray(0, count);
   const sha256 = hash("sha256", head, "hex");
-  if (count !== size || !isSameVersion(stat, looks.fstat(fd))) return { stat };
+  if (count !== size || !isSameVersion(stat, fstat(fd))) return { stat };
   return { stat, sha256, mime: mimeOf(path, head) };
 }
 

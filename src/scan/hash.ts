@@ -1,9 +1,9 @@
 import { createHash, hash } from "node:crypto";
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { isSameVersion, localVersion } from "../backend/local-version.js";
-import { looks } from "../backend/looks.js";
 import { codeOf } from "../lib/error.js";
 import { reasonOf } from "./directory.js";
+import { fstat } from "./looks.js";
 import { mimeOf } from "./media.js";
 
 /** What came of reading one file. Only `hashed` says anything about its bytes. */
@@ -31,10 +31,10 @@ export function fileHasher(control: HashControl): (path: string, version: string
     let fd: number | undefined;
     try {
       fd = open(path);
-      const before = looks.fstat(fd);
+      const before = fstat(fd);
       if (!before.isFile() || localVersion(before) !== version) return CHANGED;
-      const hashed = hashBytes(fd, bare ? "" : path, Number(before.size), buffer, control);
-      return hashed.kind === "hashed" && !isSameVersion(before, looks.fstat(fd)) ? CHANGED : hashed;
+      const hashed = hashBytes(fd, Number(before.size), buffer, control, bare ? undefined : path);
+      return hashed.kind === "hashed" && !isSameVersion(before, fstat(fd)) ? CHANGED : hashed;
     } catch (error) {
       return failure(error);
     } finally {
@@ -51,9 +51,9 @@ export function letGo(fd: number): void {
   }
 }
 
-function hashBytes(fd: number, path: string, size: number, buffer: Buffer, control: HashControl): Hashed {
+function hashBytes(fd: number, size: number, buffer: Buffer, control: HashControl, name: string | undefined): Hashed {
   let count = readSync(fd, buffer, 0, BUFFER, null);
-  const mime = path === "" ? "" : mimeOf(path, buffer.subarray(0, count));
+  const mime = name === undefined ? "" : mimeOf(name, buffer.subarray(0, count));
   if (count === size) {
     control.progress(1, count);
     return { kind: "hashed", sha256: hash("sha256", buffer.subarray(0, count), "hex"), mime };

@@ -21,7 +21,7 @@ export interface HashChunk {
   /** Unset: not looked at. */
   mimes?: string;
   mediaTypes?: string;
-  /** How each hash is known; by reading, where unset. */
+  /** How each hash is known; by reading, where no chunk of the same reader has it. */
   proofs?: string;
   problems: Problem[];
 }

@@ -72,7 +72,7 @@ const raced = sql`abs(epoch_ns(n.last_verified) - epoch_ns(n.mtime)) < CASE WHEN
 
 /** Only rot and missing files change state; one that has its bytes back is present again. What was read once stays proven by that. */
 export const write = (location: string, now: number): Sql[] => [
-  // Apart from the others: it takes its time to write a column anew.
+  // All other columns would get the values that they have, and each that is written takes its time.
   sql`UPDATE file_locations f SET last_verified = ${instant(now)} FROM work.rows r WHERE f.location = ${location} AND f.key = r.key AND r.plain`,
   sql`UPDATE file_locations f SET
     state = CASE WHEN verdict IN ('ok', 'corrected', 'identified') THEN 'present' WHEN verdict = 'archived' THEN f.state ELSE verdict END,

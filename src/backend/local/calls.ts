@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as promises from "node:fs/promises";
 import { promisify } from "node:util";
 import { workerData } from "node:worker_threads";
-import { looks } from "../looks.js";
+import { openLooks, type Stat } from "../looks.js";
 
 /**
  * The calls to a file system, as `node:fs/promises` has them. A thread of its own for them (hand.ts) makes them at once, as it has nothing
@@ -11,7 +11,16 @@ import { looks } from "../looks.js";
 export const { copyFile, lstat, link, mkdir, open, readdir, readFile, rename, rmdir, stat, unlink, writeFile } =
   isHand() ? atOnce() : promises;
 
-export type FileHandle = promises.FileHandle;
+/** Of an open file. */
+export type FileHandle = Omit<promises.FileHandle, "stat"> & { stat(options: { bigint: true }): Promise<Stat> };
+
+// It loads what looks faster anyway.
+const looks = openLooks(0);
+
+/** What lies at a path, without following a link; a thread of its own makes no error, with all that it was called by, of a name that is free. */
+export const lookAt: (path: string) => Promise<Stat | undefined> = isHand()
+  ? promised(looks.lstat)
+  : (path) => promises.lstat(path, { bigint: true });
 
 /** What the thread is told by `openHands`. */
 export function isHand(): boolean {
@@ -28,9 +37,7 @@ function atOnce(): Calls {
   const at = <A extends unknown[], R>(call: (...args: A) => R) => promised(call) as never;
   return {
     ...promises,
-    lstat: at((path: string, options?: fs.StatSyncOptions) =>
-      options?.throwIfNoEntry === false ? looks.lstat(path) : fs.lstatSync(path, options),
-    ),
+    lstat: at(fs.lstatSync),
     stat: at(fs.statSync),
     mkdir: at(fs.mkdirSync),
     link: at(fs.linkSync),
@@ -56,9 +63,7 @@ function promised<A extends unknown[], R>(call: (...args: A) => R): (...args: A)
 function handleOf(fd: number): Partial<FileHandle> {
   return {
     fd,
-    stat: promised((options?: fs.StatOptions) =>
-      options?.bigint ? looks.fstat(fd) : fs.fstatSync(fd, options),
-    ) as FileHandle["stat"],
+    stat: promised(() => looks.fstat(fd)),
     read: promised((buffer: Buffer, offset: number, length: number, position: number | null) => ({
       buffer,
       bytesRead: fs.readSync(fd, buffer, offset, length, position),

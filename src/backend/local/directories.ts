@@ -1,16 +1,13 @@
 import { relative } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import type { Stat } from "../looks.js";
-import { lstat, mkdir, rmdir } from "./calls.js";
+import { lookAt, mkdir, rmdir } from "./calls.js";
 import { at, type Disk, requireRoot } from "./disk.js";
-
-/** A hand makes no error, with all that it was called by, of a name that is free. */
-const IF_THERE = { bigint: true, throwIfNoEntry: false } as const;
 
 /** What lies at a path without following a link; undefined when the storage says there is nothing. */
 export async function look(path: string): Promise<Stat | undefined> {
   try {
-    return await lstat(path, IF_THERE);
+    return await lookAt(path);
   } catch (error) {
     // ENOTDIR: a file stands where the path wants a directory, so nothing is below it.
     if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;

@@ -126,10 +126,18 @@ async function keepMode(handle: FileHandle, path: string): Promise<void> {
   }
 }
 
+/** No symbolic link leads there. */
+const isPlain = (disk: Disk, path: string): Promise<boolean> =>
+  refuseLinks(disk, path).then(
+    () => true,
+    () => false,
+  );
+
 /** Shares the blocks of a local source where the file system can. */
 async function reflinked(disk: Disk, temporary: string, source: WriteSource): Promise<boolean> {
   const place = source.file?.root ?? "";
   if (source.path === undefined || source.size === 0 || disk.noReflink.has(place)) return false;
+  if (source.file && !(await isPlain({ ...disk, ...source.file }, source.path))) return false;
   const from = await look(source.path);
   if (!from?.isFile() || disk.noReflink.has(String(from.dev))) return false;
   // Another one is for who reads it to refuse.
