@@ -142,6 +142,21 @@ describe("what a run did", () => {
     version: "v1",
   });
 
+  it("recordPresent keeps what is known of the other names of the same version, and of no other (S6)", async () => {
+    places.link("a:twin.png", "a:x.png");
+    await places.scan();
+    const physical = async () => (await places.rows("physical")).map((row) => row["physical"]);
+    const [row] = await places.rows("sha256, version, size");
+    const { sha256, version, size } = row as { sha256: string; version: string; size: number };
+    const known = { location: "a", key: "x.png", sha256, size: Number(size), mtime: 0n };
+    const [before] = await physical();
+    expect(before).toMatch(/^\d+:\d+$/);
+    await recordPresent(catalog, [{ ...known, version }], CLOCK + DAY);
+    expect((await physical())[1]).toBe(before);
+    await recordPresent(catalog, [{ ...known, version: "another" }], CLOCK + DAY);
+    expect((await physical())[1]).toBeNull();
+  });
+
   it("recordPresent adds a verified copy that knows what the content is and what the layout says", async () => {
     await recordPresent(catalog, [copyOf(await sha())], CLOCK + DAY);
     const [, row] = await places.rows("*, epoch_ns(mtime)::VARCHAR AS ns");

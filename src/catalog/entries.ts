@@ -85,7 +85,7 @@ function mergePresent(location: string, rows: readonly PresentRow[], at: number,
     MERGE INTO file_locations f USING present p ON f.location = ${location} AND f.key = p.key
     WHEN MATCHED THEN UPDATE SET
       first_seen = CASE WHEN f.sha256 = p.sha256 THEN f.first_seen ELSE p.at END,
-      sha256 = p.sha256, size = p.size, mtime = p.mtime, version = p.version, physical = p.physical, state = 'present',
+      sha256 = p.sha256, size = p.size, mtime = p.mtime, version = p.version, physical = coalesce(p.physical, CASE WHEN ${same} THEN f.physical END), state = 'present',
       proof = CASE WHEN ${same} AND f.sha256 = p.sha256 AND f.proof = 'content' THEN f.proof ELSE p.proof END,
       storage_class = CASE WHEN ${same} THEN f.storage_class END, archived = CASE WHEN ${same} THEN f.archived END,
       attrs = CASE WHEN ${same} THEN f.attrs ELSE p.attrs END, tags = CASE WHEN ${same} THEN f.tags END, stars = CASE WHEN ${same} THEN f.stars END,
