@@ -43,20 +43,43 @@ export const layoutText = (location: Location): string | null =>
  * suspicion, layout of the rows); locations that left the file, and the instances of these and of retired ones, are forgotten.
  */
 export async function syncLocations(catalog: Catalog, config: Config): Promise<void> {
+  if (await isSynced(catalog, config)) return;
   await catalog.transaction(async () => {
     for (const location of config.locations) await catalog.run(mergeLocation(location));
     const names = JSON.stringify(config.locations.map((location) => location.name));
-    const held = JSON.stringify(config.locations.flatMap(({ name, status }) => (status === "retired" ? [] : [name])));
     await catalog.run(
       sql`DELETE FROM storage_locations WHERE name NOT IN (SELECT unnest(from_json(${names}, '["VARCHAR"]')))`,
     );
     for (const table of ["file_locations", "directories", "scans", "scan_problems"]) {
-      await catalog.run(
-        sql`DELETE FROM ${raw(table)} WHERE location NOT IN (SELECT unnest(from_json(${held}, '["VARCHAR"]')))`,
-      );
+      await catalog.run(sql`DELETE FROM ${raw(table)} WHERE location NOT IN (${held(config.locations)})`);
     }
   });
 }
+
+/** The locations whose instances are kept. */
+function held(locations: readonly Location[]): Sql {
+  const names = locations.flatMap(({ name, status }) => (status === "retired" ? [] : [name]));
+  return sql`SELECT unnest(from_json(${JSON.stringify(names)}, '["VARCHAR"]'))`;
+}
+
+/** The table says the same of all locations, and there are no rows of others: an apply that began before they left the file may have written some. */
+async function isSynced(catalog: Catalog, { locations }: Config): Promise<boolean> {
+  const kept = await catalog.rows(sql<Kept>`
+    SELECT name, type, root, status, priority, purpose, domain, read_only AS "readOnly" FROM storage_locations`);
+  const known = new Map(kept.map((row) => [row.name, row]));
+  if (kept.length !== locations.length || !locations.every((each) => isSame(each, known.get(each.name)))) return false;
+  const foreign = await catalog.row(
+    sql`SELECT 1 FROM file_locations WHERE location NOT IN (${held(locations)}) LIMIT 1`,
+  );
+  return foreign === undefined;
+}
+
+type Kept = Pick<Location, "name" | "type" | "root" | "status" | "priority" | "purpose" | "domain" | "readOnly">;
+
+const isSame = (a: Kept, b: Kept | undefined): boolean =>
+  b !== undefined &&
+  (["type", "root", "status", "priority", "domain", "readOnly"] as const).every((field) => a[field] === b[field]) &&
+  JSON.stringify(a.purpose) === JSON.stringify(b.purpose);
 
 function mergeLocation(location: Location): Sql {
   const { name, type, root, status, priority, domain, readOnly } = location;
@@ -73,6 +96,11 @@ export async function knownLocations(catalog: Catalog): Promise<Map<string, Know
   const rows = await catalog.rows(sql<KnownLocation>`
     SELECT name, root, uuid, suspect, accepted, layout, features, listing, last_complete_scan FROM storage_locations`);
   return new Map(rows.map((row) => [row.name, row]));
+}
+
+/** Some rows were written with another layout than the others: the next scan writes all anew. */
+export async function mixLayouts(catalog: Catalog, location: string): Promise<void> {
+  await catalog.run(sql`UPDATE storage_locations SET layout = '', listing = NULL WHERE name = ${location}`);
 }
 
 /** Keeps what was found out about a location, for the planner. */

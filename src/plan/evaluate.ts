@@ -3,6 +3,7 @@ import { column, name, packed, raw, sql } from "../catalog/sql.js";
 import { requireHeap } from "../lib/heap.js";
 import { collect } from "../lib/iter.js";
 import { type Forecast, forecast, overflowMarks } from "./guard.js";
+import { asksOfContents } from "./match.js";
 import { type Content, type Context, listAuthors } from "./model.js";
 import { contentId, decide, prepareFacts, type World } from "./observe.js";
 import { lookUp, type Occupancy, type Spot } from "./occupants.js";
@@ -44,7 +45,7 @@ export async function evaluate(
   world: World,
   now: number,
 ): Promise<Evaluation> {
-  await prepareFacts(catalog, world, now);
+  await prepareFacts(catalog, world, now, { ofContents: wantsContents(config) });
   await decide(catalog, config, world);
   await selectInteresting(catalog, config, sites, world);
   await gather(catalog, world, "interesting");
@@ -71,6 +72,10 @@ export async function evaluate(
     for (const mark of marks) full.add(mark);
   }
 }
+
+/** Rules ask for it, or `verify`, which tells how many copies there are. */
+const wantsContents = ({ rules, require, locations }: Context["config"]): boolean =>
+  [...rules, ...require].some(({ match }) => asksOfContents(match)) || locations.some(({ verify }) => verify);
 
 /** Of an instance that something is to be done about, with its content, its wishes and the action: the least that was measured. */
 const BYTES_EACH = 1_900;

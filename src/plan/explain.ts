@@ -4,8 +4,8 @@ import type { Config, Matcher } from "../config/config.js";
 import { StowageError } from "../lib/error.js";
 import { address } from "../lib/key.js";
 import { evaluate } from "./evaluate.js";
-import { predicate, valueSql } from "./match.js";
-import { observe, PRESENT } from "./observe.js";
+import { type Leaf, leavesOf, predicate, valueSql } from "./match.js";
+import { observe, PRESENT, prepareFacts } from "./observe.js";
 import type { Action, Blocked, Kept } from "./plan.js";
 import { loadSites, type Site } from "./site.js";
 
@@ -61,6 +61,7 @@ export async function explain(
   if (!site?.usable) throw notUsable(where, site);
   await observe(catalog, sites);
   const evaluation = await evaluate(catalog, config, sites, PRESENT, options.now);
+  await prepareFacts(catalog, PRESENT, options.now);
   const values = await catalog.row(sql<Record<string, string | number | null>>`
     SELECT location, norm_key AS path, size, media_type, mime AS type, project, attrs, age, age_here, modified, accessed, verified, copies, sha256,
       array_to_string(tags, ', ') AS tags, stars, CASE WHEN proof <> 'content' THEN proof END AS proof, archived, iid
@@ -140,14 +141,6 @@ function verdictOf(matched: boolean, index: number, first: number | null, more: 
   if (first === index) return "decides";
   if (more.includes(index)) return "adds";
   return matched ? "matched but an earlier rule decides" : "no match";
-}
-
-type Leaf = Extract<Matcher, { field: unknown }>;
-
-function* leavesOf(matcher: Matcher): Generator<Leaf> {
-  if (matcher.op === "all" || matcher.op === "any") for (const inner of matcher.of) yield* leavesOf(inner);
-  else if (matcher.op === "not" || matcher.op === "set") yield* leavesOf(matcher.of);
-  else yield matcher;
 }
 
 const fieldOf = ({ field }: Leaf): string => (typeof field === "string" ? field : `attr.${field.attr}`);

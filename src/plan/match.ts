@@ -66,8 +66,20 @@ function extensionSql(ext: string): Sql {
   return sql`(ends_with(low, ${`.${ext}`}) AND NOT ends_with(low, ${`/.${ext}`}) AND low <> ${`.${ext}`})`;
 }
 
+export type Leaf = Extract<Matcher, { field: unknown }>;
+
+export function* leavesOf(matcher: Matcher): Generator<Leaf> {
+  if (matcher.op === "all" || matcher.op === "any") for (const inner of matcher.of) yield* leavesOf(inner);
+  else if (matcher.op === "not" || matcher.op === "set") yield* leavesOf(matcher.of);
+  else yield matcher;
+}
+
+/** Whether it asks for what only all instances of a content together tell. */
+export const asksOfContents = (matcher: Matcher): boolean =>
+  [...leavesOf(matcher)].some(({ field }) => field === "age" || field === "copies");
+
 /** The value that a leaf looks at, for `explain`. */
-export function valueSql(matcher: Extract<Matcher, { field: unknown }>): Sql {
+export function valueSql(matcher: Leaf): Sql {
   if (matcher.op === "tag") return raw("array_to_string(tags, ', ')");
   return matcher.op === "range" ? numberSql(matcher.field) : fieldSql(matcher.field);
 }

@@ -60,9 +60,30 @@ export const maskType = (locations: number): Sql => raw(locations > 60 ? "HUGEIN
 
 /**
  * The values that matchers see. Ages are milliseconds before `now`; `age` is that of the oldest instance of the content;
- * `copies` counts distinct locations, hard links across locations once.
+ * `copies` counts distinct locations, hard links across locations once. Without `ofContents` these two are left out: they cost as much as all others.
  */
-export async function prepareFacts(catalog: Catalog, world: World, now: number): Promise<void> {
+export async function prepareFacts(
+  catalog: Catalog,
+  world: World,
+  now: number,
+  { ofContents = true } = {},
+): Promise<void> {
+  const instances = sql`work.${name(world.evaluated)}`;
+  if (ofContents) await summarize(catalog, world);
+  const contents = sql`LEFT JOIN (${small(sql`work.${name(world.contents)}`)}) c ON c.cid = i.cid`;
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.clock AS SELECT ${now}::DOUBLE AS now`);
+  await catalog.run(sql`CREATE OR REPLACE VIEW work.${name(world.facts)} AS
+    SELECT i.iid, hash(i.location, i.key) AS file, i.cid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.proof, i.archived,
+      i.usable, i.counted,
+      string_split(i.norm_key, '/')[-1] AS base, lower(i.norm_key) AS low, lower(regexp_extract(i.norm_key, '[^/]\\.([^./]*)$', 1)) AS ext,
+      k.now - epoch_ms(i.first_seen) AS age_here,
+      k.now - epoch_ms(i.last_verified) AS verified,
+      i.mtime / 1e6 AS modified, epoch_ms(i.accessed) AS accessed${ofContents ? sql`, k.now - coalesce(c.oldest, i.mtime) / 1e6 AS age, c.copies` : raw("")}
+    FROM ${instances} i CROSS JOIN work.clock k ${ofContents ? contents : raw("")}`);
+}
+
+/** What all instances of a content tell together. */
+async function summarize(catalog: Catalog, world: World): Promise<void> {
   const last = await catalog.row(sql<{ loc: number | null }>`SELECT max(loc) AS loc FROM work.sites`);
   const mask = maskType(last?.loc ?? 0);
   const instances = sql`work.${name(world.evaluated)}`;
@@ -74,16 +95,6 @@ export async function prepareFacts(catalog: Catalog, world: World, now: number):
       SELECT cid, count(DISTINCT coalesce(physical, location || ':')) FILTER (WHERE counted) AS stored
       FROM ${instances} WHERE state = 'present' AND sha256 IN (SELECT sha256 FROM ${instances} WHERE physical IS NOT NULL) GROUP BY cid
     ) l ON l.cid = c.cid`);
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.clock AS SELECT ${now}::DOUBLE AS now`);
-  await catalog.run(sql`CREATE OR REPLACE VIEW work.${name(world.facts)} AS
-    SELECT i.iid, hash(i.location, i.key) AS file, i.cid, i.loc, i.location, i.key, i.norm_key, i.sha256, i.size, i.media_type, i.mime, i.project, i.attrs, i.tags, i.stars, i.proof, i.archived,
-      i.usable, i.counted,
-      string_split(i.norm_key, '/')[-1] AS base, lower(i.norm_key) AS low, lower(regexp_extract(i.norm_key, '[^/]\\.([^./]*)$', 1)) AS ext,
-      k.now - coalesce(c.oldest, i.mtime) / 1e6 AS age,
-      k.now - epoch_ms(i.first_seen) AS age_here,
-      k.now - epoch_ms(i.last_verified) AS verified,
-      i.mtime / 1e6 AS modified, epoch_ms(i.accessed) AS accessed, c.copies
-    FROM ${instances} i CROSS JOIN work.clock k LEFT JOIN (${small(sql`work.${name(world.contents)}`)}) c ON c.cid = i.cid`);
 }
 
 /**

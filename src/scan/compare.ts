@@ -11,9 +11,9 @@ export interface CompareOptions {
   hash: HashMode;
   /** The catalog's rows were read with another layout: all are written anew. */
   relayout: boolean;
-  /** All directories look as they did, or nothing is known of any. */
-  untouched: boolean;
-  /** Nothing is known of the location, and some of its files were read when they were found. */
+  /** Nothing is known of the location. */
+  unknown: boolean;
+  /** And some of its files were read when they were found. */
   early: boolean;
   /** What is asked about objects, where the location is no directory. */
   remote?: RemoteOptions;
@@ -45,7 +45,7 @@ export const readAtOnce = (options: CompareOptions): Sql =>
 function compared(options: CompareOptions, walk: Sql): Sql {
   const { location, relayout, remote } = options;
   // Rows in a directory that looks as it did are as they should be.
-  const others = options.untouched
+  const others = options.unknown
     ? sql`false`
     : sql`(NOT EXISTS (SELECT 1 FROM work.same) OR ${dirOf(raw("key"))} NOT IN (SELECT dir FROM work.same))`;
   const racy = remote?.strong

@@ -62,7 +62,7 @@ export async function stageDigests(
   await catalog.run(sql`INSERT INTO work.digests SELECT coalesce(dir, ''), digest FROM ${packed({ dir, digest })}`);
 }
 
-/** True when every directory of the last complete scan, and no other, was listed and looks as it did. */
+/** True when every directory of the last complete scan, and no other, was listed and looks as it did: without problems, for with them it has another digest. */
 export async function untouched(catalog: Catalog, location: string): Promise<boolean> {
   const row = await catalog.row(sql<{ all: boolean }>`
     SELECT (SELECT count(*) FROM work.digests) = 0 AND (SELECT count(*) FROM work.same) > 0

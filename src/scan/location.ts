@@ -1,7 +1,7 @@
-import { layoutText } from "../catalog/scans.js";
+import { layoutText, mixLayouts } from "../catalog/scans.js";
 import { sql } from "../catalog/sql.js";
 import { messageOf } from "../lib/error.js";
-import { type CompareOptions, compare, type RemoteOptions } from "./compare.js";
+import { type CompareOptions, compare } from "./compare.js";
 import { openCrew } from "./crew.js";
 import { describeNew } from "./describe.js";
 import { knownDigests, untouched, writeDigests } from "./digests.js";
@@ -50,8 +50,11 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
       hint: "Make it readable, or `exclude` it in storage.yaml, then scan again.",
     });
   }
-  const asBefore = await untouched(catalog, location.name);
-  const options = comparison(task, asBefore || unknown, listing.read > 0);
+  if (await untouched(catalog, location.name)) {
+    meter.stop(listing);
+    return (await lost(task, listing)) ?? (await record(task, listing, { status: completeness(task) }));
+  }
+  const options = comparison(task, unknown, listing.read > 0);
   await compare(catalog, options);
   const dead = options.remote && (await describe(task, options));
   if (dead) return record(task, listing, dead);
@@ -59,13 +62,13 @@ export async function scanLocation(task: LocationTask): Promise<LocationScan> {
   meter.stop(listing);
   await decide(catalog, location, options);
   await noteRot(catalog);
-  return conclude(task, { ...listing, ...read }, asBefore, options.remote);
+  return conclude(task, { ...listing, ...read }, options);
 }
 
-function comparison(task: LocationTask, untouched: boolean, early: boolean): CompareOptions {
+function comparison(task: LocationTask, unknown: boolean, early: boolean): CompareOptions {
   const { backend, config, known, location, now, hash } = task;
   const relayout = (known?.layout ?? null) !== layoutText(location);
-  const options = { location: location.name, now, settle: config.settings.settle, hash, untouched, early, relayout };
+  const options = { location: location.name, now, settle: config.settings.settle, hash, unknown, early, relayout };
   if (task.health.root !== undefined) return options;
   const tags = backend.tags !== undefined && wantsTags(config);
   return { ...options, remote: { strong: isObjectStore(backend), tags, anew: relayout && known?.layout != null } };
@@ -147,6 +150,7 @@ async function readTodo(
 async function keepSoFar({ catalog, location }: LocationTask, options: CompareOptions): Promise<void> {
   await decide(catalog, location, options);
   await keepNew(catalog, location.name);
+  if (options.relayout) await mixLayouts(catalog, location.name);
 }
 
 /** The same for what was read while it is still listed; but nothing of a location that lies inside this one. */
@@ -157,21 +161,29 @@ async function keepEarly(task: LocationTask): Promise<void> {
   await keepSoFar(task, options);
 }
 
-/** Decides whether the scan is believed. */
-async function conclude(
-  task: LocationTask,
-  found: Found,
-  asBefore: boolean,
-  remote: RemoteOptions | undefined,
-): Promise<LocationScan> {
-  const { catalog, location, config } = task;
-  // A storage that was taken away while we read looks like one whose files vanished: look at the marker once more.
-  const after = await examine(location.name, task.backend, task.health.uuid);
+const completeness = ({ signal }: LocationTask): "partial" | "complete" => (signal?.aborted ? "partial" : "complete");
+
+/** A storage that was taken away while we read looks like one whose files vanished: look at the marker once more. */
+async function lost(task: LocationTask, found: Found): Promise<LocationScan | undefined> {
+  const after = await examine(task.location.name, task.backend, task.health.uuid);
   const moved = after.identity !== task.health.identity ? "another storage was mounted during the scan" : undefined;
-  const lost = after.suspect ?? moved;
-  if (lost !== undefined)
-    return record(task, found, { status: "suspect", suspect: lost, ...(after.hint && { hint: after.hint }) });
-  if (task.signal?.aborted) return record(task, found, { status: "partial" }, () => writeRows(catalog, location.name));
+  const suspect = after.suspect ?? moved;
+  if (suspect === undefined) return undefined;
+  return record(task, found, { status: "suspect", suspect, ...(after.hint && { hint: after.hint }) });
+}
+
+/** Decides whether the scan is believed. */
+async function conclude(task: LocationTask, found: Found, { relayout, remote }: CompareOptions): Promise<LocationScan> {
+  const { catalog, location, config } = task;
+  const suspect = await lost(task, found);
+  if (suspect) return suspect;
+  const status = completeness(task);
+  if (status === "partial") {
+    return record(task, found, { status }, async () => {
+      await writeRows(catalog, location.name);
+      if (relayout) await mixLayouts(catalog, location.name);
+    });
+  }
 
   await findGone(catalog, location.name, location.exclude);
   const { had, lost: gone } = await shrink(catalog, location.name);
@@ -183,9 +195,9 @@ async function conclude(
       hint: `If they were removed on purpose, run \`stowage init --adopt ${location.name}\`.`,
     });
   }
-  return record(task, found, { status: "complete" }, async () => {
+  return record(task, found, { status }, async () => {
     await writeRows(catalog, location.name);
     await writeGone(catalog, location.name);
-    if (!asBefore && !remote) await writeDigests(task);
+    if (!remote) await writeDigests(task);
   });
 }

@@ -3,7 +3,7 @@ import { layoutColumns } from "../catalog/entries.js";
 import { instant, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Location, Pattern } from "../config/config.js";
 import { type CompareOptions, readAtOnce } from "./compare.js";
-import { excluded } from "./stage.js";
+import { excluded, stageExtensions } from "./stage.js";
 
 // From the staged scan of one location to the catalog's rows.
 
@@ -17,6 +17,7 @@ export async function decide(catalog: Catalog, location: Location, options: Comp
   const named = layoutColumns(location.layout);
   // An object that could not be read is still the version that its store tells of; a file may have become anything.
   const unknown = remote?.strong ? sql`(partial AND NOT same)` : sql`unread IS NOT NULL`;
+  await stageExtensions(catalog);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.rows AS
     WITH next AS (FROM work.next ${early ? sql`UNION ALL BY NAME (${readAtOnce(options)})` : sql``}), unread AS (
       SELECT key, any_value(code) AS code, any_value(message) AS message FROM work.problems

@@ -35,9 +35,13 @@ export async function openStage(catalog: Catalog): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.digests (dir VARCHAR, digest VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.next (key VARCHAR, old_sha256 VARCHAR, listed BOOLEAN)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.gone (key VARCHAR, sha256 VARCHAR, state VARCHAR, ours BOOLEAN)`);
+}
+
+/** What extensions stand for; made when it is first asked for. */
+export async function stageExtensions(catalog: Catalog): Promise<void> {
   const known = extensions();
   await catalog.run(
-    sql`CREATE OR REPLACE TABLE work.extensions AS SELECT * FROM ${packed({
+    sql`CREATE TABLE IF NOT EXISTS work.extensions AS SELECT * FROM ${packed({
       extension: column(known.map(([extension]) => extension)),
       mime: column(known.map(([, mime]) => mime)),
       media_type: column(known.map(([, , media]) => media)),

@@ -7,6 +7,7 @@ import type { Catalog } from "../../src/catalog/catalog.js";
 import { recordGone, recordPresent } from "../../src/catalog/entries.js";
 import { sql } from "../../src/catalog/sql.js";
 import { sha256Hex } from "../../src/lib/json.js";
+import type { ScanOptions } from "../../src/scan/scan.js";
 import { CLOCK, DAY, openPlaces, type Places, type Setting, scanAsNobody, type Way } from "../support/places.js";
 
 let places: Places;
@@ -321,6 +322,42 @@ describe.each<Way>(["threads", "backend"])("scan through %s", (way) => {
     expect((await places.scan()).locations).toMatchObject([{ status: "complete", missing: 8 }]);
   });
 
+  it("reads no rows with a layout that only a stopped scan has seen (layout)", async () => {
+    const layout = (captures: string[]) => ({ text: "", re2: "([^/]*)/.*", captures });
+    places = await open({ a: { layout: layout(["project"]) } });
+    for (let index = 0; index < 20; index++) places.put(`a:dune/f${index}`, `${index}`);
+    await places.scan();
+    const use = (captures: string[]) => {
+      (places.config.locations[0] as { layout: unknown }).layout = layout(captures);
+    };
+    use(["client"]);
+    places.put("a:dune/new", "new");
+    const stop = new AbortController();
+    const onEvent: ScanOptions["onEvent"] = ({ phase }) => phase === "hash" && stop.abort();
+    expect((await places.scan({ signal: stop.signal, onEvent })).locations).toMatchObject([{ status: "partial" }]);
+    places.remove("a:dune/new");
+    use(["project"]);
+    expect((await places.scan()).locations).toMatchObject([{ status: "complete" }]);
+    const [row, ...others] = await places.rows("project, attrs");
+    expect({ ...row, others: others.length }).toEqual({ at: "a:dune/f0", project: "dune", attrs: null, others: 19 });
+    expect(new Set((await places.rows("project, attrs")).map(({ project, attrs }) => `${project} ${attrs}`)).size).toBe(
+      1,
+    );
+  });
+
+  it("forgets what an apply that began before has written of a location that left the file", async () => {
+    places = await open();
+    places.put("a:x", "1");
+    await places.scan();
+    await recordPresent(
+      places.catalog,
+      [{ location: "old", key: "x", sha256: "00", size: 1, mtime: 0n, version: "v" }],
+      CLOCK,
+    );
+    await places.scan();
+    expect((await places.rows()).map(({ at }) => at)).toEqual(["a:x"]);
+  });
+
   it("sees the time of access of a file that did not change otherwise", async () => {
     places = await open();
     const path = places.put("a:x", "1");
@@ -546,7 +583,7 @@ describe("scan", () => {
     places.remove("a:3");
     places.put("a:new", "new");
     const before = await places.rows("*");
-    const killed = { ...places.catalog, transaction: once(places.catalog.transaction) };
+    const killed = { ...places.catalog, transaction: dying };
     await expect(places.scan({ checkpoint: -1 }, killed)).rejects.toThrow("killed");
 
     const after = await places.rows("*");
@@ -562,7 +599,7 @@ describe("scan", () => {
     for (const key of ["1", "2", "3"]) places.put(`a:${key}`, key);
     await places.scan();
     for (let index = 0; index < 9; index++) places.put(`a:new ${index}`, `new ${index}`);
-    const killed = { ...places.catalog, transaction: once(places.catalog.transaction) };
+    const killed = { ...places.catalog, transaction: dying };
     if (kill) await expect(places.scan({ now: clock, checkpoint: -1 }, killed)).rejects.toThrow("killed");
     for (const key of ["1", "2"]) places.remove(`a:${key}`);
     expect((await places.scan({ now: clock, checkpoint: -1 })).locations).toMatchObject([
@@ -597,8 +634,7 @@ const row = (at: string, bytes: string | Buffer, media_type: string, mime: strin
 const forge = (key: string, location: string, sha256: string) =>
   places.catalog.run(sql`UPDATE file_locations SET sha256 = ${sha256} WHERE location = ${location} AND key = ${key}`);
 
-/** The first transaction goes through, the next ones do not: that of the locations, and those of the scans. */
-function once(transaction: Catalog["transaction"]): Catalog["transaction"] {
-  let calls = 0;
-  return (body) => (calls++ === 0 ? transaction(body) : Promise.reject(new Error("killed")));
-}
+/** The process dies when it is about to write what the scan came to. What the catalog knows of the locations is as it should be: nothing is written before. */
+const dying: Catalog["transaction"] = async () => {
+  throw new Error("killed");
+};
