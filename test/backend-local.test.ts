@@ -15,8 +15,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Entry } from "../src/backend/backend.js";
+import type { Entry, WriteSource } from "../src/backend/backend.js";
 import { type LocalOptions, localBackend } from "../src/backend/local.js";
+import { localVersion } from "../src/backend/local-version.js";
 import { openBackends } from "../src/backend/open.js";
 import { myself } from "../src/backend/process.js";
 import type { Config, Location } from "../src/config/config.js";
@@ -189,11 +190,19 @@ describe("writing", () => {
     expect(statSync(join(root, "secret")).mode & 0o777).toBe(0o600);
   });
 
+  /** A file of another location on this machine. */
+  const near = (promised: string, bytes = promised): WriteSource => {
+    const from = scratch();
+    const path = join(from, "x");
+    writeFileSync(path, bytes);
+    const file = { location: "from", root: from, key: "x", version: localVersion(statSync(path, { bigint: true })) };
+    return sourceOf(promised, { path, file, bytes: () => sourceOf(bytes).bytes() });
+  };
+
   it("I4: the bytes of a local source are proven too, not believed", async () => {
-    const path = join(scratch(), "x");
-    writeFileSync(path, "2");
-    const source = sourceOf("1", { path, bytes: () => sourceOf("2").bytes() });
-    await expect(open().write("x", source)).rejects.toMatchObject({ code: "CORRUPT" });
+    for (const { file, ...source } of [near("1", "2"), near("1", "22")])
+      for (const each of [source, { ...source, ...(file && { file }) }])
+        await expect(open().write("x", each)).rejects.toMatchObject({ code: "CORRUPT" });
     expect(await keysOf(open())).toEqual([]);
   });
 
@@ -214,7 +223,8 @@ describe("writing", () => {
         writeFileSync(join(root, ".stowage-tmp", temporary), "2");
       },
     };
-    await expect(put(open(spoil), "x", "1")).rejects.toMatchObject({ code: "READ_BACK" });
+    for (const source of [sourceOf("1"), near("1")])
+      await expect(open(spoil).write("x", source)).rejects.toMatchObject({ code: "READ_BACK" });
     expect([await keysOf(open()), readdirSync(join(root, ".stowage-tmp"))]).toEqual([[], []]);
   });
 
