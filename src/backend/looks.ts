@@ -1,9 +1,9 @@
-import { type BigIntStats, fstatSync, lstatSync } from "node:fs";
+import * as fs from "node:fs";
 import { createRequire } from "node:module";
 
 /** What a file system tells of a file, as far as it is used here. */
 export type Stat = Pick<
-  BigIntStats,
+  fs.BigIntStats,
   | ("dev" | "ino" | "nlink" | "size")
   | ("atimeMs" | "mtimeNs" | "ctimeNs" | "birthtimeNs")
   | ("isDirectory" | "isFile" | "isSymbolicLink")
@@ -20,8 +20,8 @@ export interface Looks {
 const IF_THERE = { bigint: true, throwIfNoEntry: false } as const;
 
 const ordinary: Looks = {
-  lstat: (path) => lstatSync(path, IF_THERE),
-  fstat: (fd) => fstatSync(fd, { bigint: true }),
+  lstat: (path) => fs.lstatSync(path, IF_THERE),
+  fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
 };
 
 /**
