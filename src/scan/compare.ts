@@ -58,7 +58,7 @@ function compared(options: CompareOptions, walk: Sql): Sql {
         CASE WHEN f.version = w.version THEN f.mtime ELSE coalesce(w.mtime, ${versionMtime}) END AS mtime,
         w.accessed, w.version, w.physical, w.sha256, w.claim, w.storage_class, w.archived, w.attrs, w.tags, w.stars, w.early_sha256, w.early_mime, w.early_media_type,
         coalesce(w.partial, false) AS partial, f.sha256 AS old_sha256, f.state AS old_state, f.accessed AS old_accessed, f.first_seen,
-        f.last_verified, f.media_type AS old_media_type, f.mime AS old_mime, f.proof AS old_proof, ${remote ? oldFacts : noFacts}
+        f.last_verified, f.media_type AS old_media_type, f.mime AS old_mime, f.proof AS old_proof, f.physical AS old_physical, ${remote ? oldFacts : noFacts}
       FROM (FROM ${walk}) w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location} AND ${others}) f ON f.key = w.key
     ), aged AS (SELECT *, ${racy} AS racy, ${settling(options)} AS settling FROM paired),
     decided AS (
@@ -67,7 +67,7 @@ function compared(options: CompareOptions, walk: Sql): Sql {
     )
     SELECT * FROM decided
     WHERE NOT listed OR todo OR NOT same OR old_state = 'missing' OR settling <> (old_state = 'settling')
-      OR accessed IS DISTINCT FROM old_accessed OR ask OR ${remote ? retold : sql`false`} OR ${relayout}`;
+      OR accessed IS DISTINCT FROM old_accessed OR physical IS DISTINCT FROM old_physical OR ask OR ${remote ? retold : sql`false`} OR ${relayout}`;
 }
 
 const oldFacts = raw(

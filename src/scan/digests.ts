@@ -26,7 +26,7 @@ function salt({ location, config }: LocationTask): string {
 
 async function fingerprint(catalog: Catalog, location: string): Promise<string> {
   const row = await catalog.row(sql<{ rows: string }>`
-    SELECT count(*) || ':' || coalesce(bit_xor(hash(key, version, state, sha256, accessed, last_verified)), 0) AS rows
+    SELECT count(*) || ':' || coalesce(bit_xor(hash(key, version, state, sha256, accessed, last_verified, physical)), 0) AS rows
     FROM file_locations WHERE location = ${location}`);
   return row?.rows ?? "";
 }

@@ -60,7 +60,8 @@ export function listDirectory(root: string, dir: string, skip: ReadonlySet<strin
   for (const entry of entries) {
     const { name } = entry;
     if (skip.has(base + name) || garbled?.has(name)) continue;
-    if (entry.isFile()) addFile(`${path}/${name}`, name, found, files, read?.(`${path}/${name}`, base + name));
+    const at = { path: `${path}/${name}`, key: base + name, name };
+    if (entry.isFile()) addFile(at, found, files, read?.(at.path, at.key));
     else if (entry.isDirectory()) found.dirs.push(base + name);
     else if (entry.isSymbolicLink()) found.symlinks++;
     else found.special++;
@@ -71,7 +72,13 @@ export function listDirectory(root: string, dir: string, skip: ReadonlySet<strin
 
 type OpenFacts = FileFacts & { add(name: string, file: EarlyFile): void };
 
-function addFile(path: string, name: string, found: Directory, files: OpenFacts, read: EarlyFile | undefined): void {
+interface Place {
+  path: string;
+  key: string;
+  name: string;
+}
+
+function addFile({ path, key, name }: Place, found: Directory, files: OpenFacts, read: EarlyFile | undefined): void {
   if (read) {
     files.add(name, read);
     return;
@@ -80,7 +87,7 @@ function addFile(path: string, name: string, found: Directory, files: OpenFacts,
   try {
     stat = lstat(path);
   } catch (error) {
-    if (!isGone(error)) found.problems.push(notListed(files.key(files.count), error));
+    if (!isGone(error)) found.problems.push(notListed(key, error));
     return;
   }
   if (stat?.isFile()) files.add(name, { stat });

@@ -24,7 +24,7 @@ export async function decide(catalog: Catalog, location: Location, options: Comp
       WHERE code IN ('changed', 'unreadable', 'vanished', 'archived') GROUP BY key
     ), read AS (
       SELECT n.*, coalesce(h.sha256, early_sha256) AS read_sha256, coalesce(h.mime, early_mime) AS read_mime, coalesce(h.media_type, early_media_type) AS read_media_type, u.code AS unread, u.message AS why_unread,
-        coalesce(same AND NOT racy AND h.sha256 <> old_sha256 AND old_proof IS DISTINCT FROM 'claim', false) AS rotten
+        coalesce(same AND (NOT racy OR old_state = 'rot') AND h.sha256 <> old_sha256 AND old_proof IS DISTINCT FROM 'claim', false) AS rotten
       FROM next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
       WHERE n.listed AND u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL) AND (NOT ask OR asked)
     ), known AS (

@@ -156,6 +156,15 @@ describe("a location that can not be believed keeps its rows, and the others are
     ]);
   });
 
+  it("names the files of a directory that can be listed and not entered", async () => {
+    await scanned();
+    chmodSync(join(places.root("a"), "sub"), 0o444);
+    const { locations } = await scanAsNobody(places);
+    const below = TREE.filter((key) => key.startsWith("sub/"));
+    expect(locations[0]).toMatchObject({ status: "partial", problemCount: below.length });
+    expect(locations[0]?.problems.map(({ key }) => key)).toEqual(below);
+  });
+
   it("an unreadable root", async () => {
     await scanned();
     chmodSync(places.root("a"), 0o600);

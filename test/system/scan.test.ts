@@ -345,6 +345,31 @@ describe.each<Way>(["threads", "backend"])("scan through %s", (way) => {
     );
   });
 
+  it("keeps damage that was found right after the file was written until it is repaired (I4, S13)", async () => {
+    places = await open();
+    const path = places.put("a:x", "good", CLOCK - 500);
+    await places.scan();
+    await places.catalog.run(sql`UPDATE file_locations SET state = 'rot', sha256 = ${sha256Hex("was")}`);
+    for (const now of [CLOCK + 1_000, CLOCK + DAY]) {
+      await places.scan({ now });
+      expect(await places.rows("sha256, state")).toEqual([{ at: "a:x", sha256: sha256Hex("was"), state: "rot" }]);
+    }
+    writeFileSync(path, "was");
+    await places.scan({ now: CLOCK + 2 * DAY });
+    expect(await places.rows("sha256, state")).toEqual([{ at: "a:x", sha256: sha256Hex("was"), state: "present" }]);
+  });
+
+  it("knows the other names of a file again where only they have changed (S6)", async () => {
+    places = await open();
+    places.put("a:x", "1");
+    places.link("a:y", "a:x");
+    await places.scan();
+    const known = await places.rows("physical");
+    await places.catalog.run(sql`UPDATE file_locations SET physical = NULL WHERE key = 'x'`);
+    await places.scan();
+    expect(await places.rows("physical")).toEqual(known);
+  });
+
   it("forgets what an apply that began before has written of a location that left the file", async () => {
     places = await open();
     places.put("a:x", "1");
