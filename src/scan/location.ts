@@ -149,8 +149,9 @@ async function readTodo(
 /** Days of reading are not lost with a process that is killed. */
 async function keepSoFar({ catalog, location }: LocationTask, options: CompareOptions): Promise<void> {
   await decide(catalog, location, options);
-  await keepNew(catalog, location.name);
+  // First: whoever is killed in between leaves nothing that is not known to be mixed.
   if (options.relayout) await mixLayouts(catalog, location.name);
+  await keepNew(catalog, location.name);
 }
 
 /** The same for what was read while it is still listed; but nothing of a location that lies inside this one. */
