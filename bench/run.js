@@ -52,6 +52,8 @@ try {
     measured.push(name);
     note();
   }
+  // Also where all of it was measured before.
+  if (values.write) writeTable();
   const profiles = profileLines(rows);
   if (profiles.length > 0) console.log(["", ...profiles].join("\n"));
 } finally {
