@@ -5,12 +5,9 @@ import type { Ref } from "../plan/plan.js";
 import { at, expected, noteRot, readHash, relinkedKey, remember } from "./observe.js";
 import { isLocal, paced } from "./pace.js";
 import { backendOf, type Task } from "./run.js";
-import { type CopySource, PLAN_AGAIN, sourceProblem } from "./sources.js";
+import { type CopySource, FEW, PLAN_AGAIN, sourceProblem } from "./sources.js";
 
 // The source of a copy: what it is, its bytes, and what is known of it afterwards.
-
-/** Of more bytes a look takes the smaller part. */
-const FEW = 1 << 18;
 
 /**
  * What the plan tells of its source, where all that a look would tell is in the version: a file on this machine, which on its way to another one is

@@ -48,6 +48,9 @@ export function sourcesOf({ run, action, closed }: Task, target: Ref): CopySourc
 
 const same = (a: Ref, b: Ref): boolean => a.location === b.location && a.key === b.key;
 
+/** So few bytes may be sent in vain: to look before takes as long. */
+export const FEW = 1 << 18;
+
 export const PLAN_AGAIN = "Run `stowage scan` and plan again.";
 
 const SOURCE = "SOURCE";

@@ -9,7 +9,16 @@ import { at, holdsContent, isRelinked, noteRot } from "./observe.js";
 import { isLocal } from "./pace.js";
 import { asPlanned, blame, openSource, rememberSource, sourceBytes } from "./reading.js";
 import { backendOf, type Task } from "./run.js";
-import { type CopySource, causeOf, isSourceProblem, PLAN_AGAIN, sourcesOf, UNREADABLE, UNSENT } from "./sources.js";
+import {
+  type CopySource,
+  causeOf,
+  FEW,
+  isSourceProblem,
+  PLAN_AGAIN,
+  sourcesOf,
+  UNREADABLE,
+  UNSENT,
+} from "./sources.js";
 
 /**
  * Makes the content be at the target and proves it there. What is there already under the right hash is taken as it is.
@@ -45,7 +54,7 @@ export async function ensureLooking(task: Task, target: Target): Promise<boolean
 export async function sentUnseen(task: Task, target: Target): Promise<boolean> {
   const { run, action } = task;
   await run.health.require(target.location);
-  if (target.expect !== "absent" || action.size > UNSEEN || run.plan.actions.length < MANY) return false;
+  if (target.expect !== "absent" || action.size > FEW || run.plan.actions.length < MANY) return false;
   const [source] = sourcesOf(task, target);
   const store = backendOf(run, target.location);
   if (!source?.planned || !(await store.refusesTaken?.(run.id))) return false;
@@ -53,7 +62,8 @@ export async function sentUnseen(task: Task, target: Target): Promise<boolean> {
     await copyUndisturbed(task, source, target, undefined);
     return true;
   } catch (error) {
-    const [ofSource, cause] = [isSourceProblem(error), isSourceProblem(error) ? causeOf(error) : error];
+    const ofSource = isSourceProblem(error);
+    const cause = ofSource ? causeOf(error) : error;
     // The source may have changed or gone, or the name be taken, be it by an earlier run of this plan: that is found out by looking.
     if (!UNSENT.has(codeOf(cause) ?? "")) throw cause;
     if (!ofSource && codeOf(cause) === "UNAVAILABLE" && store.resilient) throw cause;
@@ -61,7 +71,6 @@ export async function sentUnseen(task: Task, target: Target): Promise<boolean> {
   }
 }
 
-const UNSEEN = 1 << 18;
 /** Actions from which on it is worth it to find out what the store does. */
 const MANY = 32;
 
