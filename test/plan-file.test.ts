@@ -31,7 +31,7 @@ beforeAll(async () => {
   }));
   const catalog = await catalogOf(config, given);
   made = await plan(config, catalog, { now: NOW, version: "0" });
-  lines = [...planText(made)];
+  lines = [...planText(made)].join("").split(/(?<=\n)/);
   await catalog.close();
 });
 afterAll(() => rmSync(home, { recursive: true }));

@@ -11,6 +11,8 @@ export interface PlanFlags {
   refresh: boolean;
   target?: string[] | undefined;
   exclude?: string[] | undefined;
+  /** The file that the plan will be written to. */
+  out?: string | undefined;
 }
 
 /** Scans, unless told not to, and plans. The catalog is closed again, so that others can read it while a plan is applied. */
@@ -34,6 +36,7 @@ export async function planNow(
     return await plan(workspace.config, catalog, {
       now: workspace.clock(),
       version,
+      keepText: flags.out !== undefined,
       ...(commit === undefined ? {} : { commit }),
       ...(flags.target ? { target: flags.target } : {}),
       ...(flags.exclude ? { exclude: flags.exclude } : {}),

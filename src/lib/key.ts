@@ -7,6 +7,7 @@
 
 /** Why a string can not be a key, or undefined when it can. Never normalizes. */
 export function invalidKey(key: string): string | undefined {
+  if (!DOUBTFUL.test(key)) return undefined;
   if (key === "") return "the key is empty";
   if (key.includes("\0")) return "the key contains a NUL character";
   if (key.startsWith("/")) return "the key is absolute";
@@ -16,6 +17,9 @@ export function invalidKey(key: string): string | undefined {
   }
   return undefined;
 }
+
+/** A part that is empty, `.` or `..`, or a NUL. */
+const DOUBTFUL = /(?:^|\/)\.{0,2}(?:\/|$)|\0/;
 
 const ASCII = /^[\x00-\x7f]*$/;
 

@@ -132,9 +132,7 @@ async function loadBystanders(
 ): Promise<Map<string, Content>> {
   const known = new Set(contents.map((content) => content.sha256));
   const wanted = new Set<string>();
-  for (const { site, key } of spots(contents, context)) {
-    for (const { sha256 } of occupancy.at(site, key)) if (sha256 !== null && !known.has(sha256)) wanted.add(sha256);
-  }
+  for (const { sha256 } of occupancy.all()) if (sha256 !== null && !known.has(sha256)) wanted.add(sha256);
   if (wanted.size === 0) return new Map();
   await catalog.run(
     sql`CREATE OR REPLACE TABLE work.bystanders AS SELECT ${contentId(raw("sha256"))} AS cid FROM ${packed({ sha256: column(wanted) })}`,

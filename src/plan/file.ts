@@ -9,37 +9,54 @@ const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
 /**
  * Puts a plan together: numbers the actions' ids as they stand, derives `plan_id` from all of the content, and closes with the
  * digest of every byte before the last line.
+ * @param keepText the plan will be written: its text, some 500 bytes an action, is made once and kept for `planText`
  */
-export function seal(header: Omit<PlanHeader, "plan_id">, actions: Action[], footer: Omit<PlanFooter, "digest">): Plan {
+export function seal(
+  header: Omit<PlanHeader, "plan_id">,
+  actions: Action[],
+  footer: Omit<PlanFooter, "digest">,
+  keepText = false,
+): Plan {
   const { type, format_version, stowage_version, ...rest } = header;
-  const plan_id = idOf(header, actions, footer);
+  const text = keepText ? [...piecesOf(actions)] : undefined;
+  const plan_id = idOf(header, text ?? piecesOf(actions), footer);
   const sealed: PlanHeader = { type, format_version, stowage_version, plan_id, ...rest };
-  return { header: sealed, actions, footer: { ...footer, digest: `sha256:${digestOf(sealed, actions)}` } };
+  const digest = digestOf([line(sealed)], text ?? piecesOf(actions));
+  const plan = { header: sealed, actions, footer: { ...footer, digest: `sha256:${digest}` } };
+  if (text) texts.set(plan, text);
+  return plan;
 }
 
-const idOf = (header: Omit<PlanHeader, "plan_id">, actions: readonly Action[], footer: object): string =>
-  `p-${digestOf(header, actions, footer).slice(0, 16)}`;
+const texts = new WeakMap<Plan, readonly string[]>();
 
-/** Of the lines, of which many go in together; but no plan has to be one string. */
-function digestOf(header: object, actions: readonly Action[], footer?: object): string {
+const idOf = (header: Omit<PlanHeader, "plan_id">, actions: Iterable<string>, footer: object): string =>
+  `p-${digestOf([line(header)], actions, [line(footer)]).slice(0, 16)}`;
+
+function digestOf(...parts: Iterable<string>[]): string {
   const hash = createHash("sha256");
-  let text = line(header);
+  for (const pieces of parts) for (const piece of pieces) hash.update(piece);
+  return hash.digest("hex");
+}
+
+/** The lines, many in one text; but no plan has to be one string. */
+function* piecesOf(actions: readonly Action[]): Generator<string> {
+  let text = "";
   for (const action of actions) {
     text += line(action);
     if (text.length < PIECE) continue;
-    hash.update(text);
+    yield text;
     text = "";
   }
-  return hash.update(footer ? text + line(footer) : text).digest("hex");
+  if (text !== "") yield text;
 }
 
 /** What is hashed and read at once. */
 const PIECE = 1 << 20;
 
-/** The plan file, line by line (NDJSON). */
+/** The plan file (NDJSON) in pieces of whole lines. */
 export function* planText(plan: Plan): Generator<string> {
   yield line(plan.header);
-  for (const action of plan.actions) yield line(action);
+  yield* texts.get(plan) ?? piecesOf(plan.actions);
   yield line(plan.footer);
 }
 
@@ -119,7 +136,7 @@ function openReading(file: string) {
       requireSound(plan, file);
       const { digest: _digest, ...said } = footer;
       const { plan_id, ...head } = header;
-      if (!isNamed(plan_id, head, actions, said)) throw edited(file);
+      if (!isNamed(plan_id, head, piecesOf(actions), said)) throw edited(file);
       return plan;
     },
   };

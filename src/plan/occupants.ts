@@ -13,6 +13,8 @@ export interface Occupant {
 /** What is known about the keys that a plan might fill. */
 export interface Occupancy {
   at(site: Site, key: string): readonly Occupant[];
+  /** All that is at any of the keys. */
+  all(): Iterable<Occupant>;
   /** Why the key can not be used whatever the strategy; undefined when it can. */
   obstacle(site: Site, key: string): { code: string; reason: string } | undefined;
 }
@@ -33,9 +35,10 @@ export async function lookUp(
 ): Promise<Occupancy> {
   const wanted = new Map<string, Spot>();
   for (const spot of spots) wanted.set(mark(spot.site.order, spot.key), spot);
-  const obstacle: Occupancy["obstacle"] = (site, key) => unusable(site, key) ?? obstacles.get(mark(site.order, key));
+  const obstacle: Occupancy["obstacle"] = (site, key) =>
+    unusable(site, key) ?? (obstacles.size > 0 ? obstacles.get(mark(site.order, key)) : undefined);
   let obstacles: Obstacles = new Map();
-  if (wanted.size === 0) return { at: () => [], obstacle };
+  if (wanted.size === 0) return { at: () => NOBODY, all: () => NOBODY, obstacle };
   await writeSpots(catalog, wanted.values());
 
   const occupants = new Map<string, Occupant[]>();
@@ -55,10 +58,13 @@ export async function lookUp(
   }
   obstacles = await findObstacles(catalog, sites, table, wanted);
   return {
-    at: (site, key) => occupants.get(mark(site.order, slotOf(site, key))) ?? [],
+    at: (site, key) => (occupants.size > 0 ? occupants.get(mark(site.order, slotOf(site, key))) : undefined) ?? NOBODY,
+    all: () => [...occupants.values()].flat(),
     obstacle,
   };
 }
+
+const NOBODY: readonly Occupant[] = [];
 
 async function writeSpots(catalog: Catalog, spots: Iterable<Spot>): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.spots (loc INTEGER, key VARCHAR, norm VARCHAR, slot VARCHAR)`);
@@ -175,6 +181,7 @@ function unusable(site: Site, key: string): { code: string; reason: string } | u
       code: "unsupported-name",
       reason: `a key of ${bytes} bytes is longer than the ${site.maxKeyBytes} that ${site.name} can hold`,
     };
+  if (bytes <= site.maxNameBytes) return undefined;
   const long = key.split("/").find((part) => Buffer.byteLength(part) > site.maxNameBytes);
   if (long === undefined) return undefined;
   return {

@@ -58,6 +58,12 @@ export function claimKeys(
   const floating: Wish[][] = [];
   for (const content of contents) {
     const open = content.wishes.filter((wish) => wish.outcome === undefined && wish.author.reason !== "require");
+    const [first] = open;
+    if (first && open.length === 1) {
+      if (first.exact) addClaim(groups, [first], occupancy);
+      else floating.push([first]);
+      continue;
+    }
     for (const wishes of groupBy(open, (wish) => wish.site).values()) {
       const exact = wishes.filter((wish) => wish.exact);
       for (const same of groupBy(exact, (wish) => wish.key).values()) addClaim(groups, same.sort(byRank), occupancy);
@@ -76,7 +82,7 @@ interface Made {
   claim: Claim;
 }
 
-/** The claim of one content's wishes to the key of the first of them; undefined where it is impossible. */
+/** The claim of one content's wishes, in an array that becomes the claim's, to the key of the first of them; undefined where it is impossible. */
 function addClaim(groups: Map<string, Group>, wishes: Wish[], occupancy: Occupancy): Made | undefined {
   const first = wishes[0]!;
   const obstacle = occupancy.obstacle(first.site, first.key);
@@ -86,13 +92,20 @@ function addClaim(groups: Map<string, Group>, wishes: Wish[], occupancy: Occupan
   }
   const slot = slotOf(first.site, first.key);
   const id = slotId(first.site, slot);
-  const group = groups.get(id) ?? { site: first.site, slot, claims: [], state: "new", swap: false };
-  groups.set(id, group);
-  const same = group.claims.find((claim) => claim.content === first.content);
-  const claim = same ?? { content: first.content, site: first.site, key: first.key, wishes: [] };
-  if (!same) group.claims.push(claim);
-  claim.wishes.push(...wishes);
-  return { group, claim };
+  const group = groups.get(id);
+  const same = group?.claims.find((claim) => claim.content === first.content);
+  if (group && same) {
+    same.wishes.push(...wishes);
+    return { group, claim: same };
+  }
+  const claim: Claim = { content: first.content, site: first.site, key: first.key, wishes };
+  if (group) {
+    group.claims.push(claim);
+    return { group, claim };
+  }
+  const made: Group = { site: first.site, slot, claims: [claim], state: "new", swap: false };
+  groups.set(id, made);
+  return { group: made, claim };
 }
 
 /** Where the smallest name is contested, the next name that is free takes its place. */
@@ -103,10 +116,10 @@ function preferFreeName(
   mayLeave: (site: Site, key: string) => boolean,
 ): void {
   const { content, site, wishes } = claim;
+  const leaves = (key: string) => mayLeave(site, key) && occupancy.obstacle(site, key) === undefined;
   const usable = (key: string): boolean =>
-    (mayLeave(site, key) && occupancy.obstacle(site, key) === undefined && unclaimed(site, key, content, groups)) ||
-    isFree(site, key, content, groups, occupancy);
-  if (group.claims.length === 1 && usable(claim.key)) return;
+    (leaves(key) && unclaimed(site, key, content, groups)) || isFree(site, key, content, groups, occupancy);
+  if (group.claims.length === 1 && (leaves(claim.key) || usable(claim.key))) return;
   const names = wishes.filter((wish) => wish.key !== claim.key);
   const other =
     names.find((wish) => isFree(site, wish.key, content, groups, occupancy)) ?? names.find((wish) => usable(wish.key));
@@ -143,12 +156,21 @@ function unclaimed(site: Site, key: string, content: Content, groups: ReadonlyMa
 /** Two claims of one plan of which one needs a folder where the other needs a file: neither. */
 function blockFoldersInTheWay(groups: Map<string, Group>): void {
   const losers = new Set<Group>();
+  const files = new Map<string, Group[]>();
+  /** What claims one of these folders as a file; most keys share their folder with others. */
+  const filesAt = (site: Site, slot: string): Group[] => {
+    const folder = slot.slice(0, Math.max(0, slot.lastIndexOf("/")));
+    const id = slotId(site, folder);
+    const known = files.get(id);
+    if (known) return known;
+    const claimed = ancestors(slot).map((parent) => groups.get(slotId(site, parent)));
+    const found = claimed.filter((file) => file !== undefined && file.claims.length > 0) as Group[];
+    files.set(id, found);
+    return found;
+  };
   for (const group of groups.values()) {
     if (group.claims.length === 0) continue;
-    for (const parent of ancestors(group.slot)) {
-      const file = groups.get(slotId(group.site, parent));
-      if (file && file.claims.length > 0) losers.add(file).add(group);
-    }
+    for (const file of filesAt(group.site, group.slot)) losers.add(file).add(group);
   }
   for (const group of losers) {
     for (const claim of group.claims) {

@@ -23,6 +23,8 @@ export interface PlanOptions {
   /** Only actions of these rules, locations or `location:glob`s, and what they depend on. */
   target?: string[];
   exclude?: string[];
+  /** The plan will be written to a file: see `seal`. */
+  keepText?: boolean;
 }
 
 /**
@@ -59,7 +61,7 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
     proof: proofOf(evaluation.context, floor, converged.status === "pass"),
   };
   const applyable = checks.every((each) => each.status !== "fail");
-  return seal(headerOf(config, sites, options, applyable), actions, footer);
+  return seal(headerOf(config, sites, options, applyable), actions, footer, options.keepText);
 }
 
 export function headerOf(

@@ -104,25 +104,26 @@ function shortOfNeeds(config: Config, sites: readonly Site[], judged: Sql): Sql 
     WHERE c.copies < n.copies OR c.domains < n.domains`;
 }
 
-interface InstanceRow {
-  iid: number;
-  loc: number;
-  key: string;
-  sha256: string;
-  size: number;
-  mtime: string;
-  version: string;
-  physical: string | null;
-  counted: boolean;
-  proof: string | null;
-  archived: string | null;
-  first: number | null;
-  more: number[] | null;
-  needs: number[] | null;
-  project: string | null;
-  attrs: string | null;
-  media_type: string | null;
-}
+/** One instance as DuckDB writes it in JSON, column by column as `loadContents` asks for them. */
+type InstanceRow = [
+  iid: number,
+  loc: number,
+  key: string,
+  sha256: string,
+  size: number,
+  mtime: string,
+  version: string,
+  physical: string | null,
+  counted: boolean,
+  proof: string | null,
+  archived: string | null,
+  first: number | null,
+  more: number[] | null,
+  needs: number[] | null,
+  project: string | null,
+  attrs: string | null,
+  mediaType: string | null,
+];
 
 /** Lays the instances of the contents in `work.<selection>` out in `work.<loaded>`, so that nothing has to be looked for twice. */
 export async function gather(catalog: Catalog, world: World, selection: "interesting" | "bystanders"): Promise<void> {
@@ -144,30 +145,36 @@ export async function* loadContents(
   verify: Safety["verify"],
 ): AsyncGenerator<Content> {
   let content: Content | undefined;
-  const rows = catalog.stream(sql<InstanceRow>`
-    SELECT iid, loc, key, sha256, size, mtime::VARCHAR AS mtime, version, physical, counted, proof, archived, "first", more, needs,
-      project, attrs, media_type
+  // As JSON, which is read in half the time that single values take.
+  const groups = catalog.texts(sql`
+    SELECT CAST(json_array(iid, loc, key, sha256, size, mtime::VARCHAR, version, physical, counted, proof, archived, "first", more, needs,
+      project, attrs, media_type) AS VARCHAR)
     FROM work.${name(world.loaded)} SEMI JOIN work.${name(selection)} USING (cid)
     ORDER BY sha256, loc, key`);
-  for await (const row of rows) {
-    if (content?.sha256 !== row.sha256) {
-      if (content) yield counted(content);
-      content = {
-        sha256: row.sha256,
-        size: row.size,
-        instances: [],
-        copies: 0,
-        needs: [],
-        wishes: [],
-        unwanted: NONE_UNWANTED,
-        pinned: NONE_PINNED,
-      };
+  for await (const lines of groups) {
+    for (const row of JSON.parse(`[${lines.join(",")}]`) as InstanceRow[]) {
+      const sha256 = row[3];
+      if (content?.sha256 !== sha256) {
+        if (content) yield counted(content);
+        content = newContent(sha256, row[4]);
+      }
+      content.instances.push(toInstance(row, content, sites, verify));
+      for (const need of row[13] ?? []) if (!content.needs.includes(need)) content.needs.push(need);
     }
-    content.instances.push(toInstance(row, content, sites, verify));
-    for (const need of row.needs ?? []) if (!content.needs.includes(need)) content.needs.push(need);
   }
   if (content) yield counted(content);
 }
+
+const newContent = (sha256: string, size: number): Content => ({
+  sha256,
+  size,
+  instances: [],
+  copies: 0,
+  needs: [],
+  wishes: [],
+  unwanted: NONE_UNWANTED,
+  pinned: NONE_PINNED,
+});
 
 const NONE: number[] = [];
 
@@ -179,24 +186,43 @@ function counted(content: Content): Content {
 }
 
 function toInstance(row: InstanceRow, content: Content, sites: readonly Site[], verify: Safety["verify"]): Instance {
+  const [
+    id,
+    loc,
+    key,
+    ,
+    size,
+    mtime,
+    version,
+    physical,
+    counted,
+    proof,
+    archived,
+    first,
+    more,
+    ,
+    project,
+    attrs,
+    mediaType,
+  ] = row;
   return {
-    id: row.iid,
+    id,
     content,
-    site: sites[row.loc]!,
-    key: row.key,
+    site: sites[loc]!,
+    key,
     sha256: content.sha256,
-    size: row.size,
-    mtime: BigInt(row.mtime),
-    version: row.version,
-    physical: row.physical,
-    counted: row.counted,
-    claimed: row.proof === "claim",
-    archived: row.archived,
-    provable: row.archived === null || (verify === "checksum" && row.proof === "checksum"),
-    first: row.first,
-    more: row.more?.length ? row.more : NONE,
-    project: row.project,
-    attrs: row.attrs,
-    mediaType: row.media_type,
+    size,
+    mtime: BigInt(mtime),
+    version,
+    physical,
+    counted,
+    claimed: proof === "claim",
+    archived,
+    provable: archived === null || (verify === "checksum" && proof === "checksum"),
+    first,
+    more: more?.length ? more : NONE,
+    project,
+    attrs,
+    mediaType,
   };
 }
