@@ -31,6 +31,8 @@ export interface Instance {
   project: string | null;
   attrs: string | null;
   mediaType: string | null;
+  /** Its place, from 1, among those that something is to be done about, by config order and key; 0 = it has none. */
+  place: number;
 }
 
 /** A content with all its instances, in config order and then in byte order of their keys. */

@@ -70,16 +70,21 @@ async function writeSpots(catalog: Catalog, spots: Iterable<Spot>): Promise<void
   await catalog.run(sql`CREATE OR REPLACE TABLE work.spots (loc INTEGER, key VARCHAR, norm VARCHAR, slot VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.parents (loc INTEGER, slot VARCHAR)`);
   const parents = new Map<string, { order: number; slot: string }>();
+  const folders = new Set<string>();
   await catalog.append(
     "spots",
     (appender) => {
       for (const { site, key } of spots) {
+        const slot = slotOf(site, key);
         appender.appendInteger(site.order);
         appender.appendVarchar(key);
         appender.appendVarchar(normKey(key));
-        appender.appendVarchar(slotOf(site, key));
+        appender.appendVarchar(slot);
         appender.endRow();
-        for (const parent of ancestors(slotOf(site, key)))
+        const folder = mark(site.order, slot.slice(0, slot.lastIndexOf("/") + 1));
+        if (folders.has(folder)) continue;
+        folders.add(folder);
+        for (const parent of ancestors(slot))
           parents.set(mark(site.order, parent), { order: site.order, slot: parent });
       }
     },
@@ -136,7 +141,7 @@ async function findObstacles(
     SELECT e.loc, e.dir FROM every e SEMI JOIN work.spots s ON s.loc = e.loc AND s.slot = e.dir`)) {
     folders.add(mark(row.loc, row.dir));
   }
-  for (const [id, { site, key }] of wanted) {
+  for (const [id, { site, key }] of files.size + folders.size > 0 ? wanted : []) {
     const file = ancestors(slotOf(site, key))
       .map((parent) => files.get(mark(site.order, parent)))
       .find((found) => found !== undefined);

@@ -1,6 +1,6 @@
-import { keyOrder } from "../lib/key.js";
+import { compareKeys } from "../lib/key.js";
 import { type Draft, draftAll } from "./draft.js";
-import type { Content, Context, Instance, Placement } from "./model.js";
+import { byConfigOrder, type Content, type Context, type Instance, type Placement } from "./model.js";
 import type { Action, ActionKind, Source, Target } from "./plan.js";
 import { openPresence, type Presence } from "./presence.js";
 import type { Settlement } from "./settle.js";
@@ -29,25 +29,19 @@ export function orderActions(settlement: Settlement, context: Context): Step[] {
 
 const KIND_ORDER: Record<ActionKind, number> = { copy: 0, move: 1, delete: 2, verify: 3 };
 
-function sortDrafts(drafts: readonly Draft[]): Draft[] {
-  const compare = keyOrder(keysOf(drafts));
-  return [...drafts].sort(
+const sortDrafts = (drafts: readonly Draft[]): Draft[] =>
+  [...drafts].sort(
     (a, b) =>
       KIND_ORDER[a.kind] - KIND_ORDER[b.kind] ||
       a.author.rank - b.author.rank ||
-      a.from.site.order - b.from.site.order ||
-      compare(a.from.key, b.from.key) ||
+      compareSources(a.from, b.from) ||
       spotOf(a).site.order - spotOf(b).site.order ||
-      compare(spotOf(a).key, spotOf(b).key),
+      compareKeys(spotOf(a).key, spotOf(b).key),
   );
-}
 
-function* keysOf(drafts: readonly Draft[]): Generator<string> {
-  for (const { from, fills } of drafts) {
-    yield from.key;
-    if (fills) yield fills.key;
-  }
-}
+/** `byConfigOrder`, which DuckDB has worked out for most. */
+const compareSources = (a: Instance, b: Instance): number =>
+  a.place > 0 && b.place > 0 ? a.place - b.place : byConfigOrder(a, b);
 
 const spotOf = ({ fills, from }: Draft): { site: Site; key: string } => fills ?? from;
 

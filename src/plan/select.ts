@@ -104,26 +104,26 @@ function shortOfNeeds(config: Config, sites: readonly Site[], judged: Sql): Sql 
     WHERE c.copies < n.copies OR c.domains < n.domains`;
 }
 
-/** One instance as DuckDB writes it in JSON, column by column as `loadContents` asks for them. */
-type InstanceRow = [
-  iid: number,
-  loc: number,
-  key: string,
-  sha256: string,
-  size: number,
-  mtime: string,
-  version: string,
-  physical: string | null,
-  counted: boolean,
-  proof: string | null,
-  archived: string | null,
-  first: number | null,
-  more: number[] | null,
-  needs: number[] | null,
-  project: string | null,
-  attrs: string | null,
-  mediaType: string | null,
-];
+interface InstanceRow {
+  iid: number;
+  loc: number;
+  key: string;
+  sha256: string;
+  size: number;
+  mtime: string;
+  version: string;
+  physical: string | null;
+  counted: boolean;
+  proof: string | null;
+  archived: string | null;
+  first: number | null;
+  more: number[] | null;
+  needs: number[] | null;
+  project: string | null;
+  attrs: string | null;
+  media_type: string | null;
+  place: number;
+}
 
 /** Lays the instances of the contents in `work.<selection>` out in `work.<loaded>`, so that nothing has to be looked for twice. */
 export async function gather(catalog: Catalog, world: World, selection: "interesting" | "bystanders"): Promise<void> {
@@ -145,36 +145,35 @@ export async function* loadContents(
   verify: Safety["verify"],
 ): AsyncGenerator<Content> {
   let content: Content | undefined;
-  // As JSON, which is read in half the time that single values take.
+  const place = raw(selection === "interesting" ? "row_number() OVER (ORDER BY loc, key)" : "0");
+  // As JSON, which is read in less than half the time that single values take.
   const groups = catalog.texts(sql`
-    SELECT CAST(json_array(iid, loc, key, sha256, size, mtime::VARCHAR, version, physical, counted, proof, archived, "first", more, needs,
-      project, attrs, media_type) AS VARCHAR)
+    SELECT CAST(json_object('iid', iid, 'loc', loc, 'key', key, 'sha256', sha256, 'size', size, 'mtime', mtime::VARCHAR, 'version', version,
+      'physical', physical, 'counted', counted, 'proof', proof, 'archived', archived, 'first', "first", 'more', more, 'needs', needs,
+      'project', project, 'attrs', attrs, 'media_type', media_type, 'place', ${place}) AS VARCHAR)
     FROM work.${name(world.loaded)} SEMI JOIN work.${name(selection)} USING (cid)
     ORDER BY sha256, loc, key`);
   for await (const lines of groups) {
     for (const row of JSON.parse(`[${lines.join(",")}]`) as InstanceRow[]) {
-      const sha256 = row[3];
-      if (content?.sha256 !== sha256) {
+      if (content?.sha256 !== row.sha256) {
         if (content) yield counted(content);
-        content = newContent(sha256, row[4]);
+        content = {
+          sha256: row.sha256,
+          size: row.size,
+          instances: [],
+          copies: 0,
+          needs: [],
+          wishes: [],
+          unwanted: NONE_UNWANTED,
+          pinned: NONE_PINNED,
+        };
       }
       content.instances.push(toInstance(row, content, sites, verify));
-      for (const need of row[13] ?? []) if (!content.needs.includes(need)) content.needs.push(need);
+      for (const need of row.needs ?? []) if (!content.needs.includes(need)) content.needs.push(need);
     }
   }
   if (content) yield counted(content);
 }
-
-const newContent = (sha256: string, size: number): Content => ({
-  sha256,
-  size,
-  instances: [],
-  copies: 0,
-  needs: [],
-  wishes: [],
-  unwanted: NONE_UNWANTED,
-  pinned: NONE_PINNED,
-});
 
 const NONE: number[] = [];
 
@@ -186,43 +185,25 @@ function counted(content: Content): Content {
 }
 
 function toInstance(row: InstanceRow, content: Content, sites: readonly Site[], verify: Safety["verify"]): Instance {
-  const [
-    id,
-    loc,
-    key,
-    ,
-    size,
-    mtime,
-    version,
-    physical,
-    counted,
-    proof,
-    archived,
-    first,
-    more,
-    ,
-    project,
-    attrs,
-    mediaType,
-  ] = row;
   return {
-    id,
+    id: row.iid,
     content,
-    site: sites[loc]!,
-    key,
+    site: sites[row.loc]!,
+    key: row.key,
     sha256: content.sha256,
-    size,
-    mtime: BigInt(mtime),
-    version,
-    physical,
-    counted,
-    claimed: proof === "claim",
-    archived,
-    provable: archived === null || (verify === "checksum" && proof === "checksum"),
-    first,
-    more: more?.length ? more : NONE,
-    project,
-    attrs,
-    mediaType,
+    size: row.size,
+    mtime: BigInt(row.mtime),
+    version: row.version,
+    physical: row.physical,
+    counted: row.counted,
+    claimed: row.proof === "claim",
+    archived: row.archived,
+    provable: row.archived === null || (verify === "checksum" && row.proof === "checksum"),
+    first: row.first,
+    more: row.more?.length ? row.more : NONE,
+    project: row.project,
+    attrs: row.attrs,
+    mediaType: row.media_type,
+    place: row.place,
   };
 }

@@ -127,20 +127,24 @@ export function settle(
   };
 
   for (const content of contents) settleContent(content);
-  const wishes = contents.flatMap((content) => content.wishes);
+  const placements = new Set<Placement>();
+  const blockedContents = new Map<string, string>();
+  const stuck: Wish[] = [];
+  for (const { wishes, sha256 } of contents) {
+    for (const wish of wishes) {
+      const { outcome } = wish;
+      if (outcome?.kind === "placed") placements.add(outcome.placement);
+      if (outcome?.kind === "blocked") blockedContents.set(sha256, outcome.reason);
+      if (outcome?.kind === "blocked" || outcome?.kind === "kept") stuck.push(wish);
+    }
+  }
   return {
-    placements: [
-      ...new Set(wishes.flatMap((wish) => (wish.outcome?.kind === "placed" ? [wish.outcome.placement] : []))),
-    ],
+    placements: [...placements],
     removals: new Map([...removals.values()].flatMap((map) => (map.size === 0 ? [] : [...map]))),
     displaced,
     conflicts,
-    blockedContents: new Map(
-      wishes.flatMap((wish) =>
-        wish.outcome?.kind === "blocked" ? [[wish.content.sha256, wish.outcome.reason] as const] : [],
-      ),
-    ),
-    ...reportWishes(wishes, kept),
+    blockedContents,
+    ...reportWishes(stuck, kept),
   };
 }
 
