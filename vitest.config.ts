@@ -19,6 +19,12 @@ const LONG = [
   "scan-bucket",
   "apply-gate",
   "verify",
+  "verify-bucket",
+  "scan-early",
+  "plan-file",
+  "config-all-at-once",
+  "journal-verify",
+  "gcs-credentials",
 ].map((name) => `test/${name}.test.ts`);
 
 // "unit" is the everyday loop; "system" spawns the built CLI, real file systems and crashes, and runs in `npm test` only.
