@@ -30,6 +30,7 @@ describe("status", () => {
       "pending update": 0,
       conflict: 1,
       missing: 1,
+      suspect: 0,
     });
     await catalog.close();
   });
@@ -37,10 +38,28 @@ describe("status", () => {
   it("never calls a file synced that waits for a location that is away (I5)", async () => {
     const catalog = await open(["ssd:new A", "ssd:known B", "nas:known B"], { nas: { suspect: "it is not mounted" } });
     const { summary } = await status(config, catalog, options);
-    expect(summary).toMatchObject({ synced: 2, "pending upload": 1 });
-    expect(await collect(fileStates(catalog))).toMatchObject([
+    expect(summary).toMatchObject({ synced: 1, "pending upload": 1, suspect: 1 });
+    expect(await collect(fileStates(catalog, { suspect: true }))).toMatchObject([
+      { location: "nas", key: "known", status: "suspect" },
       { key: "new", status: "pending upload", detail: expect.stringContaining("not mounted") },
     ]);
+    await catalog.close();
+  });
+
+  it("never calls a file synced that lies where nothing may rely on it (S14)", async () => {
+    const files = ["nas:whole A", "nas:gone B", "nas:rotten C", "ssd:whole A"].map(given);
+    const [whole, gone, rotten, other] = files;
+    const seen = [whole!, { ...gone!, state: "missing" }, { ...rotten!, state: "rot" }, other!];
+    const catalog = await catalogOf(config, seen, { nas: { suspect: "its marker is missing" } });
+    const { locations } = await status(config, catalog, options);
+    expect(locations[1]).toMatchObject({ files: 2, suspect: "its marker is missing" });
+    expect(await collect(fileStates(catalog, { all: true }))).toMatchObject([
+      { location: "nas", key: "gone", status: "missing" },
+      { location: "nas", key: "rotten", status: "conflict", detail: "damaged" },
+      { location: "nas", key: "whole", status: "suspect", detail: "its marker is missing" },
+      { location: "ssd", key: "whole", status: "synced", detail: null },
+    ]);
+    expect(await collect(fileStates(catalog))).toMatchObject([{ key: "gone" }, { key: "rotten" }]);
     await catalog.close();
   });
 

@@ -77,20 +77,24 @@ CREATE VIEW sync_status AS
       ON l.reason = 'conflict' AND l.from_location = w.to_location AND l.from_key = w.to_key
   ), contested AS (
     SELECT location, key, any_value(reason) AS reason FROM plan_blocked WHERE code IN ('conflict', 'swap') GROUP BY location, key
+  ), suspects AS (
+    SELECT location, any_value(reason) AS reason FROM plan_blocked WHERE code = 'suspect' AND key = '-' AND rule = '-' GROUP BY location
   ), pending AS (
     SELECT sha256, min(reason) AS reason FROM plan_pending GROUP BY sha256
   )
   SELECT f.location, f.key, f.sha256, f.size,
     CASE WHEN f.state = 'missing' THEN 'missing'
       WHEN f.state = 'rot' OR c.key IS NOT NULL THEN 'conflict'
+      WHEN s.location IS NOT NULL THEN 'suspect'
       WHEN r.sha256 IS NOT NULL THEN 'pending update'
       WHEN d.uploads THEN 'pending upload'
       WHEN p.sha256 IS NOT NULL THEN 'pending upload'
       WHEN d.updates THEN 'pending update'
       ELSE 'synced' END AS status,
-    CASE WHEN f.state = 'rot' THEN 'damaged' ELSE coalesce(c.reason, p.reason) END AS detail
+    CASE WHEN f.state = 'rot' THEN 'damaged' ELSE coalesce(c.reason, s.reason, p.reason) END AS detail
   FROM file_locations f
   LEFT JOIN contested c ON c.location = f.location AND c.key = f.key
+  LEFT JOIN suspects s ON s.location = f.location AND f.state = 'present'
   LEFT JOIN doing d ON d.sha256 = f.sha256 AND f.state = 'present'
   LEFT JOIN pending p ON p.sha256 = f.sha256 AND f.state = 'present'
   LEFT JOIN replaced r ON r.sha256 = f.sha256 AND f.state = 'present'

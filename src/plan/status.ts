@@ -4,7 +4,8 @@ import type { Config } from "../config/config.js";
 import type { Drift } from "./plan.js";
 import { type PlanOptions, plan } from "./planner.js";
 
-export type SyncState = "synced" | "pending upload" | "pending update" | "conflict" | "missing";
+/** `suspect`: it was there when it was last seen, and lies where nothing may be relied on now. */
+export type SyncState = "synced" | "pending upload" | "pending update" | "conflict" | "missing" | "suspect";
 
 export interface Status {
   /** Files per state, over all locations. */
@@ -34,7 +35,10 @@ export async function status(config: Config, catalog: Catalog, options: PlanOpti
   const suspects = new Map(
     footer.blocked.filter((each) => each.code === "suspect").map((each) => [each.address, each.reason]),
   );
-  const summary: Status["summary"] = { synced: 0, "pending upload": 0, "pending update": 0, conflict: 0, missing: 0 };
+  const summary: Status["summary"] = {
+    ...{ synced: 0, "pending upload": 0, "pending update": 0 },
+    ...{ conflict: 0, missing: 0, suspect: 0 },
+  };
   for (const row of rows) summary[row.status] += row.files;
   const locations = config.locations.map(({ name }) => {
     const own = rows.filter((row) => row.location === name);
@@ -49,8 +53,15 @@ export async function status(config: Config, catalog: Catalog, options: PlanOpti
   return { summary, locations, drift: footer.drift };
 }
 
-/** Every file with its state, by location and key; without `all` only those that are not synced. Call `status` first. */
-export async function* fileStates(catalog: Catalog, options: { all?: boolean } = {}): AsyncGenerator<FileStatus> {
+/**
+ * Every file with its state, by location and key; without `all` only those that are not in place, and with `suspect` those whose
+ * whole location is suspect as well. Call `status` first.
+ */
+export async function* fileStates(
+  catalog: Catalog,
+  { all = false, suspect = false }: { all?: boolean; suspect?: boolean } = {},
+): AsyncGenerator<FileStatus> {
   yield* catalog.stream(sql<FileStatus>`
-    SELECT location, key, status, detail FROM sync_status WHERE ${options.all ?? false} OR status <> 'synced' ORDER BY location, key`);
+    SELECT location, key, status, detail FROM sync_status
+    WHERE ${all} OR (status <> 'synced' AND (${suspect} OR status <> 'suspect')) ORDER BY location, key`);
 }

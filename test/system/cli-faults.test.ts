@@ -166,6 +166,13 @@ describe("a location that is not there (S14)", () => {
     expect(check.stdout).toMatch(/✓ primary .*\n/);
     expect(check.stdout).toMatch(/! nas /);
     expect((await json(box, "location", "list")).locations[1].suspect).not.toBeNull();
+    const { stdout: status } = await box.run("status");
+    expect(status).toMatch(/^nas .* 2$/m);
+    expect(status).toContain("! nas is suspect:");
+    expect(status).toMatch(/^4 files: 2 synced, 2 suspect\.$/m);
+    expect(status).not.toContain("nas:a.jpg");
+    expect((await box.run("status", "--all")).stdout).toContain("suspect         nas:a.jpg  the root does not exist");
+    expect((await json(box, "status")).files).toHaveLength(2);
     expect(existsSync(join(box.dir, "nas"))).toBe(false);
   });
 
