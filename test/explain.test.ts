@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Catalog } from "../src/catalog/catalog.js";
 import { type ExplainedMatch, explain } from "../src/plan/explain.js";
+import { plan } from "../src/plan/planner.js";
 import { catalogOf, configOf, NOW } from "./support/world.js";
 
 const config = configOf(`version: 1
@@ -32,6 +33,8 @@ beforeAll(async () => {
       { location: "ssd", key: "film-b/7/z.jpg", content: "Z" },
       { location: "ssd", key: "legal/1/u", stars: 4 },
       { location: "away", key: "z", content: "Z" },
+      { location: "ssd", key: "homed", content: "H" },
+      { location: "nas", key: "homed", content: "H" },
     ],
     { lost: { suspect: "its marker is missing" } },
   );
@@ -81,12 +84,42 @@ describe("explain", () => {
     expect(all.at(-1)).toMatchObject({ name: "two", action: "require", matched: false, verdict: "no match" });
   });
 
-  it("names what a file waits for, but not a location that is known to hold it", async () => {
+  it("names what a file waits for", async () => {
     expect((await about("film-a/12/x.jpg")).blocked).toMatchObject([
       { rule: "heroes", code: "destination-offline", reason: expect.stringContaining("it waits for away") },
     ]);
+  });
+
+  it("S14 says that a file waits for a location that held it before it went away, as the plan does", async () => {
     const all = { ...config, rules: config.rules.map((rule) => ({ ...rule, destination: ["away"] })) };
-    expect((await about("film-b/7/z.jpg", "ssd", all)).blocked).toEqual([]);
+    const { footer } = await plan(all, catalog, { now: NOW, version: "0" });
+    expect(footer.blocked).toContainEqual(
+      expect.objectContaining({ address: "away:", rule: "rest", code: "destination-offline" }),
+    );
+    expect((await about("film-b/7/z.jpg", "ssd", all)).blocked).toEqual([
+      {
+        ...{ address: "ssd:film-b/7/z.jpg", rule: "rest", code: "destination-offline" },
+        reason: "it waits for away, where it was when that was last scanned: away is offline (status: offline)",
+      },
+    ]);
+  });
+
+  it("S8 says that a file waits for the default, unless it has a home", async () => {
+    const fallback = { ...config, rules: [], default: { location: "away", line: 1 } };
+    expect((await about("film-b/last/y.jpg", "ssd", fallback)).blocked).toMatchObject([
+      { rule: "default", code: "destination-offline", reason: "it waits for away: away is offline (status: offline)" },
+    ]);
+    expect((await about("homed", "ssd", fallback)).blocked).toEqual([]);
+  });
+
+  it("names no location that holds the file and takes no more", async () => {
+    const full = configOf(`version: 1
+locations:
+  - { name: ssd, type: local, path: /a }
+  - { name: nas, type: local, path: /b, read_only: true }
+rules: [ { name: all, match: {}, action: copy, destination: nas } ]`);
+    expect((await about("homed", "ssd", full)).blocked).toEqual([]);
+    expect((await about("film-b/7/z.jpg", "ssd", full)).blocked).toMatchObject([{ code: "destination-read-only" }]);
   });
 
   it("S1 explains a file of unknown content, which nothing is planned for", async () => {

@@ -3,7 +3,7 @@ import { instant, join, type Sql, sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
 import type { Action, Blocked, Drift, Kept } from "./plan.js";
-import { isSource } from "./select.js";
+import { isHome, isSource } from "./select.js";
 import type { Site } from "./site.js";
 
 /** What is at hand besides the rules: reads that are due, drift, files that can not be planned for. */
@@ -105,6 +105,43 @@ export async function findWaiting(catalog: Catalog, config: Config, sites: reado
     if (site.usable && !site.removable) blocked.push(...(await stuckIn(catalog, config, site)));
   }
   return blocked;
+}
+
+/** A file of known content, and which rules decide on it. */
+export interface Decided {
+  at: string;
+  sha256: string;
+  first: number | null;
+  more: readonly number[];
+}
+
+/**
+ * Destinations of one file that can not be had now, and where it is not known to be. What was there before a location went
+ * away holds nothing: it may be gone by now.
+ */
+export async function findAwaited(
+  catalog: Catalog,
+  config: Config,
+  sites: readonly Site[],
+  { at, sha256, first, more }: Decided,
+): Promise<Blocked[]> {
+  const rows = await catalog.rows(sql<{ location: string }>`
+    SELECT DISTINCT location FROM file_locations WHERE sha256 = ${sha256} AND state = 'present'`);
+  const seen = sites.filter((site) => rows.some(({ location }) => location === site.name));
+  const rules = [...more, ...(first === null ? [] : [first])].map((index) => config.rules[index]!);
+  const wants = rules.map(({ name, destination }) => ({ name, destination }));
+  const housed = seen.some((site) => site.counted && isHome(site));
+  if (first === null && config.default && !housed)
+    wants.push({ name: "default", destination: [config.default.location] });
+  return wants.flatMap(({ name, destination }) =>
+    sites.flatMap((site) => {
+      if (!destination.includes(site.name) || !site.unavailable) return [];
+      if (site.usable && seen.includes(site)) return [];
+      const where = seen.includes(site) ? `${site.name}, where it was when that was last scanned` : site.name;
+      const { code, reason } = site.unavailable;
+      return [{ address: at, rule: name, code, reason: `it waits for ${where}: ${reason}` }];
+    }),
+  );
 }
 
 async function waitingFor(

@@ -3,6 +3,7 @@ import { join, name, sql } from "../catalog/sql.js";
 import type { Config, Matcher } from "../config/config.js";
 import { StowageError } from "../lib/error.js";
 import { address } from "../lib/key.js";
+import { findAwaited } from "./attend.js";
 import { evaluate } from "./evaluate.js";
 import { type Leaf, leavesOf, predicate, valueSql } from "./match.js";
 import { observe, PRESENT, prepareFacts } from "./observe.js";
@@ -79,6 +80,7 @@ export async function explain(
   const about = evaluation.steps.filter((step) => step.action.content === content).map((step) => step.action);
   const at = address(where.location, where.key);
   const first = decision?.first ?? null;
+  const more = decision?.more ?? [];
   return {
     address: at,
     content,
@@ -87,7 +89,7 @@ export async function explain(
     rules: [
       ...config.rules.map((rule, index) => {
         const match = judge(rule.match);
-        const verdict = verdictOf(match.matched, index, first, decision?.more ?? []);
+        const verdict = verdictOf(match.matched, index, first, more);
         return { name: rule.name, line: rule.line, action: rule.action, matched: match.matched, verdict, match };
       }),
       ...config.require.map((need) => {
@@ -100,41 +102,10 @@ export async function explain(
     actions: about,
     blocked: [
       ...evaluation.settlement.blocked.filter((entry) => entry.address === at),
-      ...(await awaited(catalog, config, sites, at, String(values["sha256"]), [
-        ...(decision?.more ?? []),
-        ...(first === null ? [] : [first]),
-      ])),
+      ...(await findAwaited(catalog, config, sites, { at, sha256: String(values["sha256"]), first, more })),
     ],
     kept: evaluation.settlement.kept.filter((entry) => entry.address === at),
   };
-}
-
-/** Destinations of the deciding rules that can not be had now and are not known to hold the content. */
-async function awaited(
-  catalog: Catalog,
-  config: Config,
-  sites: readonly Site[],
-  at: string,
-  sha256: string,
-  deciding: readonly number[],
-): Promise<Blocked[]> {
-  const holders = await catalog.rows(sql<{ location: string }>`
-    SELECT DISTINCT location FROM file_locations WHERE sha256 = ${sha256} AND state = 'present'`);
-  return deciding.flatMap((index) => {
-    const rule = config.rules[index]!;
-    return sites.flatMap((site) => {
-      if (!rule.destination.includes(site.name) || !site.unavailable) return [];
-      if (holders.some(({ location }) => location === site.name)) return [];
-      return [
-        {
-          address: at,
-          rule: rule.name,
-          code: site.unavailable.code,
-          reason: `it waits for ${site.name}: ${site.unavailable.reason}`,
-        },
-      ];
-    });
-  });
 }
 
 function verdictOf(matched: boolean, index: number, first: number | null, more: readonly number[]): string {
