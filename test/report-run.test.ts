@@ -211,6 +211,7 @@ describe("what a scan found", () => {
           bytes: 0,
         },
       ],
+      offline: ["old_hdd"],
     });
     await expect(`${[...lines].join("\n")}\n`).toMatchFileSnapshot("report/scan.txt");
   });

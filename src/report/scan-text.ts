@@ -20,6 +20,7 @@ export function* scanLines(report: ScanReport, options: TextOptions = {}): Gener
     ...numbers.map((name) => count(each[name])),
     bytes(each.bytes),
   ]);
+  cells.push(...report.offline.map((name) => [name, "offline", ...columns.slice(2).map(() => "")]));
   if (cells.length > 0) yield* table(columns, cells, options);
   for (const each of report.locations) yield* trouble(each, options);
   const sum = (name: (typeof numbers)[number]): number => report.locations.reduce((all, each) => all + each[name], 0);

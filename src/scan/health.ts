@@ -63,7 +63,7 @@ function judge(
   return {};
 }
 
-/** The locations to look at, in config order. @throws `UNKNOWN_LOCATION` */
+/** The locations to look at, in config order. @throws `UNKNOWN_LOCATION`, `LOCATION_AWAY` for a name that is offline or retired */
 export function chooseLocations(config: Config, names: readonly string[] | undefined): Location[] {
   const all = config.locations.map((location) => location.name);
   const unknown = names?.find((name) => !all.includes(name));
@@ -73,10 +73,20 @@ export function chooseLocations(config: Config, names: readonly string[] | undef
       exit: ExitCode.usage,
     });
   }
-  return config.locations.filter(
-    ({ name, status }) => status !== "offline" && status !== "retired" && (names === undefined || names.includes(name)),
-  );
+  const chosen = config.locations.filter(({ name }) => names?.includes(name) ?? true);
+  const away = names && chosen.find(isAway);
+  if (away) {
+    throw new StowageError(
+      "LOCATION_AWAY",
+      `the location "${away.name}" is ${away.status} in ${config.file}: it is not looked at`,
+      { hint: "Write `status: active` there when it is back, or leave its name out.", exit: ExitCode.usage },
+    );
+  }
+  return chosen.filter((location) => !isAway(location));
 }
+
+/** Not to be looked at: the owner says so. */
+const isAway = ({ status }: Location): boolean => status === "offline" || status === "retired";
 
 /** Looks at every location, also those that are not scanned now: one storage under two names is found either way. */
 export async function examineAll(

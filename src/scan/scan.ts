@@ -34,6 +34,8 @@ export interface ScanReport {
   at: number;
   /** In config order. */
   locations: LocationScan[];
+  /** Locations that are offline and so were not looked at; none where the locations were named. */
+  offline: string[];
 }
 
 const CHECKPOINT_MS = 120_000;
@@ -42,7 +44,7 @@ const CHECKPOINT_MS = 120_000;
  * Brings the catalog up to date with the storage (S13). Each location is one transaction: its rows change together or
  * not at all, but that new files may already be there when it is killed. A location that can not be believed becomes suspect and keeps its rows as they were (S14); nothing is ever
  * taken for gone that was not looked for successfully. Storage is only read. Idempotent.
- * @throws `SAME_STORAGE` before anything is scanned, or when a listing shows the marker of another location; `UNKNOWN_LOCATION`
+ * @throws `SAME_STORAGE` before anything is scanned, or when a listing shows the marker of another location; `UNKNOWN_LOCATION`, `LOCATION_AWAY`
  */
 export async function scan(
   config: Config,
@@ -55,7 +57,7 @@ export async function scan(
   const started = performance.now();
   const pool = openPool(options.threads);
   options.signal?.addEventListener("abort", pool.abort);
-  const report: ScanReport = { at: options.now, locations: [] };
+  const report: ScanReport = { at: options.now, locations: [], offline: [] };
   try {
     await syncLocations(catalog, config);
     const known = await knownLocations(catalog);
@@ -82,6 +84,8 @@ export async function scan(
         }),
       );
     }
+    if (!options.locations)
+      report.offline = config.locations.flatMap(({ name, status }) => (status === "offline" ? [name] : []));
     return report;
   } finally {
     options.signal?.removeEventListener("abort", pool.abort);

@@ -8,6 +8,7 @@ import { localBackend } from "../../src/backend/local.js";
 import { sql } from "../../src/catalog/sql.js";
 import { checkLocations } from "../../src/scan/check.js";
 import { initLocation } from "../../src/scan/init.js";
+import { verify } from "../../src/scan/verify.js";
 import { CLOCK, DAY, openPlaces, type Places, scanAsNobody, uuidOf } from "../support/places.js";
 
 let places: Places;
@@ -263,7 +264,9 @@ describe("storage.yaml decides which locations there are", () => {
   it("offline is not scanned and keeps its rows; retired and removed ones are forgotten (status)", async () => {
     await scanned();
     location("b").status = "offline";
-    expect((await places.scan()).locations.map((each) => each.location)).toEqual(["a"]);
+    const report = await places.scan();
+    expect(report.locations.map((each) => each.location)).toEqual(["a"]);
+    expect(report.offline).toEqual(["b"]);
     expect(await places.rows()).toHaveLength(5);
     location("b").status = "retired";
     await places.scan();
@@ -283,6 +286,22 @@ describe("storage.yaml decides which locations there are", () => {
       hint: "The locations are: a, b.",
       exit: 64,
     });
+  });
+
+  it.each([
+    "offline",
+    "retired",
+  ] as const)("refuses to scan or verify a location by name that is %s", async (status) => {
+    await scanned();
+    location("b").status = status;
+    const refusal = {
+      ...{ code: "LOCATION_AWAY", message: expect.stringContaining(`"b" is ${status}`) },
+      ...{ hint: expect.stringContaining("status: active"), exit: 64 },
+    };
+    await expect(places.scan({ locations: ["a", "b"] })).rejects.toMatchObject(refusal);
+    const { config, catalog, backends } = places;
+    await expect(verify(config, catalog, backends, { now: CLOCK, locations: ["b"] })).rejects.toMatchObject(refusal);
+    expect((await places.scan({ locations: ["a"] })).offline).toEqual([]);
   });
 });
 
