@@ -87,6 +87,22 @@ describe("what a run did, as text (§5)", () => {
     await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("report/run-incomplete.txt");
   });
 
+  it.each([
+    { status: "incomplete", again: "plan again" },
+    { status: "corrupt", again: "plan again" },
+    { status: "interrupted", again: "run it again" },
+    { status: "waiting", again: "run it again" },
+    { status: "budget", again: "run it again" },
+  ] as const)("S17 says `$again` after a run that is $status: only an open plan can be applied again", (each) => {
+    const outcomes = ["ACCESS_DENIED", "OUT_OF_SPACE", "UNAVAILABLE", "ARCHIVED", "NO_TRASH"].map((code) =>
+      outcome(ACTIONS[0]!, { outcome: "failed", code }),
+    );
+    const lines = [...runLines(report({ status: each.status, outcomes }), planWith(0), { width: 200 })];
+    const steps = lines.filter((line) => line.startsWith("  Next: "));
+    expect(steps).toHaveLength(outcomes.length);
+    for (const step of steps) expect(step).toMatch(new RegExp(` and ${each.again}[;.]`));
+  });
+
   it("says what is left after an interruption, and names damage", () => {
     expect(last(runLines(report({ status: "interrupted", remaining: 30 }), planWith(0)))).toBe(
       "Apply interrupted. 12 copied, 40 moved, 3 deleted, 8 verified, 0 failed, 30 not started. Run it again to go on.",

@@ -1,7 +1,7 @@
 import { ExitCode, StowageError } from "../lib/error.js";
 import { canonicalJson } from "../lib/json.js";
 import type { Action, Plan } from "../plan/plan.js";
-import type { RunStatus } from "./events.js";
+import { leavesOpen } from "./events.js";
 import type { RemovalIntent } from "./journal.js";
 import { untouched } from "./journal-lines.js";
 import { type OnDamage, readHeader, readRemovals, runIds } from "./journal-read.js";
@@ -12,9 +12,6 @@ export interface Earlier {
   /** Ids of the actions that succeeded. */
   done: Set<string>;
 }
-
-/** A run that ended so left its plan open. */
-const OPEN: ReadonlySet<RunStatus> = new Set<RunStatus>(["interrupted", "waiting", "budget"]);
 
 export interface CheckOptions {
   state: string;
@@ -85,7 +82,7 @@ async function requireOpen(header: Plan["header"], options: CheckOptions): Promi
     if (before.damage) options.onDamage?.(run, before.damage);
     removals.push(...before.removals);
     for (const id of before.done) done.add(id);
-    if (before.end === undefined || OPEN.has(before.end.report.status)) continue;
+    if (before.end === undefined || leavesOpen(before.end.report.status)) continue;
     throw new StowageError("PLAN_APPLIED", `this plan was applied before, by run ${run}`, {
       hint: again,
       exit: ExitCode.stale,

@@ -93,3 +93,7 @@ export interface RunReport {
 }
 
 export type RunStatus = "complete" | "incomplete" | "corrupt" | "interrupted" | "waiting" | "budget";
+
+/** Whether a run that ended so left its plan open: that can be applied again. */
+export const leavesOpen = (status: RunStatus): boolean =>
+  status === "interrupted" || status === "waiting" || status === "budget";

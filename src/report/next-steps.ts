@@ -1,4 +1,4 @@
-/** What to do about the codes of blocked items, of failed checks and of what a run could not do. */
+/** What to do about the codes of blocked items, of failed checks and of what a run could not do; `{again}` is how to go on then. */
 const STEPS: Record<string, string> = {
   suspect:
     "run `stowage init` if it is new, else connect or mount it; `stowage scan` tells what is wrong, and how to accept what is there now.",
@@ -20,28 +20,31 @@ const STEPS: Record<string, string> = {
   min_copies: "this is a fault in stowage and nothing was done; please report the plan.",
   PRECONDITION: "run `stowage plan` again: the file is not as it was when the plan was made.",
   NOT_FOUND: "run `stowage plan` again: the file is gone.",
-  UNAVAILABLE: "connect or mount the storage and run it again; what was done stays done.",
-  ACCESS_DENIED: "give this user the permission and run it again; what was done stays done.",
+  UNAVAILABLE: "connect or mount the storage and {again}; what was done stays done.",
+  ACCESS_DENIED: "give this user the permission and {again}; what was done stays done.",
   READ_ONLY: "mount it for writing, or write `read_only: true` at that location, and plan again.",
-  OUT_OF_SPACE: "make room and run it again; what was done stays done.",
+  OUT_OF_SPACE: "make room and {again}; what was done stays done.",
   UNSUPPORTED_NAME: "rename the file, and plan again.",
   APPEND_ONLY:
     "`stowage location check` tells what the store does not honour; `allow_unconditional_delete: true` is the owner's word that it is fine.",
-  ARCHIVED: "restore the object with the store's own tools, and run it again.",
+  ARCHIVED: "restore the object with the store's own tools, and {again}.",
   READ_BACK: "check the network and the store; what was written was taken away again.",
   CORRUPT: "check the disk or the network; the bad copy was not published.",
   LOCATION_SUSPECT: "connect or mount it and plan again; `stowage location check` tells what is wrong with it.",
   TOO_FEW_COPIES: "run `stowage plan` again: a copy that the plan relied on is gone or damaged.",
   SOURCE: "run `stowage plan` again: no good copy could be read.",
-  NO_TRASH: "make the trash of that location writable, and run it again.",
+  NO_TRASH: "make the trash of that location writable, and {again}.",
   LOCK_LOST: "wait until the other run has finished, then plan again.",
   ABORTED: "run it again to go on.",
   CLAIM: "run `stowage verify LOCATION --claimed`, and plan again.",
   ROT: "`stowage verify --repair -o repair.ndjson` plans a good copy in its place.",
 };
 
-/** The next step for a code, as a sentence; undefined where the reason says it all. */
-export function nextStep(code: string): string | undefined {
-  const step = STEPS[code];
+/**
+ * The next step for a code, as a sentence; undefined where the reason says it all. A plan that is `open` can be applied again,
+ * any other is used up: what is left of it needs a new one.
+ */
+export function nextStep(code: string, { open = false } = {}): string | undefined {
+  const step = STEPS[code]?.replace("{again}", open ? "run it again" : "plan again");
   return step && step.charAt(0).toUpperCase() + step.slice(1);
 }

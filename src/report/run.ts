@@ -1,4 +1,4 @@
-import type { Outcome, RunReport } from "../apply/events.js";
+import { leavesOpen, type Outcome, type RunReport } from "../apply/events.js";
 import { groupBy } from "../lib/iter.js";
 import { printable } from "../lib/key.js";
 import type { Action, Plan } from "../plan/plan.js";
@@ -15,7 +15,7 @@ export function* runLines(report: RunReport, plan: Plan, options: TextOptions = 
   if (troubled.length > 0) {
     const actions = new Map(plan.actions.map((action) => [action.id, action]));
     for (const [, group] of groupBy(troubled, (each) => `${each.outcome} ${each.code}`)) {
-      yield* troubleLines(group, actions, options, paint);
+      yield* troubleLines(group, actions, { ...options, open: leavesOpen(report.status) }, paint);
     }
     yield "";
   }
@@ -43,7 +43,7 @@ export function* runLines(report: RunReport, plan: Plan, options: TextOptions = 
 function* troubleLines(
   group: readonly Outcome[],
   actions: ReadonlyMap<string, Action>,
-  options: TextOptions,
+  options: TextOptions & { open: boolean },
   paint: Paint,
 ): Generator<string> {
   const first = group[0]!;
@@ -57,7 +57,7 @@ function* troubleLines(
     if (outcome.message) yield* wrap(printable(outcome.message), options.width ?? 80, "      ");
   }
   if (group.length > shown.length) yield `  … and ${count(group.length - shown.length)} more (show with -v or --json)`;
-  const step = first.code ? nextStep(first.code) : undefined;
+  const step = first.code ? nextStep(first.code, options) : undefined;
   if (step) yield* wrap(`Next: ${step}`, options.width ?? 80, "  ");
 }
 
