@@ -49,3 +49,21 @@ it("writes more files than DuckDB hands over at once, each exactly once and in o
     expect(found.map(({ key }) => key)).toEqual(files.map(({ key }) => key));
   });
 });
+
+it.each([
+  { places: "primary nas=1 archive=1", copies: 2 },
+  { places: "primary=1 primary=2 nas=1", copies: 2 },
+  { places: "primary=1 nas=1 archive=2 archive=3", copies: 2 },
+  { places: "primary=1 nas=1 archive old", copies: 3 },
+  { places: "primary=1 nas=1 archive=2 archive=3 old=1", copies: 2 },
+  { places: "primary=1 primary=2 nas=1 nas=3 archive=1 archive", copies: 3 },
+])("S6 counts $copies copies of $places, as the planner does: hard links are one", async ({ places, copies }) => {
+  const files = places.split(" ").map((place, index): Given => {
+    const [location = "", link] = place.split("=");
+    return { location, key: `f${index}`, content: "A", ...(link && { physical: `1:${link}` }) };
+  });
+  await inWorld({ files }, async (config, catalog) => {
+    const match = compileMatch({ copies });
+    expect(await collect(find(config, catalog, match, { now: NOW }))).toHaveLength(files.length);
+  });
+});

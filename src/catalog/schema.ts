@@ -64,8 +64,9 @@ CREATE VIEW contents AS
   SELECT f.sha256, any_value(f.size) AS size, count(*) AS instances, count(DISTINCT f.location) AS locations, min(f.mtime) AS oldest, max(f.mtime) AS newest
   FROM file_locations f WHERE f.state = 'present' AND f.sha256 IS NOT NULL GROUP BY f.sha256;
 CREATE VIEW copies AS
-  SELECT sha256, count(DISTINCT location) AS copies, count(DISTINCT domain) AS domains, list(DISTINCT location ORDER BY location) AS locations
-  FROM (SELECT c.sha256, c.location, l.domain FROM countable c JOIN storage_locations l ON l.name = c.location) GROUP BY sha256;
+  SELECT sha256, least(count(DISTINCT location), count(DISTINCT coalesce(physical, location || ':'))) AS copies,
+    count(DISTINCT domain) AS domains, list(DISTINCT location ORDER BY location) AS locations
+  FROM (SELECT c.sha256, c.location, c.physical, l.domain FROM countable c JOIN storage_locations l ON l.name = c.location) GROUP BY sha256;
 CREATE VIEW dupes AS
   SELECT sha256, any_value(size) AS size, location, count(*) AS names, count(DISTINCT coalesce(physical, key)) AS stored, list(key ORDER BY key) AS keys
   FROM file_locations WHERE state = 'present' AND sha256 IS NOT NULL GROUP BY sha256, location HAVING count(*) > 1;

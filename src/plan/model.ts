@@ -211,28 +211,31 @@ export function countCopies(places: readonly Copy[]): number {
   if (places.some((place) => place.physical !== null)) return matchCopies(places);
   let count = 0;
   places.forEach((place, index) => {
-    if (place.counted && places.findIndex((other) => other.counted && other.site === place.site) === index) count += 1;
+    if (place.counted && places.findIndex((other) => other.counted && isSameSite(other, place)) === index) count += 1;
   });
   return count;
 }
 
-interface Copy {
-  site: Site;
+export interface Copy {
+  site: Pick<Site, "order">;
   physical: string | null;
   counted: boolean;
 }
 
+const isSameSite = (a: Copy, b: Copy): boolean => a.site.order === b.site.order;
+
 function matchCopies(places: readonly Copy[]): number {
-  const stored = new Map<Site, Set<string>>();
+  const stored = new Map<number, Set<string>>();
   for (const place of places) {
     if (!place.counted) continue;
-    const id = place.physical ?? `own:${place.site.order}`;
-    const ids = stored.get(place.site);
+    const { order } = place.site;
+    const id = place.physical ?? `own:${order}`;
+    const ids = stored.get(order);
     if (ids) ids.add(id);
-    else stored.set(place.site, new Set([id]));
+    else stored.set(order, new Set([id]));
   }
-  const takenBy = new Map<string, Site>();
-  const place = (site: Site, tried: Set<string>): boolean => {
+  const takenBy = new Map<string, number>();
+  const place = (site: number, tried: Set<string>): boolean => {
     for (const id of stored.get(site)!) {
       if (tried.has(id)) continue;
       tried.add(id);

@@ -1,7 +1,9 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
+import { column, join, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Rule } from "../config/config.js";
+import { groupBy } from "../lib/iter.js";
 import { condition, predicate } from "./match.js";
+import { countCopies } from "./model.js";
 import type { Site } from "./site.js";
 
 /**
@@ -95,6 +97,35 @@ async function summarize(catalog: Catalog, world: World): Promise<void> {
       SELECT cid, count(DISTINCT coalesce(physical, location || ':')) FILTER (WHERE counted) AS stored
       FROM ${instances} WHERE state = 'present' AND sha256 IN (SELECT sha256 FROM ${instances} WHERE physical IS NOT NULL) GROUP BY cid
     ) l ON l.cid = c.cid`);
+  await recountLinked(catalog, world);
+}
+
+/**
+ * The lower of both numbers is too high where some locations share one file while another has several: so from three copies on, what
+ * shares files across locations is counted as the planner does it, one by one. There are few such contents.
+ */
+async function recountLinked(catalog: Catalog, { evaluated, contents }: World): Promise<void> {
+  const instances = sql`work.${name(evaluated)}`;
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.linked AS SELECT DISTINCT cid FROM (
+    SELECT cid FROM ${instances} WHERE physical IS NOT NULL AND counted GROUP BY cid, physical HAVING count(DISTINCT loc) > 1)`);
+  const rows = await catalog.rows(sql<{ cid: string; loc: number; physical: string | null }>`
+    SELECT DISTINCT CAST(i.cid AS VARCHAR) AS cid, i.loc, i.physical
+    FROM work.linked l JOIN work.${name(contents)} c ON c.cid = l.cid JOIN ${instances} i ON i.cid = l.cid WHERE i.counted AND c.copies > 2`);
+  if (rows.length === 0) return;
+  const counted = [...groupBy(rows, ({ cid }) => cid)].map(([cid, places]) => {
+    const copies = places.map(({ loc, physical }) => ({ site: { order: loc }, physical, counted: true }));
+    return { cid, copies: countCopies(copies) };
+  });
+  const found = packed({
+    cid: column(counted.map(({ cid }) => cid)),
+    copies: column(
+      counted.map(({ copies }) => copies),
+      "BIGINT",
+    ),
+  });
+  await catalog.run(
+    sql`UPDATE work.${name(contents)} c SET copies = n.copies FROM ${found} n WHERE c.cid = CAST(n.cid AS UUID)`,
+  );
 }
 
 /**

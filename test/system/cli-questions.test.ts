@@ -141,6 +141,21 @@ describe("whereis", () => {
     expect(await json(box, "whereis", hash.slice("sha256:".length, 20))).toEqual({ contents });
   });
 
+  it("S6 counts hard links across locations once, as find, stats and the planner do", async () => {
+    const box = await scannedAnew();
+    linkSync(join(box.dir, "library/client-b/draft/idea.txt"), join(box.dir, "nas/idea.txt"));
+    writeFileSync(join(box.dir, "nas/poster.jpg"), "poster");
+    await box.run("scan", "-q");
+    expect((await json(box, "whereis", "nas:idea.txt")).contents).toMatchObject([{ copies: 1 }]);
+    expect((await box.run("whereis", "nas:idea.txt")).stdout).toContain(", 1 copy\n");
+    expect((await json(box, "whereis", "nas:poster.jpg")).contents).toMatchObject([{ copies: 2 }]);
+    expect((await json(box, "find", "--copies", "2")).files).toHaveLength(3);
+    expect((await json(box, "stats")).copies).toMatchObject([
+      { copies: 1, contents: 1 },
+      { copies: 2, contents: 1 },
+    ]);
+  });
+
   it("says so when nothing is known", async () => {
     const box = await scanned();
     for (const address of [`${HASH}0123`, "primary:nope", "./nope"]) {

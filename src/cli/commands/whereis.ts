@@ -8,6 +8,7 @@ import type { Config } from "../../config/config.js";
 import { codeOf, StowageError } from "../../lib/error.js";
 import { groupBy } from "../../lib/iter.js";
 import { printable } from "../../lib/key.js";
+import type { Copy } from "../../plan/model.js";
 import { bytes, relative as distance, plural, table } from "../../report/format.js";
 import { addressOf } from "../addresses.js";
 import { BaseCommand } from "../base-command.js";
@@ -22,6 +23,8 @@ interface InstanceRow {
   state: string;
   mtime: number;
   last_verified: number | null;
+  /** Equal for hard links. */
+  physical: string | null;
   counts: boolean;
   proof: string | null;
 }
@@ -49,14 +52,16 @@ ${exits([1, "error, or nothing known by that name"], [7, "another process is wri
     return withWorkspace(flags, output, async (workspace) => {
       const catalog = await workspace.catalog("read");
       const rows = await lookUp(args.address, workspace.config, catalog);
-      const contents = [...groupBy(rows, (row) => row.sha256 ?? "")];
+      const { countCopies } = await import("../../plan/model.js");
+      const contents = [...groupBy(rows, (row) => row.sha256 ?? "")].map(
+        ([sha256, instances]): Whereabouts => ({ sha256, instances, copies: countCopies(asCopies(instances)) }),
+      );
       if (output.json) {
-        output.document({ contents: contents.map(([sha256, instances]) => contentDocument(sha256, instances)) });
+        output.document({ contents: contents.map(contentDocument) });
         return undefined;
       }
       const now = workspace.clock();
-      for (const [sha256, instances] of contents) {
-        const copies = new Set(instances.filter((row) => row.counts).map((row) => row.location)).size;
+      for (const { sha256, instances, copies } of contents) {
         const name = sha256 === "" ? "content not known" : `sha256:${sha256}`;
         output.line(name);
         output.line(`${bytes(instances[0]?.size ?? 0)}, ${plural(copies, "copy", "copies")}`);
@@ -84,10 +89,26 @@ function stateText({ state, counts, proof }: InstanceRow): string {
   return proof === "claim" ? "claimed, not counted" : "not counted";
 }
 
-const contentDocument = (sha256: string, instances: readonly InstanceRow[]) => ({
+/** As the planner counts them: each location once, and hard links once. */
+function asCopies(instances: readonly InstanceRow[]): Copy[] {
+  const orders = [...new Set(instances.map(({ location }) => location))];
+  return instances.map(({ location, physical, counts }) => ({
+    site: { order: orders.indexOf(location) },
+    physical,
+    counted: counts,
+  }));
+}
+
+interface Whereabouts {
+  sha256: string;
+  instances: readonly InstanceRow[];
+  copies: number;
+}
+
+const contentDocument = ({ sha256, instances, copies }: Whereabouts) => ({
   content: sha256 === "" ? null : `sha256:${sha256}`,
   size: instances[0]?.size ?? 0,
-  copies: new Set(instances.filter((row) => row.counts).map((row) => row.location)).size,
+  copies,
   instances: instances.map(({ location, key, state, mtime, last_verified, counts, proof }) => ({
     location,
     key,
@@ -130,7 +151,7 @@ const alike = (where: Sql) =>
     OR (f.location, f.key) IN (SELECT (location, key) FROM file_locations WHERE ${where})`);
 
 const instances = (where: Sql) => sql<InstanceRow>`
-  SELECT f.sha256, f.location, f.key, f.size, f.state, epoch_ms(f.mtime) AS mtime, f.last_verified, c.key IS NOT NULL AS counts, f.proof
+  SELECT f.sha256, f.location, f.key, f.size, f.state, epoch_ms(f.mtime) AS mtime, f.last_verified, f.physical, c.key IS NOT NULL AS counts, f.proof
   FROM file_locations f LEFT JOIN countable c ON c.location = f.location AND c.key = f.key
   WHERE ${where} ORDER BY f.sha256, f.location, f.key`;
 
