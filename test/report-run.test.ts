@@ -202,7 +202,7 @@ describe("what a scan found", () => {
         excluded: 0,
         elapsed: 1,
       },
-      ...{ rot: [], problemCount: 0, problems: [] },
+      ...{ rot: [], problemCount: 0, problemFolders: 0, problems: [] },
     } as LocationScan;
     const lines = scanLines({
       at: 0,
@@ -230,6 +230,17 @@ describe("what a scan found", () => {
       offline: ["old_hdd"],
     });
     await expect(`${[...lines].join("\n")}\n`).toMatchFileSnapshot("report/scan.txt");
+  });
+
+  it.each([
+    { problemCount: 1, problemFolders: 1, says: "1 folder" },
+    { problemCount: 2, problemFolders: 0, says: "2 files" },
+    { problemCount: 5, problemFolders: 2, says: "3 files and 2 folders" },
+  ])("tells folders that could not be listed from files: $says", ({ says, ...counts }) => {
+    const scan = { location: "nas", files: 1, bytes: 1, hashed: 0, added: 0, changed: 0, missing: 0, rot: [] };
+    const found = { ...scan, ...counts, status: "complete", symlinks: 0, special: 0, problems: [] } as unknown;
+    const lines = [...scanLines({ at: 0, locations: [found as LocationScan], offline: [] })];
+    expect(lines).toContain(`! nas: ${says} left alone`);
   });
 });
 

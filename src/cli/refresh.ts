@@ -2,6 +2,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { ExitCode, StowageError } from "../lib/error.js";
 import { duration, plural } from "../report/format.js";
 import { viewScan } from "../report/scan-progress.js";
+import { problemsText } from "../report/scan-text.js";
 import type { ScanReport } from "../scan/scan.js";
 import type { HashMode } from "../scan/stage.js";
 import { interruptible } from "./interrupt.js";
@@ -84,12 +85,12 @@ export function noteSettling(report: ScanReport, output: Output, settle: number)
     );
 }
 
-/** Tells of files that could not be read or are too young, where the command itself does not list them. */
+/** Tells of files and folders that could not be read and files that are too young, where the command itself does not list them. */
 export function noteProblems(report: ScanReport, output: Output, settle: number): void {
   noteSettling(report, output, settle);
   const number = report.locations.reduce((sum, { problemCount }) => sum + problemCount, 0);
   if (number > 0)
     output.warn(
-      `${plural(number, "file")} could not be read and ${number === 1 ? "is" : "are"} left alone; \`stowage scan\` lists them.`,
+      `${problemsText(report.locations)} could not be read and ${number === 1 ? "is" : "are"} left alone; \`stowage scan\` lists them.`,
     );
 }

@@ -53,7 +53,7 @@ function* trouble(scan: LocationScan, options: TextOptions): Generator<string> {
   }
   if (scan.problemCount > 0) {
     yield "";
-    yield `${paint("yellow", "!")} ${name}: ${plural(scan.problemCount, "file")} left alone`;
+    yield `${paint("yellow", "!")} ${name}: ${problemsText([scan])} left alone`;
     yield* list(
       scan.problems.map(({ key, message }) => `${printable(key)}: ${printable(message)}`),
       scan.problemCount,
@@ -63,6 +63,14 @@ function* trouble(scan: LocationScan, options: TextOptions): Generator<string> {
   const special = scan.symlinks + scan.special;
   if (special > 0 && options.verbose)
     yield `  ${name}: ${plural(special, "symbolic link or special file", "symbolic links and special files")} not followed`;
+}
+
+/** `2 files and 1 folder`: what scans had a problem with. */
+export function problemsText(scans: readonly LocationScan[]): string {
+  const all = scans.reduce((sum, { problemCount }) => sum + problemCount, 0);
+  const folders = scans.reduce((sum, { problemFolders }) => sum + problemFolders, 0);
+  const parts = [all > folders && plural(all - folders, "file"), folders > 0 && plural(folders, "folder")];
+  return parts.filter((part) => part !== false).join(" and ");
 }
 
 function* list(lines: readonly string[], total: number, options: TextOptions): Generator<string> {

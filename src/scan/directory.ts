@@ -42,7 +42,7 @@ export interface FileFacts {
 /** Reads a file at once, instead of looking at it, where it can. */
 export type ReadAtOnce = (path: string, key: string) => EarlyFile | undefined;
 
-/** Lists one directory without following symlinks. What can not be listed is a problem with the code `listing`. */
+/** Lists one directory without following symlinks. If it can not be listed that is a problem with the code `listing`; a name in it that can not be looked at, `stat`. */
 export function listDirectory(root: string, dir: string, skip: ReadonlySet<string>, read?: ReadAtOnce): Directory {
   const path = dir === "" ? root : `${root}/${dir}`;
   const base = dir === "" ? "" : `${dir}/`;
@@ -52,7 +52,7 @@ export function listDirectory(root: string, dir: string, skip: ReadonlySet<strin
   try {
     entries = readdirSync(path, { withFileTypes: true });
   } catch (error) {
-    found.problems.push(notListed(dir, error));
+    found.problems.push(notListed(dir, "listing", error));
     return found;
   }
   found.names = entries.length;
@@ -87,7 +87,7 @@ function addFile({ path, key, name }: Place, found: Directory, files: OpenFacts,
   try {
     stat = lstat(path);
   } catch (error) {
-    if (!isGone(error)) found.problems.push(notListed(key, error));
+    if (!isGone(error)) found.problems.push(notListed(key, "stat", error));
     return;
   }
   if (stat?.isFile()) files.add(name, { stat });
@@ -148,9 +148,9 @@ const misnamed = (key: string, bytes: string): Problem => ({
 });
 
 /** A directory that went away meanwhile has no files. A root that went away is found by the look at the marker afterwards. */
-function notListed(key: string, error: unknown): Problem {
+function notListed(key: string, code: "listing" | "stat", error: unknown): Problem {
   if (key !== "" && isGone(error)) return { key, code: "vanished", message: "went away while it was scanned" };
-  return { key, code: "listing", message: reasonOf(error) };
+  return { key, code, message: reasonOf(error) };
 }
 
 /** A system error without the path, which the reader knows. */

@@ -18,7 +18,7 @@ import { type Checkpoint, timer } from "./read.js";
 import { stageFiles, stageProblems } from "./stage.js";
 import type { KnownDigests, WalkChunk } from "./walk.js";
 
-/** What a listing came to. It is not complete when there are staged problems with the code `listing`. */
+/** What a listing came to. It is not complete when there are staged problems with the code `listing` or `stat`. */
 export interface Listing {
   files: number;
   bytes: number;

@@ -62,6 +62,8 @@ export interface LocationScan {
   rot: { key: string; expected: string; actual: string }[];
   /** How many problems there were, and the first of them; all are in `scan_problems`. */
   problemCount: number;
+  /** How many of them are folders that could not be listed; all others are files. */
+  problemFolders: number;
   problems: Problem[];
 }
 
@@ -148,12 +150,15 @@ async function totals(catalog: Catalog, location: string): Promise<{ files: numb
   return row ?? { files: 0, bytes: 0, settling: 0 };
 }
 
-async function problemsOf(catalog: Catalog): Promise<Pick<LocationScan, "rot" | "problemCount" | "problems">> {
-  const total = await catalog.row(sql<{ count: number }>`SELECT count(*) AS count FROM work.problems`);
+async function problemsOf(
+  catalog: Catalog,
+): Promise<Pick<LocationScan, "rot" | "problemCount" | "problemFolders" | "problems">> {
+  const total = await catalog.row(sql<{ count: number; folders: number }>`
+    SELECT count(*) AS count, count(*) FILTER (WHERE code = 'listing') AS folders FROM work.problems`);
   const problems = await catalog.rows(sql<Problem>`
     SELECT key, code, message FROM work.problems ORDER BY code = 'rot' DESC, key LIMIT ${SHOWN}`);
   const rot = await catalog.rows(sql<LocationScan["rot"][number]>`
     SELECT n.key, n.old_sha256 AS expected, h.sha256 AS actual FROM work.problems p
     JOIN work.next n ON n.key = p.key JOIN work.hashed h ON h.key = p.key WHERE p.code = 'rot' ORDER BY n.key LIMIT 1000`);
-  return { rot, problemCount: total?.count ?? 0, problems };
+  return { rot, problemCount: total?.count ?? 0, problemFolders: total?.folders ?? 0, problems };
 }

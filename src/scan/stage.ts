@@ -130,19 +130,22 @@ export async function dropExcluded(catalog: Catalog, exclude: readonly Pattern[]
 /** No pattern for single names matches it by chance. */
 export const ANY_NAME = "\u{10fffd}\u{10fffc}";
 
+/** With such a problem a listing is not complete. */
+const ofListing = sql`code IN ('listing', 'stat')`;
+
 /**
- * A directory that could not be listed and matters, if there is one. One that `exclude` takes out with all that could be in it
+ * A directory or name that could not be listed and matters, if there is one. One that `exclude` takes out with all that could be in it
  * is as good as listed.
  */
 export async function unlisted(catalog: Catalog, exclude: readonly Pattern[]): Promise<Problem | undefined> {
   await catalog.run(sql`
-    DELETE FROM work.problems WHERE code = 'listing' AND key IN (
+    DELETE FROM work.problems WHERE ${ofListing} AND key IN (
       SELECT dir FROM (
         SELECT p.key AS dir, unnest([p.key || '/' || ${ANY_NAME}, p.key || '/' || ${ANY_NAME} || '/' || ${ANY_NAME}]) AS key
-        FROM work.problems p WHERE p.code = 'listing' AND p.key <> ''
+        FROM work.problems p WHERE ${ofListing} AND p.key <> ''
       ) GROUP BY dir HAVING bool_and(${excluded(exclude)}))`);
   return catalog.row(
-    sql<Problem>`SELECT key, code, message FROM work.problems WHERE code = 'listing' ORDER BY key LIMIT 1`,
+    sql<Problem>`SELECT key, code, message FROM work.problems WHERE ${ofListing} ORDER BY key LIMIT 1`,
   );
 }
 

@@ -53,7 +53,7 @@ export interface WalkChunk {
   dirs: string[];
   symlinks: number;
   special: number;
-  /** Directories that could not be listed (`listing`: then the listing is not complete) or went away (`vanished`), names left alone (`name`). */
+  /** Directories that could not be listed (`listing`) and names that could not be looked at (`stat`), by which the listing is not complete; what went away (`vanished`), names left alone (`name`). */
   problems: Problem[];
 }
 
