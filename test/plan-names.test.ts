@@ -1,5 +1,5 @@
-import { describe } from "vitest";
-import { type Case, LOCATIONS, run } from "./support/plan-cases.js";
+import { describe, expect, it } from "vitest";
+import { type Case, LOCATIONS, planned, run } from "./support/plan-cases.js";
 
 const A8 = "559aead0";
 const A64 = "559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd";
@@ -72,6 +72,66 @@ describe("S9 what no strategy settles", () => {
       plan: ["! primary:s/b swap", "! primary:s/a swap", "! primary:s/x swap"],
     },
   ]);
+});
+
+describe("S9 S16 what is there and is no file keeps its name, whatever the strategy", () => {
+  const copies = `  - { name: c, match: { location: primary }, action: copy, place: key, destination: archive, on_conflict: newest }\n`;
+  run([
+    {
+      name: "a link, a pipe, a socket or a device",
+      rules: copies,
+      facts: { archive: { others: ["a"] }, nas: { others: ["b"] } },
+      files: ["primary:a A", "primary:b B"],
+      plan: ["+ primary:b -> archive:b", "! primary:a conflict"],
+    },
+    {
+      name: "one where a folder is needed",
+      rules: copies,
+      facts: { archive: { others: ["d"] } },
+      files: ["primary:d/e/a A", "primary:dd/a B"],
+      plan: ["+ primary:dd/a -> archive:dd/a", "! primary:d/e/a conflict"],
+    },
+    {
+      name: "S15 one whose name is the same name there",
+      rules: copies,
+      facts: { archive: { features: { foldsCase: true }, others: ["E\u0301"] } },
+      files: ["primary:\u00e9 A"],
+      plan: ["! primary:\u00e9 conflict"],
+    },
+    {
+      name: "a folder with files, and one without",
+      rules: copies,
+      facts: { archive: { folders: ["", "full", "empty"] } },
+      files: ["archive:full/x X", "primary:full A", "primary:empty B", "primary:empty~ C"],
+      plan: ["+ primary:empty~ -> archive:empty~", "! primary:empty conflict", "! primary:full conflict"],
+    },
+    {
+      name: "of two names for a copy the one that is free is taken",
+      rules: LOOSE,
+      facts: { archive: { others: ["a"] } },
+      files: ["primary:a A", "primary:b A"],
+      plan: ["+ primary:b -> archive:b"],
+    },
+    {
+      name: "a folder that goes with its last file is in the way of this plan only",
+      rules: `  - { name: out, match: { location: archive, path: "/d/**" }, action: move, from: [archive], destination: old }\n${into("manual")}`,
+      facts: { archive: { folders: ["", "d"] } },
+      files: ["archive:d/x X", "primary:d A"],
+      plan: ["> archive:d/x -> old:d/x", "! primary:d conflict"],
+    },
+  ]);
+  it("is told", async () => {
+    const { footer } = await planned({
+      rules: copies,
+      facts: { archive: { folders: ["", "b"], others: ["a", "d"] } },
+      files: ["primary:a A", "primary:b B", "primary:d/c C"],
+    });
+    expect(footer.blocked.map(({ reason }) => reason)).toEqual([
+      "something that is no file is at archive:a",
+      "archive:b is a folder",
+      "something that is no file is at archive:d, where a folder is needed",
+    ]);
+  });
 });
 
 const EXCLUDES = LOCATIONS.replace("purpose: [archive] }", 'purpose: [archive], exclude: ["*.tmp"] }');

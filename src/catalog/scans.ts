@@ -50,7 +50,7 @@ export async function syncLocations(catalog: Catalog, config: Config): Promise<v
     await catalog.run(
       sql`DELETE FROM storage_locations WHERE name NOT IN (SELECT unnest(from_json(${names}, '["VARCHAR"]')))`,
     );
-    for (const table of ["file_locations", "directories", "scans", "scan_problems"]) {
+    for (const table of ["file_locations", "directories", "others", "scans", "scan_problems"]) {
       await catalog.run(sql`DELETE FROM ${raw(table)} WHERE location NOT IN (${held(config.locations)})`);
     }
   });

@@ -13,7 +13,8 @@ import { sha256Hex } from "../lib/json.js";
  * An unchanged row is not rewritten: `last_seen` of a present row is when it was last written, and its location's last complete
  * scan saw it too. `storage_locations.suspect` says why nothing may rely on a location (NULL = it is fine); `accepted` lets
  * the next complete scan shrink it. `plan_decisions` has what the last plan decided of each file, which is named by a hash of its address: for questions only.
- * `directories` lets a scan pass over directories that look as they did.
+ * `directories` lets a scan pass over directories that look as they did. `others` has the names of what is neither a file nor a directory (symbolic links,
+ * pipes, sockets, devices), as the last complete scan found it: no file can be put there.
  */
 export const SCHEMA = `
 CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
@@ -27,6 +28,7 @@ CREATE TABLE storage_locations (
   last_scan BIGINT, last_complete_scan BIGINT, listing VARCHAR
 );
 CREATE TABLE directories (location VARCHAR NOT NULL, dir VARCHAR NOT NULL, digest VARCHAR NOT NULL);
+CREATE TABLE others (location VARCHAR NOT NULL, key VARCHAR NOT NULL);
 CREATE TABLE file_locations (
   location VARCHAR NOT NULL, key VARCHAR NOT NULL, norm_key VARCHAR NOT NULL,
   sha256 VARCHAR, size BIGINT NOT NULL, mtime TIMESTAMP_NS NOT NULL, accessed TIMESTAMP, version VARCHAR NOT NULL,

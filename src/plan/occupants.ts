@@ -1,6 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { join, name, raw, sql } from "../catalog/sql.js";
+import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
 import { address, invalidKey, normKey } from "../lib/key.js";
+import { PRESENT } from "./observe.js";
 import { type Site, slotOf } from "./site.js";
 
 /** Something that is at a contested key; `sha256` is null where its content is not known or not to be trusted. */
@@ -127,36 +128,72 @@ async function findObstacles(
   wanted: ReadonlyMap<string, Spot>,
 ): Promise<Obstacles> {
   const obstacles: Obstacles = new Map();
-  const slot = slotSql(sites, "i");
-  const files = new Map<string, string>();
-  for (const row of await catalog.rows(sql<{ loc: number; slot: string; key: string }>`
-    SELECT i.loc, ${slot} AS slot, i.key FROM work.${name(table)} i SEMI JOIN work.parents p ON p.loc = i.loc AND p.slot = ${slot}`)) {
-    files.set(mark(row.loc, row.slot), row.key);
-  }
-  const folders = new Set<string>();
-  for (const row of await catalog.rows(sql<{ loc: number; dir: string }>`
-    WITH dirs AS (SELECT DISTINCT i.loc, parse_dirpath(${slot}, 'forward_slash') AS dir FROM work.${name(table)} i WHERE contains(i.key, '/')),
-      steps AS (SELECT loc, string_split(dir, '/') AS parts FROM dirs),
-      every AS (SELECT DISTINCT loc, array_to_string(parts[1:n], '/') AS dir FROM (SELECT loc, parts, unnest(range(1, len(parts) + 1)) AS n FROM steps))
-    SELECT e.loc, e.dir FROM every e SEMI JOIN work.spots s ON s.loc = e.loc AND s.slot = e.dir`)) {
-    folders.add(mark(row.loc, row.dir));
-  }
-  for (const [id, { site, key }] of files.size + folders.size > 0 ? wanted : []) {
-    const file = ancestors(slotOf(site, key))
-      .map((parent) => files.get(mark(site.order, parent)))
-      .find((found) => found !== undefined);
-    if (file !== undefined)
-      obstacles.set(id, {
-        code: "conflict",
-        reason: `the file ${address(site.name, file)} is where a folder is needed`,
-      });
-    else if (folders.has(mark(site.order, slotOf(site, key)))) {
-      obstacles.set(id, { code: "conflict", reason: `${address(site.name, key)} is a folder` });
-    }
+  const files = await filesAbove(catalog, sites, table);
+  const folders = await foldersAt(catalog, sites, table);
+  for (const folder of await emptyFolders(catalog, sites)) folders.add(folder);
+  const others = await othersAt(catalog, sites);
+  const some = files.size + folders.size + others.size > 0;
+  for (const [id, { site, key }] of some ? wanted : []) {
+    const above = (names: ReadonlyMap<string, string>) =>
+      ancestors(slotOf(site, key))
+        .map((parent) => names.get(mark(site.order, parent)))
+        .find((found) => found !== undefined);
+    const [file, other, there] = [above(files), above(others), others.get(mark(site.order, slotOf(site, key)))];
+    const block = (reason: string) => obstacles.set(id, { code: "conflict", reason });
+    if (file !== undefined) block(`the file ${address(site.name, file)} is where a folder is needed`);
+    else if (other !== undefined)
+      block(`something that is no file is at ${address(site.name, other)}, where a folder is needed`);
+    else if (folders.has(mark(site.order, slotOf(site, key)))) block(`${address(site.name, key)} is a folder`);
+    else if (there !== undefined) block(`something that is no file is at ${address(site.name, there)}`);
   }
   await addExcluded(catalog, sites, obstacles);
   return obstacles;
 }
+
+type Found = { loc: number; slot: string; key: string };
+
+const byMark = (rows: readonly Found[]): Map<string, string> =>
+  new Map(rows.map(({ loc, slot, key }) => [mark(loc, slot), key]));
+
+/** The files where a spot needs a folder. */
+async function filesAbove(catalog: Catalog, sites: readonly Site[], table: string): Promise<Map<string, string>> {
+  const slot = slotSql(sites, "i");
+  const rows = await catalog.rows(sql<Found>`
+    SELECT i.loc, ${slot} AS slot, i.key FROM work.${name(table)} i SEMI JOIN work.parents p ON p.loc = i.loc AND p.slot = ${slot}`);
+  return byMark(rows);
+}
+
+/** The spots below which there are files. */
+async function foldersAt(catalog: Catalog, sites: readonly Site[], table: string): Promise<Set<string>> {
+  const rows = await catalog.rows(sql<{ loc: number; dir: string }>`
+    WITH dirs AS (SELECT DISTINCT i.loc, parse_dirpath(${slotSql(sites, "i")}, 'forward_slash') AS dir FROM work.${name(table)} i WHERE contains(i.key, '/')),
+      steps AS (SELECT loc, string_split(dir, '/') AS parts FROM dirs),
+      every AS (SELECT DISTINCT loc, array_to_string(parts[1:n], '/') AS dir FROM (SELECT loc, parts, unnest(range(1, len(parts) + 1)) AS n FROM steps))
+    SELECT e.loc, e.dir FROM every e SEMI JOIN work.spots s ON s.loc = e.loc AND s.slot = e.dir`);
+  return new Set(rows.map(({ loc, dir }) => mark(loc, dir)));
+}
+
+/** The spots at which the last scan found a folder without any file: one that a plan empties goes with its last file. */
+async function emptyFolders(catalog: Catalog, sites: readonly Site[]): Promise<string[]> {
+  const rows = await namedAt(catalog, sites, sql`(SELECT location, dir AS key FROM directories)`, raw("work.spots"));
+  if (rows.length === 0) return [];
+  const full = await foldersAt(catalog, sites, PRESENT.instances);
+  return [...byMark(rows).keys()].filter((folder) => !full.has(folder));
+}
+
+/** What the last scan found at a spot, or above one, that is neither a file nor a folder. */
+async function othersAt(catalog: Catalog, sites: readonly Site[]): Promise<Map<string, string>> {
+  const places = raw("(SELECT loc, slot FROM work.spots UNION ALL SELECT loc, slot FROM work.parents)");
+  return byMark(await namedAt(catalog, sites, raw("others"), places));
+}
+
+const namedAt = (catalog: Catalog, sites: readonly Site[], names: Sql, places: Sql): Promise<Found[]> => {
+  const slot = slotSql(sites, "i");
+  return catalog.rows(sql<Found>`
+    SELECT i.loc, ${slot} AS slot, i.key
+    FROM (SELECT l.loc, n.key, nfc_normalize(n.key) AS norm_key FROM ${names} n JOIN work.sites l ON l.name = n.location) i
+    SEMI JOIN ${places} s ON s.loc = i.loc AND s.slot = ${slot}`);
+};
 
 async function addExcluded(catalog: Catalog, sites: readonly Site[], obstacles: Obstacles): Promise<void> {
   for (const site of sites) {

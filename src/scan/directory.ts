@@ -19,6 +19,8 @@ export interface Directory {
   files: FileFacts;
   symlinks: number;
   special: number;
+  /** Keys of what is neither a file nor a directory. */
+  others: string[];
   problems: Problem[];
   /** How many names it has. */
   names: number;
@@ -47,7 +49,7 @@ export function listDirectory(root: string, dir: string, skip: ReadonlySet<strin
   const path = dir === "" ? root : `${root}/${dir}`;
   const base = dir === "" ? "" : `${dir}/`;
   const files = openFacts(base);
-  const found: Directory = { dirs: [], files, symlinks: 0, special: 0, problems: [], names: 0 };
+  const found: Directory = { dirs: [], files, symlinks: 0, special: 0, others: [], problems: [], names: 0 };
   let entries: Dirent[];
   try {
     entries = readdirSync(path, { withFileTypes: true });
@@ -63,8 +65,7 @@ export function listDirectory(root: string, dir: string, skip: ReadonlySet<strin
     const at = { path: `${path}/${name}`, key: base + name, name };
     if (entry.isFile()) addFile(at, found, files, read?.(at.path, at.key));
     else if (entry.isDirectory()) found.dirs.push(base + name);
-    else if (entry.isSymbolicLink()) found.symlinks++;
-    else found.special++;
+    else addOther(at.key, entry, found);
   }
   for (const [name, bytes] of garbled ?? []) found.problems.push(misnamed(base + name, bytes));
   return found;
@@ -91,7 +92,13 @@ function addFile({ path, key, name }: Place, found: Directory, files: OpenFacts,
     return;
   }
   if (stat?.isFile()) files.add(name, { stat });
-  else if (stat) found.special++;
+  else if (stat) addOther(key, stat, found);
+}
+
+function addOther(key: string, what: Pick<Dirent, "isSymbolicLink">, found: Directory): void {
+  if (what.isSymbolicLink()) found.symlinks++;
+  else found.special++;
+  found.others.push(key);
 }
 
 const WIDTH = 7;

@@ -15,7 +15,7 @@ import { openGatherer } from "./gather.js";
 import type { Meter } from "./meter.js";
 import type { Pool } from "./pool.js";
 import { type Checkpoint, timer } from "./read.js";
-import { stageFiles, stageProblems } from "./stage.js";
+import { stageFiles, stageOthers, stageProblems } from "./stage.js";
 import type { KnownDigests, WalkChunk } from "./walk.js";
 
 /** What a listing came to. It is not complete when there are staged problems with the code `listing` or `stat`. */
@@ -45,6 +45,10 @@ function stager(catalog: Catalog) {
       group.flatMap((chunk) => chunk.same),
       group.flatMap((chunk) => chunk.digests),
     );
+    await stageOthers(
+      catalog,
+      group.flatMap((chunk) => chunk.others),
+    );
     await stageProblems(
       catalog,
       group.flatMap((chunk) => chunk.problems),
@@ -58,7 +62,7 @@ function stager(catalog: Catalog) {
     listing.read += chunk.read;
     listing.readBytes += chunk.readBytes;
     listing.unnamed += chunk.problems.filter((problem) => problem.code === "name").length;
-    await gatherer.add(chunk, chunk.rows + chunk.digests.length + 1);
+    await gatherer.add(chunk, chunk.rows + chunk.digests.length + chunk.others.length + 1);
   };
   return { listing, add, flush: gatherer.flush };
 }
@@ -136,8 +140,10 @@ export async function listBackend(
 ): Promise<Listing> {
   const listing: Listing = { ...NOTHING };
   const problems: Problem[] = [];
+  const others: string[] = [];
   let unnamed = 0;
   const onSkip = (key: string, kind: "symlink" | "special" | "name") => {
+    if (kind !== "name") others.push(key);
     if (kind === "symlink") listing.symlinks++;
     else if (kind === "special") listing.special++;
     else if (unnamed++ < NAMED) problems.push(misnamed(key));
@@ -149,11 +155,13 @@ export async function listBackend(
       listing.files += entries.length;
       listing.bytes += bytes;
       await stageTold(catalog, entries);
+      await stageOthers(catalog, others.splice(0));
     }
   } catch (error) {
     if (!signal?.aborted) problems.push({ key: "", code: "listing", message: messageOf(error) });
   }
   await dropRepeated(catalog);
+  await stageOthers(catalog, others);
   await stageProblems(catalog, problems);
   return { ...listing, unnamed };
 }

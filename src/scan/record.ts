@@ -102,6 +102,7 @@ export async function record(
     await catalog.run(sql`
       INSERT INTO scan_problems SELECT ${BigInt(scan)}, ${location.name}, key, code, message FROM work.problems`);
     await recordLocation(task, outcome, scan, space);
+    if (outcome.status === "complete") await recordOthers(catalog, location.name);
     return { ...row, scan };
   });
   const { startedAt: _, finishedAt: __, skipped: ___, ...counted } = row;
@@ -128,6 +129,12 @@ async function recordLocation(
     UPDATE storage_locations SET suspect = NULL, accepted = false, layout = ${layoutText(location)},
       last_complete_scan = ${BigInt(scan)}, total_bytes = ${bytes(space?.total)}, free_bytes = ${bytes(space?.free)}
     WHERE name = ${name}`);
+}
+
+/** What is there and is no file, as this scan found it: nothing can be put under its name. */
+async function recordOthers(catalog: Catalog, location: string): Promise<void> {
+  await catalog.run(sql`DELETE FROM others WHERE location = ${location}`);
+  await catalog.run(sql`INSERT INTO others SELECT DISTINCT ${location}, key FROM work.others`);
 }
 
 type Space = Awaited<ReturnType<Backend["space"]>>;

@@ -8,7 +8,8 @@ import type { WalkChunk } from "./walk.js";
 
 // The scan of one location lies in `work` tables until it is known whether it may be believed:
 //   walk     what was listed, and read at once (`early_…`)  problems  what could not be read, listed or named
-//   same     directories that look as they did              digests   how the others look
+//   same     directories that look as they did              digests   how the other ones look
+//   others   what is neither a file nor a directory
 //   next     what differs from the catalog, whether its store is to be asked about it (`ask`) and its bytes are to be read (`todo`)
 //   hashed   what was read                                  rows, gone  what will be written, what is not there any more
 
@@ -33,6 +34,7 @@ export async function openStage(catalog: Catalog): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.removed (key VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.same (dir VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.digests (dir VARCHAR, digest VARCHAR)`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.others (key VARCHAR)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.next (key VARCHAR, old_sha256 VARCHAR, listed BOOLEAN)`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.gone (key VARCHAR, sha256 VARCHAR, state VARCHAR, ours BOOLEAN)`);
 }
@@ -49,7 +51,19 @@ export async function stageExtensions(catalog: Catalog): Promise<void> {
   );
 }
 
-const TABLES = ["walk", "same", "digests", "next", "hashed", "problems", "removed", "rows", "gone", "extensions"];
+const TABLES = [
+  "walk",
+  "same",
+  "digests",
+  "others",
+  "next",
+  "hashed",
+  "problems",
+  "removed",
+  "rows",
+  "gone",
+  "extensions",
+];
 
 export async function closeStage(catalog: Catalog): Promise<void> {
   for (const table of TABLES) {
@@ -106,6 +120,10 @@ export async function stageProblems(catalog: Catalog, problems: readonly Problem
       message: column(problems.map((problem) => problem.message)),
     })}`,
   );
+}
+
+export async function stageOthers(catalog: Catalog, keys: readonly string[]): Promise<void> {
+  if (keys.length > 0) await catalog.run(sql`INSERT INTO work.others SELECT key FROM ${packed({ key: column(keys) })}`);
 }
 
 /** The keys of the location that stowage itself removed and the catalog still lists. */

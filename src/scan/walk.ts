@@ -53,6 +53,8 @@ export interface WalkChunk {
   dirs: string[];
   symlinks: number;
   special: number;
+  /** Keys of what is neither a file nor a directory; those in unchanged directories too. */
+  others: string[];
   /** Directories that could not be listed (`listing`) and names that could not be looked at (`stat`), by which the listing is not complete; what went away (`vanished`), names left alone (`name`). */
   problems: Problem[];
 }
@@ -75,7 +77,7 @@ export function walk(task: WalkTask, control: WalkControl, reader: EarlyReader):
   const pending = [...task.dirs];
   let listed = 0;
   while (pending.length > 0 && !control.aborted()) {
-    if (chunk.counts.rows >= CHUNK || (listed >= SHARE && pending.length > 1 && control.wanted())) break;
+    if (chunk.size() >= CHUNK || (listed >= SHARE && pending.length > 1 && control.wanted())) break;
     const dir = pending.pop() ?? "";
     const found = listDirectory(task.root, dir, skip, readAtOnce(task, chunk.counts.files, control, reader));
     chunk.add(dir, found, known);
@@ -107,15 +109,18 @@ function openChunk() {
   const [hashes, mimes, mediaTypes]: string[][] = [[], [], []] as const;
   const same: string[] = [];
   const digests: [string, string][] = [];
+  const others: string[] = [];
   const problems: Problem[] = [];
   return {
     counts,
+    size: () => counts.rows + others.length,
     add(dir: string, found: Directory, known: ReadonlyMap<string, string>): void {
       const { files } = found;
       counts.files += files.count;
       counts.bytes += files.bytes;
       counts.symlinks += found.symlinks;
       counts.special += found.special;
+      if (found.others.length > 0) others.push(...found.others);
       if (found.problems.length > 0) problems.push(...found.problems);
       const digest = files.digest();
       if (known.get(dir) === digest && found.problems.length === 0) return void same.push(dir);
@@ -145,7 +150,7 @@ function openChunk() {
         linked: physicals?.some((physical) => physical !== "") ?? false,
         ...(counts.read > 0 && { hashes: pack(hashes), mimes: pack(mimes), mediaTypes: pack(mediaTypes) }),
       };
-      return { ...counts, ...columns, same, digests, dirs, problems };
+      return { ...counts, ...columns, same, digests, others, dirs, problems };
     },
   };
 }

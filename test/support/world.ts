@@ -60,6 +60,10 @@ export interface SiteFacts {
   features?: object;
   total?: number;
   free?: number;
+  /** Folders, whether there is a file in them or not. */
+  folders?: string[];
+  /** Keys of what is neither a file nor a folder. */
+  others?: string[];
 }
 
 /** A catalog in a temporary file that has "seen" exactly these instances. */
@@ -102,6 +106,10 @@ async function addLocations(catalog: Catalog, config: Config, facts: Record<stri
       : [],
   );
   if (scans.length > 0) await catalog.run(sql`INSERT INTO scans VALUES ${list(scans)}`);
+  for (const [location, { folders = [], others = [] }] of Object.entries(facts)) {
+    for (const dir of folders) await catalog.run(sql`INSERT INTO directories VALUES (${location}, ${dir}, '')`);
+    for (const key of others) await catalog.run(sql`INSERT INTO others VALUES (${location}, ${key})`);
+  }
 }
 
 async function insert(catalog: Catalog, entries: readonly Given[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backend/backend.js";
@@ -213,6 +213,23 @@ describe.each<Way>(["threads", "backend"])("scan through %s", (way) => {
     expect(await places.rows()).toEqual([{ at: "a:real/file", state: "present" }]);
   });
 
+  it("remembers where nothing can be put as long as that is so, also where no file has changed (S9, S16)", async () => {
+    places = await open();
+    const others = async () => (await places.catalog.rows(sql`FROM others ORDER BY key`)) as object[];
+    const at = (key: string) => ({ location: "a", key });
+    places.put("a:d/file", "1");
+    places.symlink("a:d/link", "file");
+    await places.scan();
+    expect(await others()).toEqual([at("d/link")]);
+    execFileSync("mkfifo", [join(places.root("a"), "d/pipe")]);
+    await places.scan({ now: CLOCK + 10 * DAY });
+    await places.scan({ now: CLOCK + 11 * DAY });
+    expect(await others()).toEqual([at("d/link"), at("d/pipe")]);
+    places.remove("a:d/link");
+    await places.scan({ now: CLOCK + 12 * DAY });
+    expect(await others()).toEqual([at("d/pipe")]);
+  });
+
   it("knows hard links as one copy (S6, S16)", async () => {
     places = await open();
     places.put("a:x", "1");
@@ -393,6 +410,14 @@ describe.each<Way>(["threads", "backend"])("scan through %s", (way) => {
     await places.scan();
     expect(await places.rows("accessed")).toEqual([{ at: "a:x", accessed: CLOCK - DAY }]);
   });
+});
+
+it("knows folders without files: nothing can be put there either (S9)", async () => {
+  places = await openPlaces();
+  mkdirSync(join(places.root("a"), "empty/inner"), { recursive: true });
+  await places.scan();
+  const known = await places.catalog.rows(sql<{ dir: string }>`SELECT dir FROM directories ORDER BY dir`);
+  expect(known.map(({ dir }) => dir)).toEqual(["", "empty", "empty/inner"]);
 });
 
 describe("a directory that looks as it did is passed over, and everything else is looked at (S13)", () => {
