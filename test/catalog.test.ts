@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Catalog, openCatalog } from "../src/catalog/catalog.js";
+import { loadDuckDB } from "../src/catalog/decoder.js";
 import { recordGone, recordPresent } from "../src/catalog/entries.js";
 import { column, packed, sql } from "../src/catalog/sql.js";
 import { CLOCK, DAY, openPlaces, type Places } from "./support/places.js";
@@ -14,6 +15,16 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "stowage-catalog-"));
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** A DuckDB file with nothing of ours in it. */
+async function emptyDatabase(file: string, ...statements: string[]): Promise<void> {
+  const { DuckDBInstance } = await loadDuckDB();
+  const instance = await DuckDBInstance.create(file);
+  const connection = await instance.connect();
+  for (const statement of statements) await connection.run(statement);
+  connection.closeSync();
+  instance.closeSync();
+}
 
 describe("memory", () => {
   it("what does not fit is laid out beside the catalog, and nothing is left of it, also not of a process that was killed", async () => {
@@ -62,6 +73,25 @@ describe("the catalog is a cache", () => {
     const catalog = await openCatalog(file, { onRebuild: (reason) => reasons.push(reason) });
     expect(reasons[0]).toMatch(/schema/);
     await catalog.close();
+  });
+
+  it("one whose maker was killed before there was a table in it is no catalog, and nothing to tell of", async () => {
+    const file = join(dir, "catalog.duckdb");
+    await emptyDatabase(file);
+    await expect(openCatalog(file, { readOnly: true })).rejects.toMatchObject({ code: "NO_CATALOG" });
+    const catalog = await openCatalog(file, { onRebuild: (reason) => expect.unreachable(reason) });
+    expect(await catalog.rows(sql`SELECT * FROM file_locations`)).toEqual([]);
+    await catalog.close();
+  });
+
+  it("one without a version is made anew, and what is said of it is no SQL", async () => {
+    const file = join(dir, "catalog.duckdb");
+    await emptyDatabase(file, "CREATE TABLE other (n INTEGER)");
+    await expect(openCatalog(file, { readOnly: true })).rejects.toMatchObject({ code: "CATALOG_UNREADABLE" });
+    const reasons: string[] = [];
+    const catalog = await openCatalog(file, { onRebuild: (reason) => reasons.push(reason) });
+    await catalog.close();
+    expect(reasons).toEqual([expect.stringMatching(/^the catalog has schema unknown, not \w+$/)]);
   });
 
   it("read-only it is never touched: none is NO_CATALOG, garbage CATALOG_UNREADABLE", async () => {

@@ -5,9 +5,9 @@ import type { DuckDBAppender, DuckDBConnection, DuckDBInstance } from "@duckdb/n
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
 import { loadDuckDB } from "./decoder.js";
 import { plainRow } from "./plain.js";
-import { SCHEMA, SCHEMA_VERSION } from "./schema.js";
 import { removeSpilled, spillFolder } from "./spill.js";
 import { type Sql, sql } from "./sql.js";
+import { checkVersion, createTables, nothingScanned } from "./version.js";
 
 /**
  * The index of what was seen. A cache: deleting the file loses nothing that a scan does not bring back.
@@ -48,20 +48,19 @@ export interface CatalogOptions {
 
 /**
  * Opens or creates the catalog. A file that is not a catalog, or one of another version, is deleted and made anew (the
- * cache rule), unless it is opened read-only.
+ * cache rule), unless it is opened read-only; one that nothing was written into yet is as good as missing.
  * @throws `CATALOG_LOCKED` (exit 7) while another process has it open for writing; `NO_CATALOG` when read-only and missing
  */
 export async function openCatalog(file: string, options: CatalogOptions = {}): Promise<Catalog> {
   const readOnly = options.readOnly ?? false;
-  if (readOnly && !existsSync(file)) {
-    throw new StowageError("NO_CATALOG", "nothing has been scanned yet", { hint: "Run `stowage scan` first." });
-  }
+  if (readOnly && !existsSync(file)) throw nothingScanned();
   await mkdir(dirname(file), { recursive: true });
   await loadDuckDB(); // Where that fails, nothing is known of the file.
   try {
     return await open(file, readOnly, options);
   } catch (error) {
-    if (error instanceof StowageError && error.code !== "CATALOG_OUTDATED") throw error;
+    const empty = error instanceof StowageError && error.code === "NO_CATALOG";
+    if (error instanceof StowageError && error.code !== "CATALOG_OUTDATED" && (!empty || readOnly)) throw error;
     if (/permission denied|EACCES|EPERM|no space left|read-only file system/i.test(messageOf(error)))
       throw notOurs(file, error);
     if (readOnly) {
@@ -70,7 +69,7 @@ export async function openCatalog(file: string, options: CatalogOptions = {}): P
         cause: error,
       });
     }
-    options.onRebuild?.(messageOf(error));
+    if (!empty) options.onRebuild?.(messageOf(error));
     for (const path of [file, `${file}.wal`]) rmSync(path, { force: true });
     return await open(file, readOnly, options);
   }
@@ -108,7 +107,7 @@ async function open(file: string, readOnly: boolean, options: CatalogOptions): P
   await connection.run("SET enable_external_access = false");
   await connection.run("SET lock_configuration = true");
   const catalog = wrap(file, readOnly, instance, connection);
-  if (fresh) await create(connection);
+  if (fresh) await createTables(connection);
   await checkVersion(catalog).catch((error: unknown) => {
     connection.closeSync();
     instance.closeSync();
@@ -122,25 +121,6 @@ const BUFFERS = 0.6;
 
 /** They take a tenth of the time of a first scan and a sixth of the next one; without them the file is twice as large: some 220 bytes a file. */
 const SLOW = "fsst,dict_fsst";
-
-async function create(connection: DuckDBConnection): Promise<void> {
-  await connection.run("BEGIN");
-  await connection.run(SCHEMA);
-  await connection.run(`INSERT INTO meta VALUES ('schema_version', '${SCHEMA_VERSION}')`);
-  await connection.run("COMMIT");
-}
-
-async function checkVersion(catalog: Catalog): Promise<void> {
-  const outdated = (found: string) =>
-    new StowageError("CATALOG_OUTDATED", `the catalog has schema ${found}, not ${SCHEMA_VERSION}`);
-  let row: { value: string } | undefined;
-  try {
-    row = await catalog.row(sql<{ value: string }>`SELECT value FROM meta WHERE name = 'schema_version'`);
-  } catch (error) {
-    throw outdated(messageOf(error));
-  }
-  if (row?.value !== SCHEMA_VERSION) throw outdated(row?.value ?? "unknown");
-}
 
 function lockedBy(error: unknown): StowageError | undefined {
   const message = messageOf(error);
