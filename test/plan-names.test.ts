@@ -163,6 +163,12 @@ describe("S15 names that a destination can not or shall not hold", () => {
       plan: ["! primary:a/../b unresolved"],
     },
     {
+      name: "a year that the catalog can not tell is no part of a name",
+      rules: `  - { name: c, match: {}, action: copy, destination: nas, place: key, key: "{modified:%Y}/{filename}" }\n`,
+      files: ["primary:a A -130000d", "primary:b B 120000d", "primary:c C 2d"],
+      plan: ["+ primary:c -> nas:2026/c", "! primary:a unresolved", "! primary:b unresolved"],
+    },
+    {
       name: "nothing is given a name that is stowage's own",
       rules: `  - { name: c, match: {}, action: copy, destination: nas, key: "{filename}" }\n`,
       files: ["primary:sub/.stowage-location A"],

@@ -1,6 +1,7 @@
 import type { Layout } from "../config/config.js";
 import { batch, groupBy } from "../lib/iter.js";
 import type { Catalog } from "./catalog.js";
+import { storable } from "./mtime.js";
 import { column, instant, packed, raw, type Sql, sql } from "./sql.js";
 
 /** An instance that was just proven to have this hash. */
@@ -50,10 +51,6 @@ export async function recordGone(catalog: Catalog, rows: Iterable<InstanceRef>):
   }
 }
 
-/** The years 1677 to 2262 are what DuckDB can tell in nanoseconds; a time beyond them is that of their end, as a scan has it too. */
-const LAST = 2n ** 63n - 2n;
-const inRange = (time: bigint): bigint => (time > LAST ? LAST : time < -LAST ? -LAST : time);
-
 function mergePresent(location: string, rows: readonly PresentRow[], at: number, layout: Layout | undefined): Sql {
   const given = packed({
     key: column(rows.map((row) => row.key)),
@@ -63,7 +60,7 @@ function mergePresent(location: string, rows: readonly PresentRow[], at: number,
       "BIGINT",
     ),
     mtime: column(
-      rows.map((row) => inRange(row.mtime)),
+      rows.map((row) => storable(row.mtime)),
       "TIMESTAMP_NS",
     ),
     version: column(rows.map((row) => row.version)),

@@ -11,8 +11,8 @@ export interface TemplateValues {
   project: string | null;
   attrs: Record<string, string>;
   mediaType: string | null;
-  /** mtime in milliseconds since the epoch. */
-  modified: number;
+  /** mtime in milliseconds since the epoch; undefined where it is not known. */
+  modified: number | undefined;
   location: string;
   /** IANA name. */
   timezone: string;
@@ -59,7 +59,7 @@ function lookUp(field: TemplateField, parts: ReturnType<typeof splitKey>, values
     case "sha256":
       return values.sha256.slice(0, field.length);
     case "modified":
-      return formatTime(values.modified, field.format, values.timezone);
+      return values.modified === undefined ? undefined : formatTime(values.modified, field.format, values.timezone);
     case "attr":
       return Object.hasOwn(values.attrs, field.attr) ? values.attrs[field.attr] : undefined;
   }

@@ -1,3 +1,4 @@
+import { isExact } from "../catalog/mtime.js";
 import { renderKey } from "../config/template.js";
 import { address, compareKeys, splitKey } from "../lib/key.js";
 import {
@@ -133,7 +134,7 @@ function nameTarget(wish: Wish, context: Context): void {
     project: instance.project,
     attrs: instance.attrs === null ? {} : (JSON.parse(instance.attrs) as Record<string, string>),
     mediaType: instance.mediaType,
-    modified: Number(instance.mtime / 1_000_000n),
+    modified: isExact(instance.mtime) ? Number(instance.mtime / 1_000_000n) : undefined,
     location: instance.site.name,
     timezone: context.config.settings.timezone,
   });

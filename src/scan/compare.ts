@@ -1,4 +1,5 @@
 import type { Catalog } from "../catalog/catalog.js";
+import { EARLIEST, LATEST } from "../catalog/mtime.js";
 import { instant, raw, type Sql, sql } from "../catalog/sql.js";
 import { dirOf, type HashMode, RACE_NS } from "./stage.js";
 
@@ -105,5 +106,6 @@ function toDescribe(hash: HashMode, { tags, anew }: RemoteOptions): Sql {
 
 /** A local version begins with size and mtime: they are cut out only where the file is new or changed. */
 const versionSize = raw("TRY_CAST(split_part(w.version, '-', 1) AS BIGINT)");
-const versionMtime = raw(`make_timestamp_ns(coalesce(
-  TRY_CAST(regexp_extract(w.version, '^[0-9]+-(-?[0-9]+)-', 1) AS BIGINT), ${2n ** 63n - 2n}))`);
+const mtimeText = "regexp_extract(w.version, '^[0-9]+-(-?[0-9]+)-', 1)";
+const versionMtime = raw(`make_timestamp_ns(greatest(${EARLIEST}, least(${LATEST},
+  coalesce(TRY_CAST(${mtimeText} AS BIGINT), CASE WHEN starts_with(${mtimeText}, '-') THEN ${EARLIEST} ELSE ${LATEST} END))))`);

@@ -32,7 +32,7 @@ export interface FileFacts {
   bytes: number;
   key(index: number): string;
   version(index: number): string;
-  /** Microseconds since the epoch. */
+  /** Microseconds since the epoch, as far as the catalog can tell them. */
   accessed(index: number): string;
   physical(index: number): string | undefined;
   /** What it is, and what was read where it was read at once. */
@@ -118,7 +118,7 @@ function openFacts(base: string): OpenFacts {
     },
     key: (index) => base + names[index],
     version: (index) => localVersion(stat(index)),
-    accessed: (index) => `${stat(index).atimeMs}000`,
+    accessed: (index) => microseconds(stat(index).atimeMs),
     physical: (index) => localPhysical(stat(index)),
     content: (index) => files[index],
     digest() {
@@ -137,6 +137,12 @@ function openFacts(base: string): OpenFacts {
       return digest.digest("base64").slice(0, 24);
     },
   };
+}
+
+/** A damaged file system says any time: one thousands of years away is as good as another. */
+function microseconds(ms: bigint): string {
+  const text = String(ms);
+  return `${text.length <= 15 ? text : ms < 0n ? "-99999999999999" : "999999999999999"}000`;
 }
 
 /** The names in a directory that are not valid UTF-8, as Node shows them, with their bytes. */

@@ -1,5 +1,6 @@
 import type { Backend, Entry } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
+import { storable } from "../catalog/mtime.js";
 import { column, packed, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Matcher } from "../config/config.js";
 
@@ -64,11 +65,6 @@ function packedTold(entries: readonly Told[]): Sql {
     partial: text(({ partial }) => (partial ? "1" : undefined)),
   });
 }
-
-/** Years 1779 and 2261: metadata may say any time, and the catalog has to hold it and take differences to it. */
-const [PAST, FUTURE] = [-6_000_000_000_000_000_000n, 9_200_000_000_000_000_000n] as const;
-
-const storable = (mtime: bigint): bigint => (mtime > FUTURE ? FUTURE : mtime < PAST ? PAST : mtime);
 
 /** The number under `stars` or `rating` in the metadata or the tags. */
 function starsOf({ attrs = {}, tags = [] }: Told): number | undefined {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Catalog, openCatalog } from "../../src/catalog/catalog.js";
 import { layoutColumns } from "../../src/catalog/entries.js";
+import { storable } from "../../src/catalog/mtime.js";
 import { instant, join as list, type Sql, sql } from "../../src/catalog/sql.js";
 import type { Config, Location } from "../../src/config/config.js";
 import { checkText } from "../../src/config/load.js";
@@ -119,7 +120,7 @@ async function insert(catalog: Catalog, entries: readonly Given[]): Promise<void
 
 function rowOf(entry: Given): Sql {
   const age = entry.age ?? 100;
-  const mtime = BigInt(NOW - age * DAY) * 1_000_000n;
+  const mtime = storable(BigInt(NOW - age * DAY) * 1_000_000n);
   const first = instant(NOW - (entry.seen ?? age) * DAY);
   const sha256 = entry.content === undefined ? null : sha256Hex(entry.content);
   const read = entry.content !== undefined && entry.proof !== "claim";

@@ -1,14 +1,24 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backend/backend.js";
 import type { Catalog } from "../../src/catalog/catalog.js";
 import { recordGone, recordPresent } from "../../src/catalog/entries.js";
+import { EARLIEST, LATEST } from "../../src/catalog/mtime.js";
 import { sql } from "../../src/catalog/sql.js";
 import { sha256Hex } from "../../src/lib/json.js";
 import type { ScanOptions } from "../../src/scan/scan.js";
-import { CLOCK, DAY, openPlaces, type Places, type Setting, scanAsNobody, type Way } from "../support/places.js";
+import {
+  CLOCK,
+  DAY,
+  openPlaces,
+  type Places,
+  type Setting,
+  scanAsNobody,
+  uuidOf,
+  type Way,
+} from "../support/places.js";
 
 let places: Places;
 afterEach(() => places?.close());
@@ -410,6 +420,24 @@ describe.each<Way>(["threads", "backend"])("scan through %s", (way) => {
     await places.scan();
     expect(await places.rows("accessed")).toEqual([{ at: "a:x", accessed: CLOCK - DAY }]);
   });
+});
+
+it.runIf(existsSync("/dev/shm"))("takes any time that a disk may say, and no file is read twice for it", async () => {
+  const root = mkdtempSync("/dev/shm/stowage-times-");
+  try {
+    places = await openPlaces({ a: { root } });
+    await places.backends.get("a")?.writeMarker(uuidOf("a"));
+    const times = ["-9000000000000000", "-30000000000", "-9203803199", "9250000000", "9000000000000000"];
+    for (const [index, time] of times.entries())
+      execFileSync("touch", ["-d", `@${time}`, places.put(`a:${index}`, `${index}`)]);
+    expect((await places.scan()).locations).toMatchObject([{ status: "complete", files: 5, hashed: 5 }]);
+    const [first, last] = [String(EARLIEST), String(LATEST)];
+    const found = (await places.rows("epoch_ns(mtime)::VARCHAR AS ns")).map(({ ns }) => ns);
+    expect(found).toEqual([first, first, first, last, last]);
+    expect((await places.scan({ now: CLOCK + DAY })).locations).toMatchObject([{ hashed: 0, changed: 0 }]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
 
 it("knows folders without files: nothing can be put there either (S9)", async () => {
