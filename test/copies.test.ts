@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countCopies } from "../src/plan/model.js";
+import { countCopies } from "../src/plan/copies.js";
 import type { Site } from "../src/plan/site.js";
 
 const SITES = new Map(["A", "B", "C"].map((name, order) => [name, { name, order } as Site]));

@@ -2,7 +2,7 @@ import type { Layout } from "../config/config.js";
 import { batch, groupBy } from "../lib/iter.js";
 import type { Catalog } from "./catalog.js";
 import { storable } from "./mtime.js";
-import { column, instant, packed, raw, type Sql, sql } from "./sql.js";
+import { column, instant, name, packed, raw, type Sql, sql } from "./sql.js";
 
 /** An instance that was just proven to have this hash. */
 export interface PresentRow {
@@ -24,7 +24,8 @@ export interface InstanceRef {
   key: string;
 }
 
-const BATCH = 5_000;
+/** Each batch looks through the whole table. */
+const BATCH = 100_000;
 
 /**
  * Records instances as present and verified at `at` (milliseconds): a new key gets a row, a known one is brought up to
@@ -34,7 +35,12 @@ const BATCH = 5_000;
 export async function recordPresent(catalog: Catalog, rows: Iterable<PresentRow>, at: number): Promise<void> {
   for (const [location, own] of groupBy(rows, (row) => row.location)) {
     const layout = await storedLayout(catalog, location);
-    for await (const group of batch(own, BATCH)) await catalog.run(mergePresent(location, group, at, layout));
+    for await (const group of batch(own, BATCH)) {
+      await catalog.run(sql`CREATE OR REPLACE TEMP TABLE given AS ${givenRows(group)}`);
+      await catalog.run(sql`CREATE OR REPLACE TEMP TABLE kinds AS ${kinds}`);
+      await catalog.run(mergePresent(location, at, layout));
+    }
+    for (const table of ["given", "kinds"]) await catalog.run(sql`DROP TABLE temp.${name(table)}`);
   }
 }
 
@@ -51,8 +57,8 @@ export async function recordGone(catalog: Catalog, rows: Iterable<InstanceRef>):
   }
 }
 
-function mergePresent(location: string, rows: readonly PresentRow[], at: number, layout: Layout | undefined): Sql {
-  const given = packed({
+const givenRows = (rows: readonly PresentRow[]): Sql =>
+  sql`SELECT *, nfc_normalize(key) AS norm_key FROM ${packed({
     key: column(rows.map((row) => row.key)),
     sha256: column(rows.map((row) => row.sha256)),
     size: column(
@@ -66,20 +72,26 @@ function mergePresent(location: string, rows: readonly PresentRow[], at: number,
     version: column(rows.map((row) => row.version)),
     physical: column(rows.map((row) => row.physical)),
     proof: column(rows.map((row) => row.proof ?? "content")),
-  });
+  })}`;
+
+/** What the catalog knows of the contents elsewhere. */
+const kinds = sql`
+  SELECT sha256, any_value(media_type) AS media_type, any_value(mime) AS mime FROM file_locations
+  WHERE sha256 IN (SELECT sha256 FROM temp.given) GROUP BY sha256`;
+
+function present(at: number, layout: Layout | undefined): Sql {
   const named = layoutColumns(layout);
+  return sql`
+    SELECT g.*, k.media_type, k.mime, ${named.project} AS project, ${named.attrs} AS attrs, ${instant(at)} AS at
+    FROM temp.given g LEFT JOIN temp.kinds k ON k.sha256 = g.sha256`;
+}
+
+function mergePresent(location: string, at: number, layout: Layout | undefined): Sql {
   const same = raw("f.version = p.version");
   return sql`
-    WITH given AS MATERIALIZED (SELECT *, nfc_normalize(key) AS norm_key FROM ${given}),
-    kinds AS (
-      SELECT sha256, any_value(media_type) AS media_type, any_value(mime) AS mime FROM file_locations
-      WHERE sha256 IN (SELECT sha256 FROM given) GROUP BY sha256
-    ),
-    present AS (
-      SELECT g.*, k.media_type, k.mime, ${named.project} AS project, ${named.attrs} AS attrs, ${instant(at)} AS at
-      FROM given g LEFT JOIN kinds k ON k.sha256 = g.sha256
-    )
-    MERGE INTO file_locations f USING present p ON f.location = ${location} AND f.key = p.key
+    MERGE INTO file_locations f USING (${present(at, layout)}) p ON f.location = ${location} AND f.key = p.key
+    WHEN MATCHED AND ${same} AND f.sha256 = p.sha256 AND f.state = 'present' AND f.proof = p.proof AND coalesce(p.physical = f.physical, p.physical IS NULL)
+      THEN UPDATE SET last_seen = p.at, last_verified = p.at
     WHEN MATCHED THEN UPDATE SET
       first_seen = CASE WHEN f.sha256 = p.sha256 THEN f.first_seen ELSE p.at END,
       sha256 = p.sha256, size = p.size, mtime = p.mtime, version = p.version, physical = coalesce(p.physical, CASE WHEN ${same} THEN f.physical END), state = 'present',

@@ -1,9 +1,9 @@
 import { groupBy } from "../lib/iter.js";
+import { countCopies } from "./copies.js";
 import {
   bySource,
   type Content,
   type Context,
-  countCopies,
   type Instance,
   type Placement,
   qualityOf,

@@ -2,8 +2,8 @@ import type { Catalog } from "../catalog/catalog.js";
 import { column, join, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Config, Rule } from "../config/config.js";
 import { groupBy } from "../lib/iter.js";
+import { countCopies } from "./copies.js";
 import { condition, predicate } from "./match.js";
-import { countCopies } from "./model.js";
 import type { Site } from "./site.js";
 
 /**

@@ -1,4 +1,5 @@
-import { bySource, type Content, countCopies, type Instance, type Placement, vouches } from "./model.js";
+import { countCopies } from "./copies.js";
+import { bySource, type Content, type Instance, type Placement, vouches } from "./model.js";
 import type { Witness } from "./plan.js";
 import type { Settlement } from "./settle.js";
 import type { Site } from "./site.js";

@@ -1,7 +1,8 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { join, name, raw, type Sql, sql } from "../catalog/sql.js";
 import { type Config, keepsKey, type Rule, type Safety } from "../config/config.js";
-import { type Content, countCopies, type Instance, NONE_PINNED, NONE_UNWANTED } from "./model.js";
+import { countCopies } from "./copies.js";
+import { type Content, type Instance, NONE_PINNED, NONE_UNWANTED } from "./model.js";
 import { maskType, type World } from "./observe.js";
 import type { Site } from "./site.js";
 

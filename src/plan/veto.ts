@@ -1,13 +1,6 @@
 import { address } from "../lib/key.js";
-import {
-  byConfigOrder,
-  type Content,
-  type Context,
-  countCopies,
-  type Instance,
-  type Unwanted,
-  type Wish,
-} from "./model.js";
+import { countCopies } from "./copies.js";
+import { byConfigOrder, type Content, type Context, type Instance, type Unwanted, type Wish } from "./model.js";
 import type { Kept } from "./plan.js";
 import type { Site } from "./site.js";
 import { missingCopies, needsOf, newPlace, type Place } from "./wish.js";

@@ -1,13 +1,13 @@
 import { isExact } from "../catalog/mtime.js";
 import { renderKey } from "../config/template.js";
 import { address, compareKeys, splitKey } from "../lib/key.js";
+import { countCopies } from "./copies.js";
 import {
   type Author,
   atSlot,
   byPriority,
   type Content,
   type Context,
-  countCopies,
   holderAt,
   type Instance,
   NONE_PINNED,

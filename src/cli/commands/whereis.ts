@@ -8,7 +8,7 @@ import type { Config } from "../../config/config.js";
 import { codeOf, StowageError } from "../../lib/error.js";
 import { groupBy } from "../../lib/iter.js";
 import { printable } from "../../lib/key.js";
-import type { Copy } from "../../plan/model.js";
+import type { Copy } from "../../plan/copies.js";
 import { bytes, relative as distance, plural, table } from "../../report/format.js";
 import { addressOf } from "../addresses.js";
 import { BaseCommand } from "../base-command.js";
@@ -52,7 +52,7 @@ ${exits([1, "error, or nothing known by that name"], [7, "another process is wri
     return withWorkspace(flags, output, async (workspace) => {
       const catalog = await workspace.catalog("read");
       const rows = await lookUp(args.address, workspace.config, catalog);
-      const { countCopies } = await import("../../plan/model.js");
+      const { countCopies } = await import("../../plan/copies.js");
       const contents = [...groupBy(rows, (row) => row.sha256 ?? "")].map(
         ([sha256, instances]): Whereabouts => ({ sha256, instances, copies: countCopies(asCopies(instances)) }),
       );
