@@ -188,6 +188,25 @@ describe("what a run did", () => {
     expect((await physical())[1]).toBeNull();
   });
 
+  it("recordPresent brings the time up to date also of what is the same version", async () => {
+    const [row] = await places.rows("sha256, version, size");
+    const { sha256, version, size } = row as { sha256: string; version: string; size: number };
+    const known = { location: "a", key: "x.png", sha256, version, size: Number(size) };
+    for (const mtime of [5n, 7_000_000_000n]) {
+      await recordPresent(catalog, [{ ...known, mtime }], CLOCK + DAY);
+      expect(await places.rows("epoch_ns(mtime)::VARCHAR AS ns")).toMatchObject([{ ns: String(mtime) }]);
+    }
+  });
+
+  it("recordGone forgets the folders that may have gone with the files, and no others", async () => {
+    for (const key of ["d/e/1", "d/f/2", "dd/3"]) places.put(`a:${key}`, Buffer.from(key));
+    await places.scan();
+    await recordGone(catalog, [{ location: "a", key: "d/e/1" }]);
+    expect(await catalog.rows(sql`SELECT dir FROM directories WHERE location = 'a' ORDER BY dir`)).toEqual(
+      ["", "d/f", "dd"].map((dir) => ({ dir })),
+    );
+  });
+
   it("recordPresent adds a verified copy that knows what the content is and what the layout says", async () => {
     await recordPresent(catalog, [copyOf(await sha())], CLOCK + DAY);
     const [, row] = await places.rows("*, epoch_ns(mtime)::VARCHAR AS ns");

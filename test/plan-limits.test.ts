@@ -147,6 +147,13 @@ describe("S5 S6 which copy stays", () => {
       files: ["primary:x A", "nas:x A", "nas:dup A", "archive:x A"],
       plan: ["- nas:dup", "! primary:x require"],
     },
+    {
+      name: "S6 names of one file in two locations are one copy for a requirement, too",
+      rules: "",
+      extra: need("copies: 2"),
+      files: [linked("archive", "a"), linked("nas", "a")],
+      plan: ["+ nas:a -> primary:a [require]"],
+    },
   ]);
 
   it("I2 a hard link in another location vouches for nothing", async () => {

@@ -31,6 +31,7 @@ const BATCH = 100_000;
  * Records instances as present and verified at `at` (milliseconds): a new key gets a row, a known one is brought up to
  * date and keeps `first_seen` only while its content is the same. What the catalog knows of the content elsewhere
  * (media type) and what the location's layout says of the key is filled in; what a store told of the same version stays. Idempotent; runs inside the caller's transaction, if any.
+ * Each key is there once; one call at a time on one catalog.
  */
 export async function recordPresent(catalog: Catalog, rows: Iterable<PresentRow>, at: number): Promise<void> {
   for (const [location, own] of groupBy(rows, (row) => row.location)) {
@@ -44,7 +45,10 @@ export async function recordPresent(catalog: Catalog, rows: Iterable<PresentRow>
   }
 }
 
-/** Forgets instances that stowage itself removed. Idempotent; runs inside the caller's transaction, if any. */
+/**
+ * Forgets instances that stowage itself removed, and how the folders above them looked, which may be gone as well. Idempotent; runs inside
+ * the caller's transaction, if any.
+ */
 export async function recordGone(catalog: Catalog, rows: Iterable<InstanceRef>): Promise<void> {
   for await (const group of batch(rows, BATCH)) {
     const gone = packed({
@@ -54,6 +58,11 @@ export async function recordGone(catalog: Catalog, rows: Iterable<InstanceRef>):
     await catalog.run(
       sql`DELETE FROM file_locations f USING ${gone} g WHERE f.location = g.location AND f.key = g.key`,
     );
+    await catalog.run(sql`
+      DELETE FROM directories d USING (
+        SELECT DISTINCT location, array_to_string(parts[1:n], '/') AS dir
+        FROM (SELECT location, parts, unnest(range(1, len(parts))) AS n FROM (SELECT location, string_split(key, '/') AS parts FROM ${gone}))
+      ) g WHERE d.location = g.location AND d.dir = g.dir`);
   }
 }
 
@@ -90,7 +99,7 @@ function mergePresent(location: string, at: number, layout: Layout | undefined):
   const same = raw("f.version = p.version");
   return sql`
     MERGE INTO file_locations f USING (${present(at, layout)}) p ON f.location = ${location} AND f.key = p.key
-    WHEN MATCHED AND ${same} AND f.sha256 = p.sha256 AND f.state = 'present' AND f.proof = p.proof AND coalesce(p.physical = f.physical, p.physical IS NULL)
+    WHEN MATCHED AND ${same} AND f.sha256 = p.sha256 AND f.state = 'present' AND f.proof = p.proof AND f.mtime = p.mtime AND f.size = p.size AND coalesce(p.physical = f.physical, p.physical IS NULL)
       THEN UPDATE SET last_seen = p.at, last_verified = p.at
     WHEN MATCHED THEN UPDATE SET
       first_seen = CASE WHEN f.sha256 = p.sha256 THEN f.first_seen ELSE p.at END,

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
 import type { Action, Plan, PlanFooter, PlanHeader } from "./plan.js";
@@ -19,9 +19,9 @@ export function seal(
 ): Plan {
   const { type, format_version, stowage_version, ...rest } = header;
   const text = keepText ? [...piecesOf(actions)] : undefined;
-  const plan_id = planId(hashOf([line(header)], text ?? piecesOf(actions), [line(footer)]));
+  const plan_id = idOf(header, text ?? piecesOf(actions), footer);
   const sealed: PlanHeader = { type, format_version, stowage_version, plan_id, ...rest };
-  const digest = hashOf([line(sealed)], text ?? piecesOf(actions)).digest("hex");
+  const digest = digestOf([line(sealed)], text ?? piecesOf(actions));
   const plan = { header: sealed, actions, footer: { ...footer, digest: `sha256:${digest}` } };
   if (text) texts.set(plan, text);
   return plan;
@@ -29,13 +29,14 @@ export function seal(
 
 const texts = new WeakMap<Plan, readonly string[]>();
 
-function hashOf(...parts: Iterable<string>[]): Hash {
+const idOf = (header: Omit<PlanHeader, "plan_id">, actions: Iterable<string>, footer: object): string =>
+  `p-${digestOf([line(header)], actions, [line(footer)]).slice(0, 16)}`;
+
+function digestOf(...parts: Iterable<string>[]): string {
   const hash = createHash("sha256");
   for (const pieces of parts) for (const piece of pieces) hash.update(piece);
-  return hash;
+  return hash.digest("hex");
 }
-
-const planId = (content: Hash): string => `p-${content.digest("hex").slice(0, 16)}`;
 
 /** The lines, many in one text; but no plan has to be one string. */
 function* piecesOf(actions: readonly Action[]): Generator<string> {
@@ -99,8 +100,6 @@ const HEADER_PIECES = 64;
 function openReading(file: string) {
   const rest: Buffer[] = [];
   const written = createHash("sha256");
-  /** What the plan's id is made of: all but the id and the digest. */
-  const named = createHash("sha256");
   const actions: Action[] = [];
   let header: PlanHeader | undefined;
   let number = 0;
@@ -110,14 +109,8 @@ function openReading(file: string) {
   const take = (bytes: Buffer): void => {
     const record = parseLine(bytes.toString("utf8"), number, file);
     if (last) written.update(last.bytes);
-    if (last && number > 1) {
-      named.update(last.bytes);
-      actions.push(last.record as Action);
-    }
-    if (number === 0) {
-      header = requireHeader(record, file);
-      named.update(lineWithout(header, "plan_id") ?? "");
-    }
+    if (number === 0) header = requireHeader(record, file);
+    if (number > 1) actions.push(last?.record as Action);
     last = { bytes, record };
     number++;
   };
@@ -141,20 +134,20 @@ function openReading(file: string) {
       if (!isFooter(footer) || footer.digest !== `sha256:${written.digest("hex")}`) throw edited(file);
       const plan: Plan = { header, actions, footer };
       requireSound(plan, file);
-      named.update(lineWithout(footer, "digest") ?? "");
-      if (header.plan_id !== planId(named)) throw edited(file);
+      const { digest: _digest, ...said } = footer;
+      const { plan_id, ...head } = header;
+      if (!isNamed(plan_id, head, piecesOf(actions), said)) throw edited(file);
       return plan;
     },
   };
 }
 
-/** Undefined for what nests so deeply that it can not be written again. */
-function lineWithout<T extends object>(record: T, field: keyof T): string | undefined {
-  const { [field]: _, ...rest } = record;
+/** Whether the plan's id is that of its content; false for what nests so deeply that it can not be written again. */
+function isNamed(id: string, ...content: Parameters<typeof idOf>): boolean {
   try {
-    return line(rest);
+    return idOf(...content) === id;
   } catch (error) {
-    if (error instanceof RangeError) return undefined;
+    if (error instanceof RangeError) return false;
     throw error;
   }
 }

@@ -60,7 +60,7 @@ export async function selectInteresting(
       FROM (SELECT cid, loc, coalesce("first", ${DEFAULT}) AS rule FROM ${judged} WHERE cid IS NOT NULL ${added}) d
       JOIN work.rule_wants r ON r.rule = d.rule GROUP BY d.cid
     ) WHERE acts OR (wants & ~have) <> 0 OR ((fallback & ~have) <> 0 AND (have & ${homes}) = 0)
-    ${shortOfNames(config, sites, world)} ${shortOfNeeds(config, sites, judged)}`);
+    ${shortOfNames(config, sites, world)} ${shortOfNeeds(config, sites, world)}`);
 }
 
 const wantsNames = ({ action, place }: Rule): boolean => action === "copy" && place === "key";
@@ -90,8 +90,11 @@ function shortOfNames(config: Config, sites: readonly Site[], { judged, decision
 export const isHome = (site: Site): boolean =>
   ["organized", "archive", "backup"].some((word) => site.location.purpose.includes(word));
 
-function shortOfNeeds(config: Config, sites: readonly Site[], judged: Sql): Sql {
+/** Also contents of which locations share one file: how many copies they are is counted one by one. */
+function shortOfNeeds(config: Config, sites: readonly Site[], { judged: decided, instances }: World): Sql {
   if (config.require.length === 0) return raw("");
+  const judged = sql`work.${name(decided)}`;
+  const needy = sql`SELECT cid FROM ${judged} WHERE len(needs) > 0`;
   const needs = config.require.map(
     (need, index) => sql`(${index}::INTEGER, ${need.copies}::INTEGER, ${need.domains}::INTEGER)`,
   );
@@ -101,8 +104,11 @@ function shortOfNeeds(config: Config, sites: readonly Site[], judged: Sql): Sql 
     JOIN (VALUES ${join(needs)}) n(need, copies, domains) ON n.need = d.need
     JOIN (SELECT i.cid, count(DISTINCT i.loc) FILTER (WHERE i.counted) AS copies, count(DISTINCT g.domain) FILTER (WHERE i.counted) AS domains
           FROM ${judged} i JOIN (VALUES ${join(domains)}) g(loc, domain) ON g.loc = i.loc
-          WHERE i.cid IN (SELECT cid FROM ${judged} WHERE len(needs) > 0) GROUP BY i.cid) c ON c.cid = d.cid
-    WHERE c.copies < n.copies OR c.domains < n.domains`;
+          WHERE i.cid IN (${needy}) GROUP BY i.cid) c ON c.cid = d.cid
+    WHERE c.copies < n.copies OR c.domains < n.domains
+    UNION SELECT cid FROM (
+      SELECT d.cid FROM ${judged} d JOIN work.${name(instances)} i ON i.iid = d.iid
+      WHERE i.physical IS NOT NULL AND d.counted AND d.cid IN (${needy}) GROUP BY d.cid, i.physical HAVING count(DISTINCT d.loc) > 1)`;
 }
 
 interface InstanceRow {
