@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,11 +53,24 @@ describe("a plan file that is larger than what is read at once", () => {
     ["something follows it", (bytes) => Buffer.concat([bytes, Buffer.from("{}\n")])],
     ["an empty line follows it", (bytes) => Buffer.concat([bytes, Buffer.from("\n")])],
     ["it comes twice", (bytes) => Buffer.concat([bytes, bytes])],
+    ["its last line says something twice", (bytes) => inLast(bytes, '{"type":"end",', '$&"blocked":"lies",')],
+    ["its last line ends in a space", (bytes) => inLast(bytes, /}\n$/, "} \n")],
+    ["its last line nests deeper than can be written", (bytes) => inLast(bytes, "{", `{"x":${DEEP},`)],
     ["there is nothing in it", () => Buffer.alloc(0)],
     ["there is no line in it", () => Buffer.alloc(3 << 20, "x")],
     ["its first line is longer than any header", () => Buffer.alloc(70 << 20)],
   ])("is refused when %s", async (_, broken) => {
     writeFileSync(file, broken(Buffer.from(lines.join(""))));
+    await expect(readPlan(file)).rejects.toMatchObject({ code: "PLAN_EDITED", exit: 5 });
+  });
+
+  it.each<[string, (line: string) => string]>([
+    ["a header that says something twice", (line) => line.replace(/}\n$/, ',"applyable":true}\n')],
+    ["a header that nests deeper than can be written", (line) => line.replace("{", `{"x":${DEEP},`)],
+  ])("is refused for %s, also when its digest is made anew", async (_, change) => {
+    const before = [change(lines[0] ?? ""), ...lines.slice(1, -1)].join("");
+    const digest = createHash("sha256").update(before).digest("hex");
+    writeFileSync(file, before + lines.at(-1)?.replace(/"sha256:[0-9a-f]+"}\n$/, `"sha256:${digest}"}\n`));
     await expect(readPlan(file)).rejects.toMatchObject({ code: "PLAN_EDITED", exit: 5 });
   });
 
@@ -75,6 +89,14 @@ describe("a plan file that is larger than what is read at once", () => {
     await expect(readPlan(home)).rejects.toMatchObject({ code: "PLAN_UNREADABLE" });
   });
 });
+
+const DEEP = "[".repeat(20_000) + "]".repeat(20_000);
+
+/** With something else in its last line, which no digest covers. */
+function inLast(bytes: Buffer, from: string | RegExp, to: string): Buffer {
+  const at = bytes.lastIndexOf("\n", -2) + 1;
+  return Buffer.concat([bytes.subarray(0, at), Buffer.from(bytes.subarray(at).toString("utf8").replace(from, to))]);
+}
 
 /** Without the line that begins there. */
 const without = (bytes: Buffer, at: number): Buffer =>

@@ -154,6 +154,12 @@ describe("S5 S6 which copy stays", () => {
       files: [linked("archive", "a"), linked("nas", "a")],
       plan: ["+ nas:a -> primary:a [require]"],
     },
+    {
+      name: "S5 S6 nor are they in two domains, and a copy of its own beside one of them is",
+      yaml: `${home}${need("domains: 2")}`,
+      files: [linked("archive", "a"), linked("nas", "a")],
+      plan: ["+ nas:a -> primary:a [require]"],
+    },
   ]);
 
   it("I2 a hard link in another location vouches for nothing", async () => {

@@ -120,6 +120,27 @@ describe("S9 S16 what is there and is no file keeps its name, whatever the strat
       plan: ["> archive:d/x -> old:d/x", "! primary:d conflict"],
     },
   ]);
+  it("S5 is told of a requirement, too, where there are locations", async () => {
+    const { footer } = await planned({
+      extra: "require:\n  - { name: two, match: {}, copies: 4 }\n",
+      facts: { archive: { others: ["a"] } },
+      files: ["primary:a A", "nas:a A", "old:a A"],
+    });
+    expect(footer.blocked.map(({ reason }) => reason)).toEqual([
+      "no name is free in archive for the 4 copies that two requires",
+    ]);
+  });
+  it("S9 is told of a rename for which the name is too long, which settles nothing", async () => {
+    const long = "x".repeat(250);
+    const { footer } = await planned({
+      rules: copies.replace("newest", "rename"),
+      files: [`primary:${long} A`, `archive:${long} B`],
+    });
+    expect(footer.conflicts.map(({ outcome }) => outcome)).toEqual(["blocked"]);
+    expect(footer.blocked.map(({ reason }) => reason)).toEqual([
+      `no free name beside archive:${long}: a name of 259 bytes is longer than the 255 that archive can hold`,
+    ]);
+  });
   it("is told", async () => {
     const { footer } = await planned({
       rules: copies,

@@ -14,7 +14,8 @@ import { sha256Hex } from "../lib/json.js";
  * scan saw it too. `storage_locations.suspect` says why nothing may rely on a location (NULL = it is fine); `accepted` lets
  * the next complete scan shrink it. `plan_decisions` has what the last plan decided of each file, which is named by a hash of its address: for questions only.
  * `directories` lets a scan pass over directories that look as they did. `others` has the names of what is neither a file nor a directory (symbolic links,
- * pipes, sockets, devices), as the last complete scan found it: no file can be put there.
+ * pipes, sockets, devices), as the last complete scan found it: no file can be put there. What \`copies\` counts is at most too much, where some of three
+ * or more locations share a file by hard links and another has several: \`whereis\` and \`find\` count as the planner does.
  */
 export const SCHEMA = `
 CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
@@ -67,7 +68,7 @@ CREATE VIEW contents AS
   FROM file_locations f WHERE f.state = 'present' AND f.sha256 IS NOT NULL GROUP BY f.sha256;
 CREATE VIEW copies AS
   SELECT sha256, least(count(DISTINCT location), count(DISTINCT coalesce(physical, location || ':'))) AS copies,
-    count(DISTINCT domain) AS domains, list(DISTINCT location ORDER BY location) AS locations
+    least(count(DISTINCT domain), count(DISTINCT coalesce(physical, location || ':'))) AS domains, list(DISTINCT location ORDER BY location) AS locations
   FROM (SELECT c.sha256, c.location, c.physical, l.domain FROM countable c JOIN storage_locations l ON l.name = c.location) GROUP BY sha256;
 CREATE VIEW dupes AS
   SELECT sha256, any_value(size) AS size, location, count(*) AS names, count(DISTINCT coalesce(physical, key)) AS stored, list(key ORDER BY key) AS keys

@@ -92,6 +92,8 @@ function decideClaims(claims: Claim[], stayers: Stayer[], round: Round): Verdict
       if (index === 0 && stayers.length === 0) put(claim);
       else rename(claim, put, groups, occupancy);
     });
+    const others = stayers.length === 0 ? claims.slice(1) : claims;
+    if (others.every((claim) => head(claim).outcome?.kind === "blocked")) verdict.conflicts.at(-1)!.outcome = "blocked";
   } else {
     contest(claims, stayers, strategy, put, verdict, context);
   }
@@ -158,7 +160,9 @@ function rename(
     put(claim, key);
     return;
   }
-  block(claim, "conflict", `no free name beside ${address(claim.site.name, claim.key)}`);
+  const why = occupancy.obstacle(claim.site, renamed(claim.key, claim.content.sha256.slice(0, 8)));
+  const beside = `no free name beside ${address(claim.site.name, claim.key)}`;
+  block(claim, "conflict", why ? `${beside}: ${why.reason}` : beside);
 }
 
 /** Nobody else is placed on a key that a rename has taken. */

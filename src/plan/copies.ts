@@ -19,6 +19,17 @@ export interface Copy {
   counted: boolean;
 }
 
+/** The same over the domains of the locations: one file with names in two of them is in one. */
+export function countDomains(places: readonly (Copy & { site: Pick<Site, "location"> })[]): number {
+  const domains = [...new Set(places.map(({ site }) => site.location.domain))];
+  const inDomains = places.map(({ site, physical, counted }) => ({
+    site: { order: domains.indexOf(site.location.domain) },
+    physical,
+    counted,
+  }));
+  return countCopies(inDomains);
+}
+
 const isSameSite = (a: Copy, b: Copy): boolean => a.site.order === b.site.order;
 
 function matchCopies(places: readonly Copy[]): number {

@@ -102,6 +102,7 @@ function openReading(file: string) {
   const written = createHash("sha256");
   const actions: Action[] = [];
   let header: PlanHeader | undefined;
+  let first: Buffer | undefined;
   let number = 0;
   /** Whether it is an action or the footer is known when there is another line. */
   let last: Line | undefined;
@@ -109,7 +110,10 @@ function openReading(file: string) {
   const take = (bytes: Buffer): void => {
     const record = parseLine(bytes.toString("utf8"), number, file);
     if (last) written.update(last.bytes);
-    if (number === 0) header = requireHeader(record, file);
+    if (number === 0) {
+      header = requireHeader(record, file);
+      first = bytes;
+    }
     if (number > 1) actions.push(last?.record as Action);
     last = { bytes, record };
     number++;
@@ -136,16 +140,23 @@ function openReading(file: string) {
       requireSound(plan, file);
       const { digest: _digest, ...said } = footer;
       const { plan_id, ...head } = header;
+      if (!isWritten(header, first) || !isWritten(footer, last?.bytes)) throw edited(file);
       if (!isNamed(plan_id, head, piecesOf(actions), said)) throw edited(file);
       return plan;
     },
   };
 }
 
+/** Whether the line is what was written of this record: no digest covers the last one, and a parser takes one of two equal names. */
+const isWritten = (record: object, bytes: Buffer | undefined): boolean =>
+  writable(() => bytes?.equals(Buffer.from(line(record))) ?? false);
+
 /** Whether the plan's id is that of its content; false for what nests so deeply that it can not be written again. */
-function isNamed(id: string, ...content: Parameters<typeof idOf>): boolean {
+const isNamed = (id: string, ...content: Parameters<typeof idOf>): boolean => writable(() => idOf(...content) === id);
+
+function writable(check: () => boolean): boolean {
   try {
-    return idOf(...content) === id;
+    return check();
   } catch (error) {
     if (error instanceof RangeError) return false;
     throw error;

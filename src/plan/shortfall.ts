@@ -1,8 +1,9 @@
+import { countDomains } from "./copies.js";
 import type { Content, Context, Wish } from "./model.js";
 import type { Occupancy } from "./occupants.js";
 import { type Claim, type Group, isFree, slotId } from "./place.js";
 import { type Site, slotOf } from "./site.js";
-import { isReadable, missingCopies, placesWithWishes, type Shortfall, unreadable } from "./wish.js";
+import { isReadable, missingCopies, newPlace, placesWithWishes, type Shortfall, unreadable } from "./wish.js";
 
 /** S5: a copy at the best location where a name is free; where there is none, the requirement is blocked. */
 export function placeShortfalls(
@@ -17,11 +18,12 @@ export function placeShortfalls(
       missing;
       missing = missingCopies(author, placesWithWishes(content, context))
     ) {
-      const present = new Set(placesWithWishes(content, context).map((place) => place.site.location.domain));
-      const free = candidates
+      const places = placesWithWishes(content, context);
+      const helps = (site: Site) => countDomains([...places, newPlace(site)]) > countDomains(places);
+      const good = candidates
         .filter((site) => !content.wishes.some((wish) => wish.site === site))
-        .filter((site) => missing !== "domain" || !present.has(site.location.domain))
-        .flatMap((site) => freeName(content, site, groups, occupancy) ?? []);
+        .filter((site) => missing !== "domain" || helps(site));
+      const free = good.flatMap((site) => freeName(content, site, groups, occupancy) ?? []);
       const [spot] = free;
       const instance = spot?.instance ?? content.instances[0]!;
       const wish: Wish = {
@@ -43,7 +45,7 @@ export function placeShortfalls(
         wish.outcome = {
           kind: "blocked",
           code: "require",
-          reason: `there is no location for the ${what} that ${author.name} requires${claimsOf(content)}`,
+          reason: `${noRoom(good)} for the ${what} that ${author.name} requires${claimsOf(content)}`,
         };
         break;
       }
@@ -55,6 +57,10 @@ export function placeShortfalls(
     }
   }
 }
+
+/** Where there are locations it is the names that are missing. */
+const noRoom = (sites: readonly Site[]): string =>
+  sites.length === 0 ? "there is no location" : `no name is free in ${sites.map(({ name }) => name).join(", ")}`;
 
 /** Copies that would count if somebody had looked at them. */
 function claimsOf({ instances }: Content): string {

@@ -1,5 +1,5 @@
 import { address } from "../lib/key.js";
-import { countCopies } from "./copies.js";
+import { countCopies, countDomains } from "./copies.js";
 import { byConfigOrder, type Content, type Context, type Instance, type Unwanted, type Wish } from "./model.js";
 import type { Kept } from "./plan.js";
 import type { Site } from "./site.js";
@@ -153,10 +153,8 @@ function keepRequired(
     for (const [instance] of firstPerSite(going)) {
       const missing = missingCopies(author, staying);
       if (missing === undefined) break;
-      const domains = new Set(staying.map((place) => place.site.location.domain));
-      if (missing === "domain" && domains.has(instance.site.location.domain)) continue;
-      if (countCopies([...staying, instance]) > countCopies(staying))
-        keep(instance, "require", `${author.name} requires it`);
+      const count = missing === "domain" ? countDomains : countCopies;
+      if (count([...staying, instance]) > count(staying)) keep(instance, "require", `${author.name} requires it`);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { isExact } from "../catalog/mtime.js";
 import { renderKey } from "../config/template.js";
 import { address, compareKeys, splitKey } from "../lib/key.js";
-import { countCopies } from "./copies.js";
+import { countCopies, countDomains } from "./copies.js";
 import {
   type Author,
   atSlot,
@@ -192,9 +192,6 @@ export function missingCopies({ need }: Requiring, places: readonly Place[]): "d
   if (countDomains(places) < need.domains) return "domain";
   return countCopies(places) < need.copies ? "copy" : undefined;
 }
-
-const countDomains = (places: readonly Place[]): number =>
-  new Set(places.filter((place) => place.counted).map((place) => place.site.location.domain)).size;
 
 export function eligible(content: Content, context: Context): Site[] {
   return context.sites

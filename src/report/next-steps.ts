@@ -3,7 +3,7 @@ const STEPS: Record<string, string> = {
   suspect:
     "run `stowage init` if it is new, else connect or mount it; `stowage scan` tells what is wrong, and how to accept what is there now.",
   unidentified: "make it readable, or have it read with `stowage scan --hash all`, and plan again.",
-  conflict: "rename or remove what is in the way; between two files `on_conflict:` on the rule decides, too.",
+  conflict: "rename or remove what is in the way; between two files, `on_conflict:` on the rule decides.",
   unresolved: "give the placeholder a fallback, such as {project|unsorted}.",
   "unsupported-name": "rename the file; nothing is ever renamed silently.",
   capacity: "make room there, or raise its `capacity:` in storage.yaml.",

@@ -121,7 +121,8 @@ function* checkLines(plan: Plan, look: Look): Generator<string> {
     yield look.paint(failed ? "red" : "yellow", `${failed ? "Failed check" : "Warning"}: ${printable(check.name)}`);
     for (const problem of shown(check.problems, look)) yield* wrap(printable(problem), look.width, "  ");
     yield* moreLine(check.problems.length, look);
-    const step = nextStep(check.name);
+    // What the next plan can do is no fight.
+    const step = failed || check.name !== "converges" ? nextStep(check.name) : undefined;
     if (step) yield* wrap(`Next: ${step}`, look.width, "  ");
   }
   if (open.length > 0) yield "";

@@ -46,7 +46,7 @@ ${exits([7, "another process is writing the catalog"])}`;
       }
       const shown = output.verbose ? found : found.slice(0, SHOWN);
       for (const row of shown) {
-        const waste = row.wasted > 0 ? `${bytes(row.wasted)} twice` : "hard links";
+        const waste = row.stored > 1 ? `${bytes(row.wasted)} twice` : "hard links";
         output.line(
           `${row.location}: ${plural(row.names, "name")} of ${bytes(row.size)}, ${waste}  ${output.text.paint?.("dim", shortHash(row.sha256)) ?? ""}`,
         );
