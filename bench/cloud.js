@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "no
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bucketOn, closeServer, openServer } from "./bucket.js";
-import { compare, fresh, has, leave, ran, stowage, warm } from "./measure.js";
+import { compare, fresh, has, ran, stowage, warm } from "./measure.js";
 
 const KEYS = Number(process.env.STOWAGE_BENCH_KEYS ?? 200_000);
 const SMALL = Number(process.env.STOWAGE_BENCH_SMALL ?? 5_000);
@@ -72,24 +72,20 @@ async function largeObject(server) {
     { rounds: 1 },
   );
   rmSync(join(tree, "large.bin"));
+  const down = [];
+  const into = () => down[down.push(fresh("down")) - 1];
   await compare(`${MEGABYTES} MiB down`, [
     {
       name: "stowage",
-      before: async () => await applying(server, workOn(server, mine, freshToo("down")), COPY_DOWN),
+      before: async () => await applying(server, workOn(server, mine, into()), COPY_DOWN),
     },
     {
       ...rclone(server, "copy", 1),
-      before: () => rclone(server, "", 1, ["copy", `stowage:${other.name}`, freshToo("down")]),
+      before: () => rclone(server, "", 1, ["copy", `stowage:${other.name}`, into()]),
     },
   ]);
-  for (const folder of [tree, work]) rmSync(folder, { recursive: true });
-}
-
-/** A new folder, which goes when all is measured. */
-function freshToo(name) {
-  const folder = fresh(name);
-  leave([folder]);
-  return folder;
+  // At once: other cases need the room.
+  for (const folder of [tree, work, ...down]) rmSync(folder, { recursive: true });
 }
 
 const COPY_UP = "match: { location: from }, action: copy, destination: to";
