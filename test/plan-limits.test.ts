@@ -156,9 +156,14 @@ describe("S5 S6 which copy stays", () => {
     },
     {
       name: "S5 S6 nor are they in two domains, and a copy of its own beside one of them is",
-      yaml: `${home}${need("domains: 2")}`,
-      files: [linked("archive", "a"), linked("nas", "a")],
-      plan: ["+ nas:a -> primary:a [require]"],
+      yaml: `version: 1
+locations:
+  - { name: a, type: local, path: /a, domain: one }
+  - { name: b, type: local, path: /b, domain: two }
+  - { name: c, type: local, path: /c, domain: one }
+${need("domains: 2")}`,
+      files: [linked("a", "x"), linked("b", "x")],
+      plan: ["+ a:x -> c:x [require]"],
     },
   ]);
 
