@@ -210,3 +210,7 @@ export interface Diagnostic {
   line: number;
   column: number;
 }
+
+/** Offline or retired: neither looked at, read, written nor counted, because the owner says so. */
+export const isOutOfUse = ({ status }: Pick<Location, "status">): boolean =>
+  status === "offline" || status === "retired";

@@ -1,3 +1,4 @@
+import { isOutOfUse } from "../config/config.js";
 import { address } from "../lib/key.js";
 import type { Content, Context } from "./model.js";
 import type { Step } from "./order.js";
@@ -33,7 +34,7 @@ export function forecast(steps: readonly Step[], context: Context): Forecast {
     if (removes && source && (action.kind === "move" || context.config.safety.trash === 0)) source.now -= removes.size;
   }
   const capacity = [...used]
-    .filter(([site]) => site.location.status !== "retired" && site.location.status !== "offline")
+    .filter(([site]) => !isOutOfUse(site.location))
     .map(([site, { now, peak }]) => {
       // Free space that nobody set a limit on differs from minute to minute: it is only named where it is in the way.
       const named =

@@ -1,7 +1,7 @@
 import { type Features, removesSafely } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { sql } from "../catalog/sql.js";
-import type { Config, Location } from "../config/config.js";
+import { type Config, isOutOfUse, type Location } from "../config/config.js";
 import { collisionKey } from "../lib/key.js";
 import type { PlanScan } from "./plan.js";
 
@@ -110,13 +110,13 @@ function archiveClass({ store }: Location): string | undefined {
 }
 
 function suspectReason(location: Location, row: SiteRow | undefined): string | undefined {
-  if (location.status === "offline" || location.status === "retired") return undefined;
+  if (isOutOfUse(location)) return undefined;
   if (!row || row.last_scan === null) return row?.suspect ?? "it has not been scanned yet";
   return row.suspect ?? undefined;
 }
 
 function scanStatus(location: Location, row: SiteRow | undefined, suspect: string | undefined): PlanScan["status"] {
-  if (location.status === "offline" || location.status === "retired") return "offline";
+  if (isOutOfUse(location)) return "offline";
   if (suspect !== undefined) return row?.last_scan == null ? "never" : "suspect";
   return row?.status === "complete" ? "complete" : "partial";
 }

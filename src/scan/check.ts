@@ -1,7 +1,7 @@
 import type { Backend, Features } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { type KnownLocation, knownLocations, rememberFeatures } from "../catalog/scans.js";
-import type { Config, Location } from "../config/config.js";
+import { type Config, isOutOfUse, type Location } from "../config/config.js";
 import { messageOf, StowageError } from "../lib/error.js";
 import { examine, type Health, noteInside, sameStorage } from "./health.js";
 import { probeBackend, requireWritable } from "./probe.js";
@@ -41,8 +41,7 @@ export async function checkLocations(
   const checks: LocationCheck[] = [];
   const seen: Health[] = [];
   for (const location of config.locations) {
-    const backend =
-      location.status === "offline" || location.status === "retired" ? undefined : backends.get(location.name);
+    const backend = isOutOfUse(location) ? undefined : backends.get(location.name);
     const check = unasked(location, known.get(location.name));
     checks.push(check);
     if (!backend) continue;

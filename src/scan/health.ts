@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs";
 import type { Backend } from "../backend/backend.js";
 import { isInside } from "../backend/inside.js";
 import type { KnownLocation } from "../catalog/scans.js";
-import type { Config, Location } from "../config/config.js";
+import { type Config, isOutOfUse, type Location } from "../config/config.js";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
 
 /** What a location looks like before anything in it is believed. */
@@ -74,7 +74,7 @@ export function chooseLocations(config: Config, names: readonly string[] | undef
     });
   }
   const chosen = config.locations.filter(({ name }) => names?.includes(name) ?? true);
-  const away = names && chosen.find(isAway);
+  const away = names && chosen.find(isOutOfUse);
   if (away) {
     throw new StowageError(
       "LOCATION_AWAY",
@@ -82,11 +82,8 @@ export function chooseLocations(config: Config, names: readonly string[] | undef
       { hint: "Write `status: active` there when it is back, or leave its name out.", exit: ExitCode.usage },
     );
   }
-  return chosen.filter((location) => !isAway(location));
+  return chosen.filter((location) => !isOutOfUse(location));
 }
-
-/** Not to be looked at: the owner says so. */
-const isAway = ({ status }: Location): boolean => status === "offline" || status === "retired";
 
 /** Looks at every location, also those that are not scanned now: one storage under two names is found either way. */
 export async function examineAll(
