@@ -292,6 +292,8 @@ describe("I2: the last look", () => {
 
   it("puts the file back when its witness was overwritten after it was proven", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
+    // Of a file with another name a move makes a copy.
+    linkSync(join(world.root, "a/x"), join(world.root, "elsewhere"));
     const plan = await planOf(world.backends, [MOVE]);
     const hasty = withBackend(world, "a", (backend) => ({
       ...backend,
@@ -378,6 +380,8 @@ describe("I2: the last look", () => {
   ])("S17: a move whose own file can not be read brings nothing from elsewhere, among %d others", async (others) => {
     const { tree, copies } = among(others);
     const world = await localWorld(["a", "b", "c"], { "a:x": "1", "c:x": "1", ...tree });
+    // Of a file with another name a move makes a copy.
+    linkSync(join(world.root, "a/x"), join(world.root, "elsewhere"));
     const plan = await planOf(world.backends, [{ ...MOVE, witnesses: ["c:x", "b:x"] }, ...copies]);
     const refuse = (key: string): void => {
       if (key === "x") throw new StowageError("ACCESS_DENIED", "not for you");

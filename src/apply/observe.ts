@@ -1,5 +1,6 @@
 import type { Entry } from "../backend/backend.js";
 import { hashStream } from "../backend/hash-stream.js";
+import { isTouchedOnly } from "../backend/local-version.js";
 import { retriesOf, retry } from "../backend/retry.js";
 import { codeOf, StowageError } from "../lib/error.js";
 import { address, printable } from "../lib/key.js";
@@ -15,7 +16,10 @@ export async function expected(task: Task, source: Source): Promise<Entry | unde
   const entry = await backendOf(task.run, source.location).stat(source.key);
   if (!entry || entry.version === source.version) return entry;
   // Another file may by chance have got the inode, the size and the time of the one that was removed: its bytes tell.
-  if (isRelinked(task.run, source, entry) && (await holdsContent(task, source.location, entry, "content")))
+  if (
+    (isRelinked(task.run, source, entry) || isBegun(task, source, entry)) &&
+    (await holdsContent(task, source.location, entry, "content"))
+  )
     return entry;
   throw new StowageError("PRECONDITION", `${at(source)} changed since it was scanned`, {
     hint: "Run `stowage scan` and plan again.",
@@ -50,6 +54,10 @@ export function isRelinked(run: Run, source: Source, entry: Entry): boolean {
     known !== undefined && known.physical === entry.physical && known.size === entry.size && known.mtime === entry.mtime
   );
 }
+
+/** A move that was broken off may have given its source a second name for a while, which changed its time of change. */
+const isBegun = ({ action }: Task, source: Source, entry: Entry): boolean =>
+  action.kind === "move" && source === action.from && isTouchedOnly(source.version, entry.version);
 
 export const relinkedKey = ({ location, version }: { location: string; version: string }): string =>
   `${location}\0${version}`;

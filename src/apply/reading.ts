@@ -80,6 +80,16 @@ export async function rememberSource(task: Task, { location, key }: Ref, from: E
   if (after?.version === from.version) remember(task, location, after, "content");
 }
 
+/** The source itself has two names now: of both the same is known. That it has another version than the plan says comes of that alone. */
+export function rememberSecond(task: Task, published: Entry): void {
+  const { run, action } = task;
+  const { location, key } = action.from;
+  const { size, mtime, physical } = published;
+  if (physical !== undefined) run.relinked.set(relinkedKey(action.from), { physical, size, mtime });
+  task.second = { ...published, key };
+  remember(task, location, task.second, "content");
+}
+
 /** The bytes that came are not the content (I4: never published): the source has rotted, if it reads so again. */
 export async function blame(task: Task, source: CopySource, from: Entry, error: unknown): Promise<unknown> {
   try {

@@ -1,9 +1,10 @@
 import type { Entry } from "../backend/backend.js";
+import { isTouchedOnly } from "../backend/local-version.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Ref, Target, Witness } from "../plan/plan.js";
 import type { ProofKind } from "./events.js";
 import { assertInvariant } from "./invariant.js";
-import { at, holdsContent, isProven, noteRot, relinkedKey, source } from "./observe.js";
+import { at, holdsContent, isProven, noteRot, relinkedKey, remember, source } from "./observe.js";
 import { whyOf } from "./redact.js";
 import { addressOf, backendOf, type Task } from "./run.js";
 
@@ -22,7 +23,8 @@ export async function removeInstance(task: Task, options: { trash: boolean }): P
   const { run, action } = task;
   await run.exclusively(action.content, async () => {
     await run.health.require(action.from.location);
-    const entry = await source(task);
+    // Whether it is that very version still is looked at last of all, where it is removed.
+    const entry = task.second ?? (await source(task));
     if (!entry) return noteRemoved(task, options.trash);
     if (!(await isContent(task, entry))) throw noteRot(task, action.from);
     const arrival = await proveArrival(task, entry);
@@ -130,15 +132,26 @@ const atTarget = (to: Target): Witness => ({ ...to, version: to.expect === "abse
 /** The witness as it is now, its bytes proven; or why it does not count. */
 async function proveOne(task: Task, witness: Witness, removed: Entry): Promise<Entry | string> {
   await task.run.health.require(witness.location);
-  const entry = await backendOf(task.run, witness.location).stat(witness.key);
+  const entry = justPublished(task, witness) ?? (await backendOf(task.run, witness.location).stat(witness.key));
   if (!entry) return "is gone";
-  if (isSameFile(entry, removed) && witness.location !== task.action.from.location) return "is the very same file";
+  if (isSameFile(entry, removed) && !mayShare(task, witness)) return "is the very same file";
   if (await holdsContent(task, witness.location, entry, needed(task))) {
     return (await settle(task, witness.location, entry)) ? entry : "is gone";
   }
   if (entry.version === witness.version) return messageOf(noteRot(task, witness));
   return "holds other bytes by now";
 }
+
+/** What this action has put at its target a moment ago. The last look is at it again. */
+const justPublished = ({ action: { to }, published }: Task, witness: Ref): Entry | undefined =>
+  published?.physical !== undefined && to && addressOf(to) === addressOf(witness) ? published : undefined;
+
+/**
+ * What a removal leaves is one copy less only where the file itself goes: a move within one file system takes the second of its two names. That the other is
+ * a name of its own, and not the same one seen in two ways, is for the last look to say, when the one that goes is away.
+ */
+const mayShare = ({ action: { kind, from, to } }: Task, witness: Ref): boolean =>
+  witness.location === from.location || (kind === "move" && to !== null && addressOf(to) === addressOf(witness));
 
 /** What vouches must outlast a loss of power (I1); what this run has written does. False when it is gone. */
 async function settle({ run }: Task, location: string, { key, version }: Entry): Promise<boolean> {
@@ -169,13 +182,21 @@ async function carryOut(task: Task, entry: Entry, vouchers: Vouchers, trash: boo
   if (physical !== undefined) run.relinked.set(relinkedKey(action.from), { physical, size, mtime });
   try {
     const confirm = () => confirmVouchers(task, entry, vouchers);
-    await backendOf(run, location).remove(key, { version, run: run.id, trash, confirm });
+    const onLeft = (left: string) => rememberLeft(task, vouchers, entry, left);
+    await backendOf(run, location).remove(key, { version, run: run.id, trash, confirm, onLeft });
   } catch (error) {
     await run.journal.commit({ type: "kept", at: run.now(), ...line, ...whyOf(error) });
     throw error;
   }
   run.proven.delete(addressOf(action.from));
   await run.journal.commit({ type: "removed", at: run.now(), ...line });
+}
+
+/** The name that a move leaves has a new version, for the only reason that the other one is gone. */
+function rememberLeft(task: Task, { arrival }: Vouchers, removed: Entry, version: string): void {
+  if (!arrival || !isSameFile(arrival.entry, removed)) return;
+  remember(task, arrival.ref.location, { ...arrival.entry, version }, "content");
+  task.run.lasting.add(`${addressOf(arrival.ref)}\0${version}`);
 }
 
 function assertI2({ run, action }: Task, { proofs, arrival }: Vouchers, trash: boolean): void {
@@ -205,13 +226,13 @@ async function confirmVouchers(task: Task, removed: Entry, { proofs, arrival }: 
   const { run, action } = task;
   const all = [...(arrival ? [arrival] : []), ...proofs];
   for (const location of new Set([action.from.location, ...all.map(({ ref }) => ref.location)])) {
-    await run.health.requireNow(location);
+    await run.health.requireSince(location);
   }
   for (const { ref, entry } of new Map(all.map((proof) => [addressOf(proof.ref), proof])).values()) {
     const now = await backendOf(run, ref.location).stat(ref.key);
     if (now?.version === entry.version) continue;
-    // Another name of the removed file has a new version now; that it is still there shows that it is a name of its own.
-    if (now && isSameFile(now, removed) && (await holdsContent(task, ref.location, now, needed(task)))) continue;
+    // Another name of the removed file has a new time of change now; that it is still there shows that it is a name of its own.
+    if (now && isSameFile(now, removed) && isTouchedOnly(entry.version, now.version)) continue;
     throw new StowageError("PRECONDITION", `${at(ref)} changed while ${at(action.from)} was to be removed`, {
       hint: "Run `stowage scan` and plan again.",
     });

@@ -1,4 +1,4 @@
-import type { Backend } from "../backend/backend.js";
+import type { Backend, Entry } from "../backend/backend.js";
 import type { RetryOptions } from "../backend/retry.js";
 import { StowageError } from "../lib/error.js";
 import type { Action, Plan, Ref } from "../plan/plan.js";
@@ -31,7 +31,7 @@ export interface Run {
   readonly proven: Map<string, Present>;
   /** Versions that a loss of power can not take, by `addressOf` and version. */
   readonly lasting: Set<string>;
-  /** Files that lost a name through a removal of ours: their other names have a new version for that reason only. */
+  /** Files that got or lost a name through what we did: their names have a new version for that reason only. */
   readonly relinked: Map<string, Relinked>;
   /** What this plan puts where: lower-case hex by `addressOf` of the target. Made when it is first asked for, which most runs never do. */
   arrivals(): ReadonlyMap<string, string>;
@@ -56,6 +56,9 @@ export interface Task {
   readonly closed: ReadonlySet<string>;
   /** The time that the copy gets; nanoseconds since the epoch. */
   mtime?: bigint;
+  /** What it has just put at its target, proven; and its source, where that is a second name of it. */
+  published?: Entry;
+  second?: Entry;
 }
 
 export const addressOf = ({ location, key }: Ref): string => `${location}\0${key}`;

@@ -7,7 +7,7 @@ import type { Ref, Target } from "../plan/plan.js";
 import { proveArrived } from "./arrival.js";
 import { at, holdsContent, isRelinked, noteRot } from "./observe.js";
 import { isLocal } from "./pace.js";
-import { asPlanned, blame, openSource, rememberSource, sourceBytes } from "./reading.js";
+import { asPlanned, blame, openSource, rememberSecond, rememberSource, sourceBytes } from "./reading.js";
 import { backendOf, type Task } from "./run.js";
 import {
   type CopySource,
@@ -177,7 +177,8 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
   const { root } = reader;
   const path = root === undefined ? undefined : join(root, source.key);
   const plain = root !== undefined && isLocal(run, source.location) && isLocal(run, target.location);
-  const file = plain ? { location: source.location, root, key: source.key, version: from.version } : undefined;
+  const moved = action.kind === "move" && source.planned;
+  const file = plain ? { location: source.location, root, key: source.key, version: from.version, moved } : undefined;
   const progress = { before: outcome.bytes, whole: false, found: false };
   const onBytes = (bytes: number): void => {
     outcome.bytes += bytes;
@@ -206,10 +207,12 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
     const good = await proveArrived(task, target, published, { mayFail: object !== undefined && !whole });
     if (!good) outcome.bytes = progress.before;
     else {
+      task.published = published;
       const uncounted = progress.before + action.size - outcome.bytes;
       if (uncounted > 0) onBytes(uncounted);
       outcome.bytes = progress.before + action.size;
-      if (!progress.found && whole) await rememberSource(task, source, from, progress.whole ? undefined : reader);
+      if (published.second) rememberSecond(task, published);
+      else if (!progress.found && whole) await rememberSource(task, source, from, progress.whole ? undefined : reader);
     }
     return good;
   } catch (error) {

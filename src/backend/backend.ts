@@ -5,7 +5,6 @@ export type { Leftover } from "./leftover.js";
 
 /**
  * The contract of every kind of storage. A backend is a location, opened. It knows bytes and names; it knows no rule, no plan and no catalog.
- *
  * Every method may throw a `StowageError` with one of these codes:
  * - `UNAVAILABLE` the storage does not answer, its root, bucket or marker is missing, an I/O error: try again later
  * - `ACCESS_DENIED`, `READ_ONLY` (the whole storage), `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
@@ -94,10 +93,7 @@ export interface Backend {
   leftovers(): AsyncIterable<Leftover>;
   /** Deletes one leftover for good. */
   purge(leftover: Leftover): Promise<void>;
-  /**
-   * Where a removal takes the name away before it is confirmed: what a run that is over left so, `unfinished`, gets its name back, never over
-   * another. Returns what stays because its name is taken, or not known (`unnamed`).
-   */
+  /** What a run that is over had taken the name of, unconfirmed, gets it back, never over another. Returns what stays: its name is taken, or `unnamed`. */
   restore?(run: string): Promise<Leftover[]>;
   close(): Promise<void>;
 }
@@ -123,6 +119,8 @@ export interface Entry {
   attrs?: Record<string, string>;
   /** What `write` returns: the backend has read the stored bytes again by itself, and they have the hash. */
   readBack?: true;
+  /** What `write` returns: it is a second name of the source itself, see `WriteSource.file`. */
+  second?: true;
   /** Empty, and there to hold the name for an upload that is under way, or was when it was killed. */
   held?: true;
   /** Of a listing that knows size and version only: `stat` tells the rest. */
@@ -173,8 +171,8 @@ export interface WriteSource {
   path?: string | undefined;
   /** The same bytes in the same provider (`Backend.provider`): the store may copy them itself. Their hash is not proven by that. */
   object?: StoreObject | undefined;
-  /** The source, where it is a file below the root of a location on this machine whose bytes go as fast as they can. */
-  file?: { location: string; root: string; key: string; version: string } | undefined;
+  /** The source, where it is a file below the root of a location on this machine. `moved`: its name goes afterwards, so the file itself may get the new one. */
+  file?: { location: string; root: string; key: string; version: string; moved?: boolean } | undefined;
   /** Names the run, for its temporaries. */
   run?: string | undefined;
   /** True for runs of ours that are over: an empty object that one of them left to hold the name gives way, when its record proves that. */
@@ -197,6 +195,8 @@ export interface RemoveOptions {
   /** Keep the bytes in the trash (true) or let them go (false). */
   trash: boolean;
   confirm: () => Promise<void>;
+  /** Called when the file has other names: with the version that they have now that this one is gone. */
+  onLeft?: (version: string) => void;
 }
 
 /** What the storage can do, as far as it was probed; undefined = not probed, which counts as no. */

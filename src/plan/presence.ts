@@ -3,7 +3,7 @@ import { bySource, type Content, type Instance, type Placement, vouches } from "
 import type { Witness } from "./plan.js";
 import type { Settlement } from "./settle.js";
 import type { Site } from "./site.js";
-import { newPlace } from "./wish.js";
+import { isMereName, newPlace } from "./wish.js";
 
 /** How many other sources an action names. */
 const SOURCES = 8;
@@ -67,7 +67,7 @@ export function openPresence(content: Content, settlement: Settlement): Presence
       const survives = staying.has(removed.site) || made.has(removed.site);
       const found = new Map<Site, { rank: number; witness: Witness }>();
       for (const [site, instance] of staying) {
-        if (site !== removed.site && instance.physical !== null && instance.physical === removed.physical) continue;
+        if (isMereName(instance, removed, content.unwanted.get(removed))) continue;
         const at = rank(site, content.unwanted.has(instance));
         if (at < own || survives) found.set(site, { rank: at, witness: witness(instance) });
       }

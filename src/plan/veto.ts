@@ -3,7 +3,7 @@ import { countCopies, countDomains } from "./copies.js";
 import { byConfigOrder, type Content, type Context, type Instance, type Unwanted, type Wish } from "./model.js";
 import type { Kept } from "./plan.js";
 import type { Site } from "./site.js";
-import { missingCopies, needsOf, newPlace, type Place } from "./wish.js";
+import { isMereName, missingCopies, needsOf, newPlace, type Place } from "./wish.js";
 
 /**
  * Which unwanted instances may go: those of moves whose wishes are fulfilled, and of deletes; less those that S3, S5
@@ -135,10 +135,9 @@ function unproven(staying: readonly Place[]): { code: string; reason: string } |
   return shut && { code: "archived", reason: `the copy in ${shut.site.name} is archived and can not be read again` };
 }
 
-/** A name in another location of the very file that goes: apply would not take it for another copy. */
 function isLinkedAway(place: Place, going: ReadonlyMap<Instance, Unwanted>): boolean {
   if (place.physical === null) return false;
-  return [...going.keys()].some((instance) => instance.physical === place.physical && instance.site !== place.site);
+  return [...going].some(([instance, unwanted]) => isMereName(place, instance, unwanted));
 }
 
 /** S5: what a requirement counts on stays. */

@@ -14,6 +14,7 @@ import {
   NONE_UNWANTED,
   type Requiring,
   type Ruling,
+  type Unwanted,
   type Wish,
 } from "./model.js";
 import { isHome, isSource } from "./select.js";
@@ -186,6 +187,19 @@ export const newPlace = (site: Site): Place => ({
   ...{ site, physical: null, counted: site.counted },
   ...{ provable: site.shut === undefined, claimed: false },
 });
+
+/**
+ * A name in another location of the very file that goes: apply would not take it for another copy. It is one where a move takes that file there: then what
+ * goes is but one of its names.
+ */
+export function isMereName(place: Pick<Place, "site" | "physical">, going: Instance, unwanted?: Unwanted): boolean {
+  if (place.physical === null || place.physical !== going.physical || place.site === going.site) return false;
+  if (unwanted?.action !== "move") return true;
+  return !unwanted.wishes.some(
+    ({ site, outcome }) =>
+      site === place.site && outcome?.kind === "held" && outcome.instance.physical === going.physical,
+  );
+}
 
 /** What is missing: a copy in a domain that has none, any further copy, or nothing. */
 export function missingCopies({ need }: Requiring, places: readonly Place[]): "domain" | "copy" | undefined {

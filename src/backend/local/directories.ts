@@ -1,7 +1,7 @@
-import { relative } from "node:path";
+import { dirname, relative } from "node:path";
 import { codeOf, StowageError } from "../../lib/error.js";
 import type { Stat } from "../looks.js";
-import { lookAt, mkdir, rmdir } from "./calls.js";
+import { isHand, lookAt, mkdir, rmdir } from "./calls.js";
 import { at, type Disk, requireRoot } from "./disk.js";
 
 /** What lies at a path without following a link; undefined when the storage says there is nothing. */
@@ -17,12 +17,23 @@ export async function look(path: string): Promise<Stat | undefined> {
 
 /** Refuses a path that leads through a symbolic link: what is behind it does not belong to the location (S16). */
 export async function refuseLinks(disk: Disk, path: string): Promise<void> {
+  const nearest = `${disk.root}\0${dirname(path)}`;
+  if (plain.has(nearest)) return;
   for (const directory of parentsOf(disk, path)) {
     const found = await look(directory);
     if (!found) return;
     if (found.isSymbolicLink()) throw notDirectory(disk, directory);
   }
+  if (!isHand()) return;
+  if (plain.size === 0) setImmediate(() => plain.clear());
+  plain.add(nearest);
 }
+
+/**
+ * Directories that no link leads to, by root and path, as a thread of its own (hand.ts) has just seen them: what it is told to do in one turn is about
+ * few of them. Only that is taken from it, and not that they exist.
+ */
+const plain = new Set<string>();
 
 /** How often a directory that others remove because it is empty is made anew. */
 const STUBBORN = 20;
@@ -106,6 +117,22 @@ async function syncThese(disk: Disk, found: readonly Found[]): Promise<void> {
 
 /** Removes the directories above `path` that have become empty; never the root, nor `stop`. Best effort: an empty directory is no object. */
 export async function pruneParents(disk: Disk, path: string, stop?: string): Promise<void> {
+  if (!isHand()) return await prune(disk, path, stop);
+  // All that go in one turn: only the last one of a directory can leave it empty.
+  const place = `${disk.root}\0${dirname(path)}\0${stop}`;
+  const pruned =
+    pruning.get(place) ??
+    new Promise<void>((resolve) => void setImmediate(resolve)).then(() => {
+      pruning.delete(place);
+      return prune(disk, path, stop);
+    });
+  pruning.set(place, pruned);
+  await pruned;
+}
+
+const pruning = new Map<string, Promise<void>>();
+
+async function prune(disk: Disk, path: string, stop?: string): Promise<void> {
   for (const directory of parentsOf(disk, path).reverse()) {
     if (directory === stop) return;
     try {

@@ -70,8 +70,10 @@ async function resultOf(order: Order, reading: Reading): Promise<Value> {
       return await write(disk, order, reading);
     case "remove": {
       const { id, key, version, run, trash } = order;
-      await removeFile(disk, key, { version, run, trash, confirm: () => confirmed(id) });
-      return undefined;
+      let left: string | undefined;
+      const onLeft = (version: string) => void (left = version);
+      await removeFile(disk, key, { version, run, trash, confirm: () => confirmed(id), onLeft });
+      return left;
     }
   }
 }

@@ -19,8 +19,9 @@ import {
 import { rename, unlink } from "./calls.js";
 import { gone, look, makeLastingParents, pruneParents, refuseLinks, syncParents } from "./directories.js";
 import { absence, at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
+import { isSame } from "./entry.js";
 import { publish } from "./publish.js";
-import { changed, notRegular, refuseTaken, taken } from "./read.js";
+import { changed, notRegular, openRegular, refuseTaken, taken } from "./read.js";
 
 /**
  * See `Backend.remove`. The file is first renamed into the trash, where nobody writes by name; what arrived there must be
@@ -45,7 +46,7 @@ export async function removeFile(disk: Disk, key: string, options: RemoveOptions
     await putBack(disk, key, path, verified, away, error);
     throw failure(disk, key, error);
   }
-  if (!options.trash) await letGo(disk, away, key, options);
+  if (!options.trash) await letGo(disk, away, key, verified, options);
   await disk.step("removed");
   await pruneParents(disk, path);
 }
@@ -118,13 +119,7 @@ async function syncNearest(disk: Disk, path: string): Promise<void> {
 /** A rename changes the time of change, so the rest of the version must do here. */
 async function requireSame(disk: Disk, key: string, secured: string, verified: Stat): Promise<void> {
   const now = await look(secured);
-  const same =
-    now?.isFile() &&
-    now.ino === verified.ino &&
-    now.dev === verified.dev &&
-    now.size === verified.size &&
-    now.mtimeNs === verified.mtimeNs;
-  if (!same) throw changed(disk, key, "while it was being removed");
+  if (!now?.isFile() || !isSame(now, verified)) throw changed(disk, key, "while it was being removed");
 }
 
 /** Gives the file its name back, never over another; if the name is taken by now, the bytes stay where they are. */
@@ -188,15 +183,20 @@ async function giveFolderBack(disk: Disk, key: string, path: string, away: strin
 }
 
 /** Unlinks what the trash holds; what can not be unlinked is trash. Its own name is gone for good. */
-async function letGo(disk: Disk, away: Away, key: string, options: RemoveOptions): Promise<void> {
+async function letGo(disk: Disk, away: Away, key: string, verified: Stat, options: RemoveOptions): Promise<void> {
+  const shared =
+    verified.nlink > 1n && options.onLeft ? await openRegular(away.path).catch(() => undefined) : undefined;
   try {
     await disk.step("unlink");
     await unlink(away.path);
+    const left = await shared?.stat({ bigint: true });
+    if (left && isSame(left, verified)) options.onLeft?.(localVersion(left));
   } catch {
     // A file that stays under this name for all that gets its own back.
     const left = await look(away.path);
     if (left) await intoTrash(disk, away, options.run, key, left.dev).catch(() => undefined);
   }
+  await shared?.close();
   if (away.folder) await pruneParents(disk, away.path, join(disk.root, TRASH, options.run));
   await forgetNote(disk, away.path);
 }

@@ -10,11 +10,12 @@ import { copyFile, type FileHandle, open, stat, unlink } from "./calls.js";
 import { leftReservation } from "./claim.js";
 import { look, makeParents, refuseLinks } from "./directories.js";
 import { at, type Disk, failure, pathOf, requireRoot } from "./disk.js";
-import { entryOf } from "./entry.js";
+import { entryOf, isSame } from "./entry.js";
 import { setMtime } from "./mtime.js";
 import { pourInto } from "./pour.js";
 import { publish } from "./publish.js";
 import { aborted, BUFFER, openRegular, pieces, taken } from "./read.js";
+import { secondName } from "./second-name.js";
 
 /** See `Backend.write`: temporary, hash in flight, time, fsync, read back, link, fsync. */
 export async function writeFile(disk: Disk, key: string, source: WriteSource): Promise<Entry> {
@@ -34,13 +35,15 @@ export async function writeFile(disk: Disk, key: string, source: WriteSource): P
 
 async function viaTemporary(disk: Disk, key: string, final: string, source: WriteSource): Promise<Entry> {
   const temporary = join(disk.root, TEMPORARY, `${source.run ?? "write"}.${randomBytes(8).toString("hex")}`);
-  await makeParents(disk, temporary);
+  const device = (await makeParents(disk, temporary)).at(-1)?.stat?.dev;
   await disk.barrier.open();
   let own: Stat | undefined;
+  let second: Stat | undefined;
   try {
-    await fill(disk, key, temporary, source);
+    second = await secondName(disk, temporary, device, source);
+    if (!second) await fill(disk, key, temporary, source);
     await disk.step("filled");
-    const proven = await proveReadBack(disk, key, temporary, source);
+    const proven = second ?? (await proveReadBack(disk, key, temporary, source));
     await source.confirm?.();
     own = await look(temporary);
     // Bytes that changed after they were read are bytes that nobody has read (I4).
@@ -53,11 +56,8 @@ async function viaTemporary(disk: Disk, key: string, final: string, source: Writ
   const entry = await look(final);
   // Somebody may have put another file there since: nothing is known of that one.
   if (!entry?.isFile() || !own || !isSame(entry, own)) throw taken(disk, key);
-  return entryOf(key, entry);
+  return { ...entryOf(key, entry), ...(second && { second: true }) };
 }
-
-const isSame = (a: Stat, b: Stat): boolean =>
-  a.ino === b.ino && a.dev === b.dev && a.size === b.size && a.mtimeNs === b.mtimeNs;
 
 async function refuseTaken(disk: Disk, key: string, final: string): Promise<void> {
   const there = await look(final);
