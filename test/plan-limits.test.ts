@@ -38,6 +38,26 @@ describe("S6: two copies of each content, and names that leave", () => {
       ],
       plan: ["> primary:f -> archive:f"],
     },
+    {
+      name: "a move takes the first name of what has the second one at its target already",
+      rules: MOVE,
+      files: [
+        { location: "primary", key: "f", content: "A", physical: "1:1" },
+        { location: "archive", key: "f", content: "A", physical: "1:1" },
+      ],
+      plan: ["> primary:f -> archive:f (0)"],
+    },
+    {
+      name: "beside a copy of its own, where two must stay",
+      safety: "safety: { min_copies: 2 }\n",
+      rules: MOVE,
+      files: [
+        { location: "primary", key: "f", content: "A", physical: "1:1" },
+        { location: "archive", key: "f", content: "A", physical: "1:1" },
+        { location: "nas", key: "g", content: "A" },
+      ],
+      plan: ["> primary:f -> archive:f (0)"],
+    },
   ]);
 });
 

@@ -57,7 +57,9 @@ export function isRelinked(run: Run, source: Source, entry: Entry): boolean {
 
 /** A move that was broken off may have given its source a second name for a while, which changed its time of change. */
 const isBegun = ({ action }: Task, source: Source, entry: Entry): boolean =>
-  action.kind === "move" && source === action.from && isTouchedOnly(source.version, entry.version);
+  action.kind === "move" &&
+  addressOf(source) === addressOf(action.from) &&
+  isTouchedOnly(source.version, entry.version);
 
 export const relinkedKey = ({ location, version }: { location: string; version: string }): string =>
   `${location}\0${version}`;

@@ -221,6 +221,10 @@ function assertI2({ run, action }: Task, { proofs, arrival }: Vouchers, trash: b
   assertInvariant(run.plan.header.applyable, "I7", "the plan is not to be applied");
 }
 
+const stays = (message: string, hint: string): StowageError => new StowageError("PRECONDITION", message, { hint });
+
+const ONE_FILE = "Look at how the two are mounted: one folder is seen in both locations.";
+
 /** The last look: the locations are still the right ones, and every proven copy is still the version that was proven. */
 async function confirmVouchers(task: Task, removed: Entry, { proofs, arrival }: Vouchers): Promise<void> {
   const { run, action } = task;
@@ -233,9 +237,9 @@ async function confirmVouchers(task: Task, removed: Entry, { proofs, arrival }: 
     if (now?.version === entry.version) continue;
     // Another name of the removed file has a new time of change now; that it is still there shows that it is a name of its own.
     if (now && isSameFile(now, removed) && isTouchedOnly(entry.version, now.version)) continue;
-    throw new StowageError("PRECONDITION", `${at(ref)} changed while ${at(action.from)} was to be removed`, {
-      hint: "Run `stowage scan` and plan again.",
-    });
+    throw now || !isSameFile(entry, removed)
+      ? stays(`${at(ref)} changed while ${at(action.from)} was to be removed`, "Run `stowage scan` and plan again.")
+      : stays(`${at(action.from)} stays: it is the very file that ${at(ref)} leads to, and goes with it`, ONE_FILE);
   }
   await run.lease?.require();
 }

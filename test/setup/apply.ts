@@ -24,8 +24,8 @@ export const NOW = Date.UTC(2025, 5, 1);
 export const DIGEST = "sha256:config";
 
 /** A scratch directory that is removed after the test by `cleanup`. */
-export function scratch(): string {
-  const made = realpathSync(mkdtempSync(join(tmpdir(), "stowage-apply-")));
+export function scratch(above = tmpdir()): string {
+  const made = realpathSync(mkdtempSync(join(above, "stowage-apply-")));
   scratches.push(made);
   return made;
 }

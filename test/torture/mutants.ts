@@ -15,6 +15,33 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [edit("backend/local/write.ts", "if (hash === source.sha256) return file;", "return file;")],
   },
   {
+    name: "second name not read",
+    breaks: "I2: a move within one file system takes the first name of what nobody has read",
+    edits: [
+      edit(
+        "backend/local/second-name.ts",
+        "    if ((await hashOf(handle, source)) !== source.sha256) return undefined;\n",
+        "",
+      ),
+    ],
+  },
+  {
+    name: "second name of what is not durable",
+    breaks: "I1: a move within one file system counts on bytes that a loss of power can take",
+    edits: [edit("backend/local/second-name.ts", "    await disk.barrier.file(handle);\n", "")],
+  },
+  {
+    name: "second name not looked at in the end",
+    breaks: "I2: the name that is to stay may be gone by then, or be the very one that goes",
+    edits: [
+      edit(
+        "apply/removal.ts",
+        "    const now = await backendOf(run, ref.location).stat(ref.key);\n",
+        "    if (isSameFile(entry, removed)) continue;\n    const now = await backendOf(run, ref.location).stat(ref.key);\n",
+      ),
+    ],
+  },
+  {
     name: "no fsync of the bytes",
     breaks: "I1: a copy counts that a loss of power can take",
     edits: [edit("backend/local/write.ts", "    await disk.barrier.file(handle);\n", "")],

@@ -71,7 +71,9 @@ async function resultOf(order: Order, reading: Reading): Promise<Value> {
     case "remove": {
       const { id, key, version, run, trash } = order;
       let left: string | undefined;
-      const onLeft = (version: string) => void (left = version);
+      const onLeft = (now: string): void => {
+        left = now;
+      };
       await removeFile(disk, key, { version, run, trash, confirm: () => confirmed(id), onLeft });
       return left;
     }
