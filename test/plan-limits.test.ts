@@ -106,6 +106,43 @@ describe("what a plan checks of itself", () => {
     });
   });
 
+  const small = (device: string) => ({ total: 10_000, free: 500, identity: `${device}:1` });
+  const moves = async (rules: string, archive: string, yaml = LOCATIONS) => {
+    const facts = { primary: small("8"), archive: small(archive) };
+    const { footer } = await planned({
+      yaml: `${yaml}rules:\n${rules}`,
+      facts,
+      files: ["primary:a A", "primary:b B", "archive:c C"],
+    });
+    const { capacity, summary } = footer;
+    const of = (name: string) => capacity.find(({ location }) => location === name);
+    const [from, to] = [of("primary"), of("archive")];
+    return [summary.move, summary.copy, summary.blocked, from?.peak, from?.after, to?.peak, to?.after];
+  };
+  const WITHIN = `  - { name: m, match: { location: primary }, action: move, from: [primary], destination: primary, key: "x/{filename}" }\n`;
+  it.each([
+    { what: "what moves within one file system needs no room there", device: "8", is: [2, 0, 0, 2000, 0, 3000, 3000] },
+    { what: "what moves to another one does", device: "9", is: [0, 0, 2, 2000, 2000, 1000, 1000] },
+    {
+      what: "keep_free holds all the same",
+      yaml: LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], capacity: { keep_free: 1KB } }"),
+      is: [0, 0, 2, 2000, 2000, 1000, 1000],
+    },
+    {
+      what: "and so does max",
+      yaml: LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], capacity: { max: 2KB } }"),
+      is: [1, 0, 1, 2000, 1000, 2000, 2000],
+    },
+    { what: "a rename takes none for a moment", rules: WITHIN, is: [2, 0, 0, 2000, 2000, 1000, 1000] },
+    {
+      what: "what was moved leaves the room as it was for copies",
+      rules: `  - { name: c, match: { path: "/b" }, action: copy, destination: archive }\n${MOVE}`,
+      is: [1, 0, 1, 2000, 1000, 2000, 2000],
+    },
+  ])("of a device that is nearly full, $what", async ({ rules = MOVE, device = "8", yaml, is }) => {
+    expect(await moves(rules, device, yaml)).toEqual(is);
+  });
+
   it("names no limit where keep_free is written and nobody knows how much is free", async () => {
     const yaml = LOCATIONS.replace("purpose: [archive] }", "purpose: [archive], capacity: { keep_free: 10% } }");
     const { footer } = await planned({ yaml: `${yaml}rules:\n${MOVE}`, files: ["primary:a A"] });

@@ -18,19 +18,22 @@ export interface Forecast {
  * and still takes its room, unless there is no trash.
  */
 export function forecast(steps: readonly Step[], context: Context): Forecast {
-  const used = new Map<Site, { now: number; peak: number }>();
+  const used = new Map<Site, Use>();
   const overflow: Forecast["overflow"] = [];
-  for (const site of context.sites) used.set(site, { now: site.used, peak: site.used });
-  for (const { action, fills, removes } of steps) {
-    const target = fills && used.get(fills.site);
-    if (fills && target) {
-      const next = target.now + fills.content.size;
-      if (fills.site.limit !== undefined && next > fills.site.limit && fills.content.size > 0)
-        overflow.push({ content: fills.content, site: fills.site });
-      else target.now = next;
-      target.peak = Math.max(target.peak, target.now);
-    }
+  for (const site of context.sites) used.set(site, { now: site.used, peak: site.used, named: 0 });
+  for (const step of steps) {
+    const { action, fills, removes } = step;
     const source = removes && used.get(removes.site);
+    const target = fills && used.get(fills.site);
+    const renamed = isRenamed(step);
+    // What gets another name in its location takes no room, not even for a moment.
+    if (renamed && source === target) continue;
+    if (fills && target) {
+      const { content, site } = fills;
+      const fits = fill(site, target, content.size, renamed);
+      if (!fits) overflow.push({ content, site });
+      if (fits && renamed && source) source.named -= content.size;
+    }
     if (removes && source && (action.kind === "move" || context.config.safety.trash === 0)) source.now -= removes.size;
   }
   const capacity = [...used]
@@ -45,6 +48,32 @@ export function forecast(steps: readonly Step[], context: Context): Forecast {
     });
   return { capacity, overflow };
 }
+
+interface Use {
+  now: number;
+  peak: number;
+  /** What of it came, or went if below zero, without a byte being written: the device has as much room as before. */
+  named: number;
+}
+
+/** False when it has no room for that. */
+function fill({ max, room }: Site, use: Use, size: number, renamed: boolean): boolean {
+  const now = use.now + size;
+  const named = use.named + (renamed ? size : 0);
+  const fits = (max === undefined || now <= max) && (room === undefined || now - named <= room);
+  if (fits || size === 0) Object.assign(use, { now, named });
+  use.peak = Math.max(use.peak, use.now);
+  return fits || size === 0;
+}
+
+/** The file itself gets another name on its device. `keep_free` is the owner's word where it is written all the same. */
+const isRenamed = ({ action, source, fills, removes }: Step): boolean =>
+  action.kind === "move" &&
+  removes === source &&
+  source.physical === null &&
+  source.site.device !== undefined &&
+  source.site.device === fills?.site.device &&
+  (source.site === fills.site || fills.site.location.capacity.keepFree === undefined);
 
 export const overflowMarks = (overflow: Forecast["overflow"]): string[] =>
   overflow.map(({ content, site }) => fullMark(content, site));

@@ -31,8 +31,12 @@ export interface Site {
   maxKeyBytes: number | undefined;
   /** Bytes of all its files as last seen. */
   used: number;
-  /** Bytes that its files may take at most; undefined = no limit known. */
+  /** Bytes that its files may take at most, and the two that it is the lower one of: `max`, and what the device has room for. Undefined = not known. */
   limit: number | undefined;
+  max: number | undefined;
+  room: number | undefined;
+  /** Equal for local locations on one file system. */
+  device: string | undefined;
   scan: PlanScan;
 }
 
@@ -40,6 +44,7 @@ interface SiteRow {
   name: string;
   uuid: string | null;
   suspect: string | null;
+  identity: string | null;
   features: string | null;
   total_bytes: number | null;
   free_bytes: number | null;
@@ -51,7 +56,7 @@ interface SiteRow {
 }
 
 const siteRows = sql<SiteRow>`
-  SELECT l.name, l.uuid, l.suspect, l.features, l.total_bytes, l.free_bytes, l.last_scan, s.started_at, s.status,
+  SELECT l.name, l.uuid, l.suspect, l.identity, l.features, l.total_bytes, l.free_bytes, l.last_scan, s.started_at, s.status,
     coalesce(f.used, 0)::BIGINT AS used, coalesce(f.files, 0)::BIGINT AS files
   FROM storage_locations l
   LEFT JOIN scans s ON s.id = l.last_scan
@@ -72,6 +77,8 @@ function toSite(location: Location, order: number, row: SiteRow | undefined, ver
   const unavailable = whyNotWritable(location, suspect);
   const features = row?.features ? (JSON.parse(row.features) as Partial<Features>) : undefined;
   const stuck = appendOnly(location, features);
+  const room = roomOf(location, row);
+  const { max } = location.capacity;
   return {
     order,
     name: location.name,
@@ -88,7 +95,10 @@ function toSite(location: Location, order: number, row: SiteRow | undefined, ver
     maxNameBytes: features?.maxNameBytes ?? 255,
     maxKeyBytes: features?.maxKeyBytes,
     used: row?.used ?? 0,
-    limit: limitOf(location, row),
+    limit: max === undefined || room === undefined ? (max ?? room) : Math.min(max, room),
+    max,
+    room,
+    device: location.type === "local" ? row?.identity?.split(":")[0] : undefined,
     scan: {
       location: location.name,
       type: location.type,
@@ -147,21 +157,13 @@ function appendOnly(location: Location, features: Partial<Features> | undefined)
   return { code: "append-only", reason };
 }
 
-/** `max`, or what the device could still take without going below `keep_free`; the lower of both. */
-function limitOf(location: Location, row: SiteRow | undefined): number | undefined {
-  const { max, keepFree } = location.capacity;
-  const limits = max === undefined ? [] : [max];
+/** What the device could take without going below `keep_free`. */
+function roomOf(location: Location, row: SiteRow | undefined): number | undefined {
+  const { keepFree } = location.capacity;
   const free = row?.free_bytes ?? undefined;
-  if (free !== undefined && row?.total_bytes != null) {
-    const keep =
-      keepFree === undefined
-        ? 0
-        : "bytes" in keepFree
-          ? keepFree.bytes
-          : Math.ceil(keepFree.fraction * row.total_bytes);
-    limits.push(row.used + Math.max(0, free - keep));
-  }
-  return limits.length === 0 ? undefined : Math.min(...limits);
+  if (row === undefined || free === undefined || row.total_bytes == null) return undefined;
+  const keep = keepFree === undefined ? 0 : "bytes" in keepFree ? keepFree.bytes : keepFree.fraction * row.total_bytes;
+  return row.used + Math.max(0, free - Math.ceil(keep));
 }
 
 /** Two keys with the same slot can not both exist at the site. */

@@ -58,6 +58,8 @@ export function configOf(yaml: string, file = "/tree/storage.yaml"): Config {
 
 export interface SiteFacts {
   suspect?: string;
+  /** `device:inode` of the root. */
+  identity?: string;
   features?: object;
   total?: number;
   free?: number;
@@ -94,12 +96,12 @@ export async function catalogOf(
 async function addLocations(catalog: Catalog, config: Config, facts: Record<string, SiteFacts>): Promise<void> {
   const scanned = ({ status }: Location): boolean => status === "active" || status === "draining";
   const rows = config.locations.map((location, index) => {
-    const { features = {}, total = null, free = null, suspect = null } = facts[location.name] ?? {};
+    const { features = {}, total = null, free = null, suspect = null, identity = null } = facts[location.name] ?? {};
     const scan = scanned(location) ? index + 1 : null;
     return sql`(${location.name}, ${location.type}, ${location.root}, ${`uuid-${location.name}`}, ${location.status}, ${location.priority}, [], ${location.domain},
-      ${location.readOnly}, ${JSON.stringify(features)}, ${total}, ${free}, ${suspect}, ${scan}, ${scan})`;
+      ${location.readOnly}, ${JSON.stringify(features)}, ${total}, ${free}, ${suspect}, ${identity}, ${scan}, ${scan})`;
   });
-  await catalog.run(sql`INSERT INTO storage_locations (name, type, root, uuid, status, priority, purpose, domain, read_only, features, total_bytes, free_bytes, suspect, last_scan, last_complete_scan)
+  await catalog.run(sql`INSERT INTO storage_locations (name, type, root, uuid, status, priority, purpose, domain, read_only, features, total_bytes, free_bytes, suspect, identity, last_scan, last_complete_scan)
     VALUES ${list(rows)}`);
   const scans = config.locations.flatMap((location, index) =>
     scanned(location)
