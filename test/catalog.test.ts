@@ -104,6 +104,19 @@ describe("the catalog is a cache", () => {
     expect(existsSync(file)).toBe(true);
   });
 
+  it("a file without a byte is told in stowage's words, to readers and to writers", async () => {
+    const file = join(dir, "catalog.duckdb");
+    writeFileSync(file, "");
+    const unreadable = {
+      code: "CATALOG_UNREADABLE",
+      message: "the catalog can not be read: its file is empty (0 bytes)",
+    };
+    await expect(openCatalog(file, { readOnly: true })).rejects.toMatchObject(unreadable);
+    const reasons: string[] = [];
+    await (await openCatalog(file, { onRebuild: (reason) => reasons.push(reason) })).close();
+    expect(reasons).toEqual(["its file is empty (0 bytes)"]);
+  });
+
   it("in use by another process it is CATALOG_LOCKED with its pid and exit 7, and not thrown away", async () => {
     const file = join(dir, "catalog.duckdb");
     const dist = new URL("../dist/catalog/catalog.js", import.meta.url).href;

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DuckDBAppender, DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
@@ -96,7 +96,7 @@ async function open(file: string, readOnly: boolean, options: CatalogOptions): P
       autoload_known_extensions: "false",
     });
   } catch (error) {
-    throw lockedBy(error) ?? error;
+    throw lockedBy(error) ?? emptied(file) ?? error;
   }
   if (!readOnly) removeSpilled(file, spill);
   const connection = await instance.connect();
@@ -132,6 +132,12 @@ function lockedBy(error: unknown): StowageError | undefined {
     cause: error,
   });
 }
+
+/** A disk that was full, or a hand, left a file without a byte: what DuckDB says of it is for nobody to read. */
+const emptied = (file: string): StowageError | undefined =>
+  existsSync(file) && statSync(file).size === 0
+    ? new StowageError("CATALOG_OUTDATED", "its file is empty (0 bytes)")
+    : undefined;
 
 /** What the disk did to DuckDB, as the user's to read; a complaint about a statement is left as it is. */
 function broken(file: string, error: unknown): unknown {
