@@ -210,11 +210,29 @@ describe("stats, dupes, status, location list", () => {
   });
 
   it("ask for a scan when there is none", async () => {
-    for (const command of ["stats", "dupes", "find"]) {
-      const { code, stderr } = await sandbox(FILES).run(command);
-      expect(code).toBe(1);
+    for (const command of ["stats", "dupes", "find", "status"]) {
+      const { code, stdout, stderr } = await sandbox(FILES).run(command);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
       expect(stderr).toContain("stowage scan");
     }
+  });
+
+  it.each([
+    "",
+    "garbage ".repeat(1000),
+  ])("never count the files of a catalog that was thrown away: %j", async (bytes) => {
+    const box = await scannedAnew();
+    box.write(".stowage/catalog.duckdb", bytes);
+    // The second time there is one, and nothing in it.
+    for (const args of [["status"], ["status", "--json"]]) {
+      const { code, stdout } = await box.run(...args);
+      expect(code).toBe(1);
+      expect(stdout).not.toContain("0 files");
+      expect(stdout).not.toContain("summary");
+    }
+    expect((await box.run("status")).stderr).toContain("nothing has been scanned yet");
+    await box.run("scan", "-q");
+    expect((await json(box, "status")).summary["pending upload"]).toBe(2);
   });
 });
 

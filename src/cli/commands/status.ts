@@ -1,4 +1,8 @@
 import { Flags } from "@oclif/core";
+import type { Catalog } from "../../catalog/catalog.js";
+import { sql } from "../../catalog/sql.js";
+import { nothingScanned } from "../../catalog/version.js";
+import { isOutOfUse } from "../../config/config.js";
 import { printable } from "../../lib/key.js";
 import type { FileStatus, Status as StatusReport, SyncState } from "../../plan/status.js";
 import { bytes, count, plural, table } from "../../report/format.js";
@@ -32,6 +36,7 @@ ${exits([7, "another process is using the catalog"])}`;
     return withWorkspace(flags, output, async (workspace) => {
       const { fileStates, status } = await import("../../plan/status.js");
       const catalog = await workspace.catalog("write");
+      if (!(await hasScans(catalog)) && !workspace.config.locations.every(isOutOfUse)) throw nothingScanned();
       const options = { now: workspace.clock(), version: this.config.version };
       const report = await status(workspace.config, catalog, options);
       // One line says it for all files of a suspect location.
@@ -42,6 +47,10 @@ ${exits([7, "another process is using the catalog"])}`;
     });
   }
 }
+
+/** A catalog that was made just now, or anew, has no files to count. */
+const hasScans = async (catalog: Catalog): Promise<boolean> =>
+  (await catalog.row(sql`SELECT 1 FROM scans LIMIT 1`)) !== undefined;
 
 async function printJson(report: StatusReport, files: AsyncIterable<FileStatus>, output: Output): Promise<void> {
   output.write(`${jsonDocument(report).slice(0, -2)},\n  "files": [`);
