@@ -174,6 +174,17 @@ describe("stats, dupes, status, location list", () => {
     expect(stats.copies).toEqual([{ copies: 1, contents: 2, bytes: 10 }]);
   });
 
+  it.each([
+    { status: "offline", says: /^nas .* offline, just now$/m },
+    { status: "retired", says: /^nas .* retired$/m },
+  ])("say of a location that is $status that it is", async ({ status, says }) => {
+    const box = await scannedAnew();
+    box.write("storage.yaml", CONFIG.replace("purpose: [backup]", `status: ${status}`));
+    await box.run("scan", "-q");
+    expect((await box.run("stats")).stdout).toMatch(says);
+    expect((await json(box, "stats")).locations[1]).toMatchObject({ location: "nas", status });
+  });
+
   it("tell names from copies: hard links waste nothing", async () => {
     const box = await scanned();
     const { summary, dupes } = await json(box, "dupes");

@@ -1,4 +1,5 @@
 import { sql } from "../../catalog/sql.js";
+import { isOutOfUse, type LocationStatus } from "../../config/config.js";
 import { bytes, count, plural, relative, table } from "../../report/format.js";
 import { BaseCommand } from "../base-command.js";
 import { examples, exits } from "../help.js";
@@ -6,7 +7,7 @@ import { withWorkspace } from "../workspace.js";
 
 interface LocationRow {
   location: string;
-  status: string;
+  status: LocationStatus;
   suspect: string | null;
   files: number;
   bytes: number;
@@ -77,7 +78,7 @@ ${exits([7, "another process is writing the catalog"])}`;
         bytes(row.bytes),
         count(row.contents),
         row.free_bytes === null ? "" : bytes(row.free_bytes),
-        row.suspect ? "suspect" : row.scanned_at === null ? "never" : relative(row.scanned_at, now),
+        scannedText(row, now),
       ]);
       await output.lines(table(location, locationCells, output.text));
       const type = [{ title: "Type" }, right("contents"), right("bytes")];
@@ -91,4 +92,11 @@ ${exits([7, "another process is writing the catalog"])}`;
       return undefined;
     });
   }
+}
+
+/** When it was looked at last, and whether its owner or a scan has put it aside since. */
+function scannedText(row: LocationRow, now: number): string {
+  const at = row.scanned_at === null ? undefined : relative(row.scanned_at, now);
+  if (isOutOfUse(row)) return at === undefined ? row.status : `${row.status}, ${at}`;
+  return row.suspect ? "suspect" : (at ?? "never");
 }
