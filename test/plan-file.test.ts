@@ -64,6 +64,18 @@ describe("a plan file that is larger than what is read at once", () => {
     await expect(readPlan(file)).rejects.toMatchObject({ code: "PLAN_EDITED", exit: 5 });
   });
 
+  it.each<[string, string, string]>([
+    ["something after its end", "PK\u0003\u0004", "goes on after the end of the plan"],
+    ["a line after its end", "not JSON\n", "goes on after the end of the plan"],
+    ["an empty line after its end", "\n", "goes on after the end of the plan"],
+    ["the beginning of itself after its end", '{"type":"plan",', "goes on after the end of the plan"],
+  ])("is told to have %s", async (_, more, says) => {
+    writeFileSync(file, lines.join("") + more);
+    await expect(readPlan(file)).rejects.toMatchObject({ exit: 5, message: expect.stringContaining(says) });
+    writeFileSync(file, lines.join("").slice(0, -1));
+    await expect(readPlan(file)).rejects.toThrow("it is cut short");
+  });
+
   it.each<[string, (line: string) => string]>([
     ["a header that says something twice", (line) => line.replace(/}\n$/, ',"applyable":true}\n')],
     ["a header that nests deeper than can be written", (line) => line.replace("{", `{"x":${DEEP},`)],

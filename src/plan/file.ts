@@ -108,6 +108,7 @@ function openReading(file: string) {
   let last: Line | undefined;
 
   const take = (bytes: Buffer): void => {
+    if (isFooter(last?.record)) throw goesOn(file);
     const record = parseLine(bytes.toString("utf8"), number, file);
     if (last) written.update(last.bytes);
     if (number === 0) {
@@ -133,6 +134,7 @@ function openReading(file: string) {
     },
     /** All has been read. */
     end(): Plan {
+      if (rest.length > 0 && isFooter(last?.record)) throw goesOn(file);
       if (rest.length > 0 || number < 2 || !header) throw notAPlan(file, "it is cut short");
       const footer = last?.record;
       if (!isFooter(footer) || footer.digest !== `sha256:${written.digest("hex")}`) throw edited(file);
@@ -206,6 +208,12 @@ const isFooter = (value: unknown): value is PlanFooter =>
 
 const notAPlan = (file: string, why: string): StowageError =>
   new StowageError("PLAN_EDITED", `${file} is not a whole plan file: ${why}`, {
+    hint: "Make it again with `stowage plan -o FILE`.",
+    exit: ExitCode.stale,
+  });
+
+const goesOn = (file: string): StowageError =>
+  new StowageError("PLAN_EDITED", `${file} goes on after the end of the plan: something was added to it`, {
     hint: "Make it again with `stowage plan -o FILE`.",
     exit: ExitCode.stale,
   });
