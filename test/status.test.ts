@@ -31,6 +31,7 @@ describe("status", () => {
       conflict: 1,
       missing: 1,
       suspect: 0,
+      offline: 0,
     });
     await catalog.close();
   });
@@ -39,7 +40,7 @@ describe("status", () => {
     const catalog = await open(["ssd:new A", "ssd:known B", "nas:known B"], { nas: { suspect: "it is not mounted" } });
     const { summary } = await status(config, catalog, options);
     expect(summary).toMatchObject({ synced: 1, "pending upload": 1, suspect: 1 });
-    expect(await collect(fileStates(catalog, { suspect: true }))).toMatchObject([
+    expect(await collect(fileStates(catalog, { away: true }))).toMatchObject([
       { location: "nas", key: "known", status: "suspect" },
       { key: "new", status: "pending upload", detail: expect.stringContaining("not mounted") },
     ]);
@@ -60,6 +61,24 @@ describe("status", () => {
       { location: "ssd", key: "whole", status: "synced", detail: null },
     ]);
     expect(await collect(fileStates(catalog))).toMatchObject([{ key: "gone" }, { key: "rotten" }]);
+    await catalog.close();
+  });
+
+  it.each([
+    "offline",
+    "retired",
+  ])("never calls a file synced whose location is %s, as soon as storage.yaml says so", async (word) => {
+    const catalog = await open(["ssd:both A", "nas:both A", "nas:only B"]);
+    expect((await status(config, catalog, options)).summary).toMatchObject({ synced: 3, offline: 0 });
+    const away = configOf(YAML.replace("purpose: [backup]", `status: ${word}`));
+    expect((await status(away, catalog, options)).summary).toMatchObject({ offline: 2, suspect: 0 });
+    const files = await collect(fileStates(catalog, { away: true }));
+    expect(files.filter(({ location }) => location === "nas")).toEqual([
+      { location: "nas", key: "both", status: "offline", detail: `status: ${word}` },
+      { location: "nas", key: "only", status: "offline", detail: `status: ${word}` },
+    ]);
+    expect((await collect(fileStates(catalog))).map(({ location }) => location)).not.toContain("nas");
+    expect((await status(config, catalog, options)).summary).toMatchObject({ synced: 3, offline: 0 });
     await catalog.close();
   });
 

@@ -89,16 +89,18 @@ CREATE VIEW sync_status AS
   SELECT f.location, f.key, f.sha256, f.size,
     CASE WHEN f.state = 'missing' THEN 'missing'
       WHEN f.state = 'rot' OR c.key IS NOT NULL THEN 'conflict'
+      WHEN l.name IS NOT NULL THEN 'offline'
       WHEN s.location IS NOT NULL THEN 'suspect'
       WHEN r.sha256 IS NOT NULL THEN 'pending update'
       WHEN d.uploads THEN 'pending upload'
       WHEN p.sha256 IS NOT NULL THEN 'pending upload'
       WHEN d.updates THEN 'pending update'
       ELSE 'synced' END AS status,
-    CASE WHEN f.state = 'rot' THEN 'damaged' ELSE coalesce(c.reason, s.reason, p.reason) END AS detail
+    CASE WHEN f.state = 'rot' THEN 'damaged' ELSE coalesce(c.reason, 'status: ' || l.status, s.reason, p.reason) END AS detail
   FROM file_locations f
   LEFT JOIN contested c ON c.location = f.location AND c.key = f.key
   LEFT JOIN suspects s ON s.location = f.location AND f.state = 'present'
+  LEFT JOIN storage_locations l ON l.name = f.location AND l.status IN ('offline', 'retired') AND f.state = 'present'
   LEFT JOIN doing d ON d.sha256 = f.sha256 AND f.state = 'present'
   LEFT JOIN pending p ON p.sha256 = f.sha256 AND f.state = 'present'
   LEFT JOIN replaced r ON r.sha256 = f.sha256 AND f.state = 'present'

@@ -7,7 +7,7 @@ import type { Site } from "./site.js";
 
 /**
  * Keeps the last plan in the catalog for questions: what each rule decided (`rule_evaluations`), the actions
- * (`plan_actions`) and what is blocked (`plan_blocked`). The view `sync_status` reads them.
+ * (`plan_actions`), what is blocked (`plan_blocked`) and the status that storage.yaml gives each location. The view `sync_status` reads them.
  */
 export async function recordDecisions(
   catalog: Catalog,
@@ -21,6 +21,10 @@ export async function recordDecisions(
     for (const table of ["plan_rules", "plan_decisions"]) await catalog.run(sql`DELETE FROM ${raw(table)}`);
     await catalog.run(rules(config));
     await catalog.run(decisions);
+    for (const { name, location } of sites)
+      await catalog.run(
+        sql`UPDATE storage_locations SET status = ${location.status} WHERE name = ${name} AND status <> ${location.status}`,
+      );
     await catalog.run(sql`DELETE FROM plan_actions`);
     if (steps.length > 0) await catalog.run(actions(steps));
     await catalog.run(sql`DELETE FROM plan_pending`);

@@ -4,8 +4,11 @@ import type { Config } from "../config/config.js";
 import type { Drift } from "./plan.js";
 import { type PlanOptions, plan } from "./planner.js";
 
-/** `suspect`: it was there when it was last seen, and lies where nothing may be relied on now. */
-export type SyncState = "synced" | "pending upload" | "pending update" | "conflict" | "missing" | "suspect";
+/**
+ * `suspect`: it was there when it was last seen, and lies where nothing may be relied on now; `offline`: it was, and its owner has put the
+ * location out of use since.
+ */
+export type SyncState = "synced" | "pending upload" | "pending update" | "conflict" | "missing" | "suspect" | "offline";
 
 export interface Status {
   /** Files per state, over all locations. */
@@ -37,7 +40,7 @@ export async function status(config: Config, catalog: Catalog, options: PlanOpti
   );
   const summary: Status["summary"] = {
     ...{ synced: 0, "pending upload": 0, "pending update": 0 },
-    ...{ conflict: 0, missing: 0, suspect: 0 },
+    ...{ conflict: 0, missing: 0, suspect: 0, offline: 0 },
   };
   for (const row of rows) summary[row.status] += row.files;
   const locations = config.locations.map(({ name }) => {
@@ -54,14 +57,14 @@ export async function status(config: Config, catalog: Catalog, options: PlanOpti
 }
 
 /**
- * Every file with its state, by location and key; without `all` only those that are not in place, and with `suspect` those whose
- * whole location is suspect as well. Call `status` first.
+ * Every file with its state, by location and key; without `all` only those that are not in place, and with `away` those whose
+ * whole location is suspect or offline as well. Call `status` first.
  */
 export async function* fileStates(
   catalog: Catalog,
-  { all = false, suspect = false }: { all?: boolean; suspect?: boolean } = {},
+  { all = false, away = false }: { all?: boolean; away?: boolean } = {},
 ): AsyncGenerator<FileStatus> {
   yield* catalog.stream(sql<FileStatus>`
     SELECT location, key, status, detail FROM sync_status
-    WHERE ${all} OR (status <> 'synced' AND (${suspect} OR status <> 'suspect')) ORDER BY location, key`);
+    WHERE ${all} OR (status <> 'synced' AND (${away} OR status NOT IN ('suspect', 'offline'))) ORDER BY location, key`);
 }

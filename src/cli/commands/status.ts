@@ -12,13 +12,21 @@ import { examples, exits } from "../help.js";
 import type { Output } from "../output.js";
 import { withWorkspace } from "../workspace.js";
 
-const STATES: readonly SyncState[] = ["synced", "pending upload", "pending update", "conflict", "missing", "suspect"];
+const STATES: readonly SyncState[] = [
+  "synced",
+  "pending upload",
+  "pending update",
+  "conflict",
+  "missing",
+  "suspect",
+  "offline",
+];
 const SHOWN = 20;
 
 export default class Status extends BaseCommand {
   static override summary = "Show how files stand against storage.yaml, and drift";
   static override description =
-    `Each file is synced, pending upload (a copy of it is to be made), pending update (it is to be moved, deleted or replaced), in conflict, missing (gone without stowage having removed it: drift, which is reported and never mirrored), or suspect (it lies in a location that can not be relied on now; listed with --all and --json). Answers from the catalog, as of the last scan.
+    `Each file is synced, pending upload (a copy of it is to be made), pending update (it is to be moved, deleted or replaced), in conflict, missing (gone without stowage having removed it: drift, which is reported and never mirrored), suspect (it lies in a location that can not be relied on now), or offline (its location is offline or retired in storage.yaml). The last two are listed with --all and --json. Answers from the catalog, as of the last scan.
 
 ${exits([7, "another process is using the catalog"])}`;
   static override examples = examples(
@@ -39,8 +47,8 @@ ${exits([7, "another process is using the catalog"])}`;
       if (!(await hasScans(catalog)) && !workspace.config.locations.every(isOutOfUse)) throw nothingScanned();
       const options = { now: workspace.clock(), version: this.config.version };
       const report = await status(workspace.config, catalog, options);
-      // One line says it for all files of a suspect location.
-      const files = fileStates(catalog, { all: flags.all, suspect: output.json });
+      // One line, or one column, says it for all files of a location that is suspect or offline.
+      const files = fileStates(catalog, { all: flags.all, away: output.json });
       if (output.json) await printJson(report, files, output);
       else await printText(report, files, output);
       return undefined;
