@@ -137,9 +137,10 @@ rules: [ { name: all, match: {}, action: copy, destination: nas } ]`);
   it.each([
     { location: "ssd", key: "nope", code: "NOT_FOUND", says: "the catalog has no file ssd:nope" },
     { location: "nowhere", key: "x", code: "NOT_FOUND", says: "there is no location nowhere" },
-    { location: "away", key: "z", code: "LOCATION_UNUSABLE", says: "its status is offline" },
-    { location: "lost", key: "x", code: "LOCATION_UNUSABLE", says: "its marker is missing" },
-  ])("$location:$key: $says", async ({ location, key, code, says }) => {
-    await expect(about(key, location)).rejects.toMatchObject({ code, message: expect.stringContaining(says) });
+    { location: "away", key: "z", code: "LOCATION_UNUSABLE", says: "its status is offline", hint: "status: active" },
+    { location: "lost", key: "x", code: "LOCATION_UNUSABLE", says: "its marker is missing", hint: "location check" },
+  ])("$location:$key: $says", async ({ location, key, code, says, hint = "stowage" }) => {
+    const told = { message: expect.stringContaining(says), hint: expect.stringContaining(hint) };
+    await expect(about(key, location)).rejects.toMatchObject({ code, ...told });
   });
 });

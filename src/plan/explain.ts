@@ -1,6 +1,6 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { join, name, sql } from "../catalog/sql.js";
-import type { Config, Matcher } from "../config/config.js";
+import { type Config, isOutOfUse, type Matcher } from "../config/config.js";
 import { StowageError } from "../lib/error.js";
 import { address } from "../lib/key.js";
 import { findAwaited } from "./attend.js";
@@ -194,6 +194,8 @@ function notUsable(where: { location: string }, site: Site | undefined): Stowage
     });
   const why = site.suspect ?? `its status is ${site.location.status}`;
   return new StowageError("LOCATION_UNUSABLE", `${where.location} takes no part in planning: ${why}`, {
-    hint: "Run `stowage location check`.",
+    hint: isOutOfUse(site.location)
+      ? "Its owner wrote so in storage.yaml: write `status: active` there when it is back, and run `stowage scan`."
+      : "Run `stowage location check`.",
   });
 }
