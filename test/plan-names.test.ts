@@ -74,6 +74,19 @@ describe("S9 what no strategy settles", () => {
   ]);
 });
 
+describe("S15 names that differ in their Unicode form only", () => {
+  const copies = `  - { name: c, match: { location: primary }, action: copy, destination: archive, place: key }\n`;
+  it.each([
+    { name: "two that are wanted at one place", files: ["primary:\u00e9 A", "primary:e\u0301 B"], told: true },
+    { name: "one that is there", files: ["primary:\u00e9 A", "archive:e\u0301 B"], told: true },
+    { name: "one name", files: ["primary:e\u0301 A", "archive:e\u0301 B"], told: false },
+  ])("are told to: $name", async ({ files, told }) => {
+    const { footer } = await planned({ rules: copies, files });
+    expect(footer.blocked).not.toEqual([]);
+    for (const { reason } of footer.blocked) expect(/differ in their Unicode form only$/.test(reason)).toBe(told);
+  });
+});
+
 describe("S9 S16 what is there and is no file keeps its name, whatever the strategy", () => {
   const copies = `  - { name: c, match: { location: primary }, action: copy, place: key, destination: archive, on_conflict: newest }\n`;
   run([

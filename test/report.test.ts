@@ -224,6 +224,33 @@ describe("show --json (§5)", () => {
   });
 });
 
+describe("names", () => {
+  it("S15 that differ in their Unicode form only are told apart, and no others", () => {
+    const blocked = [
+      "primary:\u00e9",
+      "primary:e\u0301",
+      "primary:\u00e9e\u0301",
+      "primary:\u00e9\u00e9",
+      "nas:u\u0308",
+    ].map((address) => ({ address, rule: "r", code: "conflict", reason: "taken" }));
+    expect(renderPlan(planOf([], { blocked })).match(/^ {4}! .*/gm)).toEqual([
+      "    ! primary:\u00e9",
+      "    ! primary:e\u0301 (NFD)",
+      "    ! primary:\u00e9e\u0301 (not NFC)",
+      "    ! primary:\u00e9\u00e9",
+      "    ! nas:u\u0308",
+    ]);
+  });
+
+  it("S15 are told apart where a conflict is settled, also between locations", () => {
+    const claimants = [{ address: "primary:e\u0301", content: `sha256:${HASH}` }];
+    const settled = { address: "nas:\u00e9", strategy: "newest", outcome: "the newest", claimants, occupant: null };
+    const text = renderPlan(planOf([], { conflicts: [settled] }));
+    expect(text).toContain("  nas:\u00e9\n");
+    expect(text).toContain("    primary:e\u0301 (NFD)  ab");
+  });
+});
+
 describe("numbers", () => {
   it.each([
     [0, "0 B"],

@@ -1,5 +1,5 @@
 import type { ConflictStrategy } from "../config/config.js";
-import { address } from "../lib/key.js";
+import { address, normKey } from "../lib/key.js";
 import type { Context, Instance, Placement, Wish } from "./model.js";
 import type { Occupancy, Occupant } from "./occupants.js";
 import { block, type Claim, type Group, isFree, renamed, settleClaim, slotId } from "./place.js";
@@ -79,7 +79,7 @@ function decideClaims(claims: Claim[], stayers: Stayer[], round: Round): Verdict
       strategies.size > 1 && !strategies.has("manual")
         ? "their rules name different on_conflict strategies"
         : "on_conflict is manual";
-    return blockAll(claims, stayers, "conflict", `different contents for ${at}: ${why}`, verdict);
+    return blockAll(claims, stayers, "conflict", differ(at, claims, stayers, why), verdict);
   }
   record(verdict, claims, stayers, strategy, OUTCOMES[strategy]);
   if (strategy === "skip") {
@@ -107,6 +107,13 @@ const OUTCOMES = {
   largest: "the largest gets the name",
   primary: "the one of the highest priority gets the name",
 } as const;
+
+/** Names that differ in their Unicode form only look the same wherever they are printed. */
+function differ(at: string, claims: Claim[], stayers: Stayer[], why: string): string {
+  const keys = new Set([...claims.map(({ key }) => key), ...stayers.map(({ occupant }) => occupant.key)]);
+  const twins = new Set([...keys].map(normKey)).size < keys.size;
+  return `different contents for ${at}: ${why}${twins ? "; the names differ in their Unicode form only" : ""}`;
+}
 
 const head = (claim: Claim): Wish => claim.wishes[0]!;
 const strategyOf = (claim: Claim): ConflictStrategy => head(claim).author.rule?.onConflict ?? "manual";
@@ -189,7 +196,7 @@ function contest(
   const at = address(claims[0]!.site.name, claims[0]!.key);
   const refuse = (why: string) => {
     verdict.conflicts.pop();
-    blockAll(claims, stayers, "conflict", `different contents for ${at}: ${why}`, verdict);
+    blockAll(claims, stayers, "conflict", differ(at, claims, stayers, why), verdict);
   };
 
   const hopeless =

@@ -1,6 +1,6 @@
 import { groupBy } from "../lib/iter.js";
-import { printable } from "../lib/key.js";
-import type { Blocked, CapacityForecast, Conflict, Plan } from "../plan/plan.js";
+import { normKey, printable } from "../lib/key.js";
+import type { Blocked, CapacityForecast, Conflict, Plan, PlanFooter } from "../plan/plan.js";
 import { bytes, count, type Paint, plain, plural, shortHash, type TextOptions, table, wrap } from "./format.js";
 import { nextStep } from "./next-steps.js";
 
@@ -12,6 +12,8 @@ interface Look {
   width: number;
   verbose: boolean;
   table: TextOptions;
+  /** Addresses that look like another one of these, because only the Unicode form differs. */
+  twins: ReadonlySet<string>;
 }
 
 /** What a plan says beside its actions: blocked, kept, conflicts, drift, capacity, failing checks, proof. */
@@ -22,6 +24,7 @@ export function* notes(plan: Plan, options: TextOptions = {}): Generator<string>
     width: options.width ?? 80,
     verbose: options.verbose ?? false,
     table: options,
+    twins: twinsOf(footer),
   };
   yield* blockedLines(footer.blocked, look);
   yield* conflictLines(footer.conflicts, look);
@@ -39,6 +42,21 @@ export function* notes(plan: Plan, options: TextOptions = {}): Generator<string>
   yield* checkLines(plan, look);
 }
 
+/** The addresses that are not in NFC while another one has the same key in it. */
+function twinsOf({ blocked, conflicts, kept, drift }: PlanFooter): Set<string> {
+  const all = [blocked, kept, drift, conflicts, conflicts.flatMap(({ claimants }) => claimants)];
+  const addresses = new Set(all.flatMap((entries) => entries.map(({ address }) => address)));
+  const keys = new Set(Array.from(addresses, keyOf));
+  return new Set([...addresses].filter((each) => normKey(each) !== each && keys.has(normKey(keyOf(each)))));
+}
+
+const keyOf = (address: string): string => address.slice(address.indexOf(":") + 1);
+
+function named(address: string, { twins }: Look): string {
+  if (!twins.has(address)) return printable(address);
+  return `${printable(address)} (${address === address.normalize("NFD") ? "NFD" : "not NFC"})`;
+}
+
 function* blockedLines(blocked: readonly Blocked[], look: Look): Generator<string> {
   if (blocked.length === 0) return;
   yield look.paint("bold", `Blocked: ${plural(blocked.length, "item")}, the rest goes on`);
@@ -47,7 +65,7 @@ function* blockedLines(blocked: readonly Blocked[], look: Look): Generator<strin
     const rule = first.rule ? ` (${printable(first.rule)})` : "";
     yield `  ${printable(first.code)}${rule}${group.length > 1 ? `: ${plural(group.length, "item")}` : ""}`;
     for (const item of shown(group, look)) {
-      yield `    ${look.paint("yellow", "!")} ${printable(item.address)}`;
+      yield `    ${look.paint("yellow", "!")} ${named(item.address, look)}`;
       yield* wrap(printable(item.reason), look.width, "      ");
     }
     yield* moreLine(group.length, look);
@@ -62,10 +80,10 @@ function* conflictLines(conflicts: readonly Conflict[], look: Look): Generator<s
   if (settled.length === 0) return;
   yield look.paint("bold", `Conflicts settled by on_conflict: ${count(settled.length)}`);
   for (const conflict of shown(settled, look)) {
-    yield `  ${printable(conflict.address)}`;
+    yield `  ${named(conflict.address, look)}`;
     yield* wrap(printable(`${conflict.strategy}: ${conflict.outcome}`), look.width, "    ");
     for (const claimant of conflict.claimants) {
-      yield `    ${printable(claimant.address)}  ${look.paint("dim", shortHash(claimant.content))}`;
+      yield `    ${named(claimant.address, look)}  ${look.paint("dim", shortHash(claimant.content))}`;
     }
     if (conflict.occupant) yield `    there already  ${look.paint("dim", shortHash(conflict.occupant.content))}`;
   }
@@ -77,7 +95,7 @@ function* listLines(title: string, items: readonly (readonly [string, string])[]
   if (items.length === 0) return;
   yield look.paint("bold", `${title}: ${count(items.length)}`);
   for (const [address, reason] of shown(items, look)) {
-    yield `  ${printable(address)}`;
+    yield `  ${named(address, look)}`;
     yield* wrap(printable(reason), look.width, "    ").map((line) => look.paint("dim", line));
   }
   yield* moreLine(items.length, look);
