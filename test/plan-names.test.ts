@@ -218,6 +218,16 @@ describe("S15 names that a destination can not or shall not hold", () => {
   ]);
 });
 
+it("S11 a file whose time is beyond the years of the catalog is told why it has no year", async () => {
+  const rules = `  - { name: c, match: {}, action: copy, destination: nas, place: key, key: "{modified:%Y}/{filename}" }\n`;
+  const { footer } = await planned({ rules, files: ["primary:a A -130000d", "primary:b B 120000d"] });
+  const why = "the key template has no value for {modified}: the file's time is beyond the years that can be told";
+  expect(footer.blocked.map(({ reason }) => reason)).toEqual([
+    expect.stringContaining(why),
+    expect.stringContaining(why),
+  ]);
+});
+
 const NAMES = Array.from({ length: 18 }, (_, index) => `n${10 + index}`);
 describe("S7 many names and several rules", () => {
   const cases: Case[] = [

@@ -143,10 +143,13 @@ function nameTarget(wish: Wish, context: Context): void {
     wish.key = rendered.key;
     return;
   }
-  const reason =
-    rendered.invalid === undefined ? `the key template has no value for {${rendered.unresolved}}` : rendered.invalid;
+  const why = rendered.unresolved === "modified" ? `: ${BEYOND}` : "";
+  const reason = rendered.invalid ?? `the key template has no value for {${rendered.unresolved}}${why}`;
   wish.outcome = { kind: "blocked", code: "unresolved", reason };
 }
+
+/** The one reason for which a file has no time. */
+const BEYOND = "the file's time is beyond the years that can be told (1780 to 2260)";
 
 /** A requirement that does not hold, with the locations that could help, best first (S5). */
 export interface Shortfall {
