@@ -1,11 +1,21 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { WriteSource } from "../src/backend/backend.js";
 import { type Hands, hands } from "../src/backend/hands.js";
-import { openDisk } from "../src/backend/local/disk.js";
+import { type Disk, openDisk } from "../src/backend/local/disk.js";
 import { handed } from "../src/backend/local/handed.js";
 import { localVersion } from "../src/backend/local-version.js";
 import { sha256Hex } from "../src/lib/json.js";
@@ -55,5 +65,55 @@ describe("small files in threads", () => {
     expect(readFileSync(join(root, "b", "x"), "utf8")).toBe("some bytes");
     const other = { ...file!, version: "another" };
     expect(await hands().write(disk, "y", { ...order, file: other }, undefined)).toBeUndefined();
+  });
+
+  /** Removes `key` of a folder in a thread. */
+  async function removal(disk: Disk, key: string): Promise<string | undefined> {
+    const stat = statSync(join(disk.root, key), { bigint: true });
+    let left: string | undefined;
+    const otherName = (version: string): void => {
+      left = version;
+    };
+    const options = { version: localVersion(stat), run: "r", trash: false, confirm: async () => undefined, otherName };
+    await hands().remove(disk, key, options);
+    return left;
+  }
+
+  async function started(): Promise<void> {
+    hands().start();
+    while (!hands().ready()) await sleep(1);
+  }
+
+  it("a thread that has removed one name tells the version that the other one has now", async () => {
+    const { root } = place("1");
+    const disk = openDisk("a", join(root, "a"), { hardLinks: true });
+    linkSync(join(root, "a", "x"), join(root, "b", "x"));
+    await started();
+    const left = await removal(disk, "x");
+    expect(left).toBe(localVersion(statSync(join(root, "b", "x"), { bigint: true })));
+    expect(existsSync(join(root, "a", "x"))).toBe(false);
+  });
+
+  it("folders that are emptied go, at any time and by any number at once, and links are looked for anew", async () => {
+    const { root } = place("1");
+    const disk = openDisk("a", join(root, "a"), { hardLinks: true });
+    await started();
+    for (let round = 0; round < 3; round += 1) {
+      mkdirSync(join(root, "a/d/e"), { recursive: true });
+      const keys = Array.from({ length: 20 }, (_, index) => `d/e/${index}`);
+      for (const key of keys) {
+        writeFileSync(join(root, "a", key), "1");
+        linkSync(join(root, "a", key), join(root, "b", key.replaceAll("/", "-") + round));
+      }
+      await Promise.all(keys.map((key) => removal(disk, key)));
+      expect(existsSync(join(root, "a/d"))).toBe(false);
+    }
+    await sleep(20);
+    mkdirSync(join(root, "b/e"), { recursive: true });
+    writeFileSync(join(root, "b/e/0"), "1");
+    linkSync(join(root, "b/e/0"), join(root, "b/e/1"));
+    symlinkSync(join(root, "b"), join(root, "a/d"));
+    await expect(removal(disk, "d/e/0")).rejects.toMatchObject({ code: "PRECONDITION" });
+    expect(existsSync(join(root, "b/e/0"))).toBe(true);
   });
 });

@@ -58,6 +58,24 @@ describe("S6: two copies of each content, and names that leave", () => {
       ],
       plan: ["> primary:f -> archive:f (0)"],
     },
+    {
+      name: "but not where the second name is at the first of two targets only",
+      safety: "safety: { min_copies: 2 }\n",
+      rules: `  - { name: m, match: { location: primary }, action: move, destination: [archive, nas] }\n`,
+      files: [
+        { location: "primary", key: "f", content: "A", physical: "1:1" },
+        { location: "archive", key: "f", content: "A", physical: "1:1" },
+        "nas:f A",
+      ],
+      plan: ["= primary:f min-copies"],
+    },
+    {
+      name: "a name goes after the one that its location gets in its place, on which those after it count (I2)",
+      rules: `  - { name: jpg, match: { ext: jpg }, action: move, from: [primary], destination: nas }
+  - { name: txt, match: { ext: txt, location: primary, not: { path: "/t/**" } }, action: move, from: [primary], destination: primary, key: "t/{path}" }\n`,
+      files: ["primary:1.jpg A", "nas:1.jpg A", "primary:2.txt A"],
+      plan: ["> primary:2.txt -> primary:t/2.txt", "> primary:1.jpg -> nas:1.jpg (0)"],
+    },
   ]);
 });
 

@@ -12,13 +12,25 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Backend, WriteSource } from "../src/backend/backend.js";
 import { type LocalOptions, localBackend } from "../src/backend/local.js";
 import { localVersion } from "../src/backend/local-version.js";
+import { StowageError } from "../src/lib/error.js";
 import { RUN } from "../src/testing/subject.js";
-import { cleanup, harvest, localWorld, planOf, run, scratch, trashed, type World } from "./setup/apply.js";
+import {
+  type ActionSpec,
+  cleanup,
+  harvest,
+  localWorld,
+  planOf,
+  run,
+  scratch,
+  trashed,
+  type World,
+} from "./setup/apply.js";
 
 afterEach(cleanup);
 
@@ -158,6 +170,9 @@ function refusing(step: string, code: string): (name: string) => void {
   };
 }
 
+/** A run that was stopped before it did anything: the plan is applied again. */
+const begun = (world: World, plan: Parameters<typeof run>[1]) => run(world, plan, { signal: AbortSignal.abort() });
+
 describe("a move within one file system", () => {
   it("makes no copy, and ends with one name", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
@@ -186,6 +201,7 @@ describe("a move within one file system", () => {
   it("ends what was broken off when both names were there", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
     const plan = await planOf(world.backends, [MOVE]);
+    await begun(world, plan);
     linkSync(join(world.root, "a/x"), join(world.root, "b/x"));
     expect(told(await run(world, plan))).toEqual(["moved"]);
     expect(harvest(world.root)).toEqual({ "b:x": "1" });
@@ -195,15 +211,25 @@ describe("a move within one file system", () => {
   it("goes on when it was broken off before the new name was there", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
     const plan = await planOf(world.backends, [MOVE]);
+    await begun(world, plan);
     linkSync(join(world.root, "a/x"), join(world.root, "tmp"));
     rmSync(join(world.root, "tmp"));
     expect(told(await run(world, plan))).toEqual(["moved"]);
     expect(harvest(world.root)).toEqual({ "b:x": "1" });
   });
 
+  it("leaves what was touched since the plan was made, where nobody has begun to apply it (S17)", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    const plan = await planOf(world.backends, [MOVE]);
+    chmodSync(join(world.root, "a/x"), 0o600);
+    expect(told(await run(world, plan))).toEqual(["skipped PRECONDITION"]);
+    expect(harvest(world.root)).toEqual({ "a:x": "1" });
+  });
+
   it("leaves what has other bytes behind its time (S17)", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
     const plan = await planOf(world.backends, [MOVE]);
+    await begun(world, plan);
     const { atime, mtime } = statSync(join(world.root, "a/x"));
     writeFileSync(join(world.root, "a/x"), "2");
     utimesSync(join(world.root, "a/x"), atime, mtime);
@@ -242,21 +268,119 @@ describe("a move within one file system", () => {
     expect(trashed(world.root)).toEqual([]);
   });
 
-  it("takes the only name back when the two are one, seen in two ways", async () => {
+  it.each([
+    false,
+    true,
+  ])("keeps the only name when the two are one, seen in two ways, be what is seen old: %s", async (old) => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
     const here = world.backends.get("a")!;
+    const known = await here.stat("x");
     // As where a folder of one location is mounted in the other one.
     const twice = withBackend(world, "b", (backend) => ({
       ...backend,
-      stat: here.stat,
+      stat: (key) => (old ? Promise.resolve(known) : here.stat(key)),
       read: here.read,
       settle: here.settle!,
     }));
     const plan = await planOf(twice.backends, [MOVE]);
     const { outcomes } = await run(twice, plan);
     expect(outcomes[0]).toMatchObject({ code: "PRECONDITION" });
-    expect(outcomes[0]?.message).toBe("a:x stays: it is the very file that b:x leads to, and goes with it");
+    expect(outcomes[0]?.message).toBe("a:x stays: what is at its target is this very file, seen in two ways");
     expect(harvest(world.root)).toEqual({ "a:x": "1" });
+  });
+
+  it("finds damage before the file has another version by which it would be told from a change (S13)", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "2" });
+    const before = statSync(join(world.root, "a/x"), { bigint: true });
+    expect(told(await run(world, await planOf(world.backends, [MOVE])))).toEqual(["failed ROT"]);
+    expect(localVersion(statSync(join(world.root, "a/x"), { bigint: true }))).toBe(localVersion(before));
+    expect(harvest(world.root)).toEqual({ "a:x": "2" });
+  });
+
+  it("takes a copy of another source where its own is damaged, and never the file of that one", async () => {
+    const world = await localWorld(["a", "b", "c"], { "a:x": "2", "c:x": "1" });
+    const report = await run(world, await planOf(world.backends, [{ ...MOVE, witnesses: ["b:x", "c:x"] }]));
+    expect(report.outcomes[0]?.rot).toEqual([{ location: "a", key: "x" }]);
+    expect(harvest(world.root)).toEqual({ "a:x": "2", "b:x": "1", "c:x": "1" });
+    expect([statSync(join(world.root, "b/x")).nlink, statSync(join(world.root, "c/x")).nlink]).toEqual([1, 1]);
+  });
+
+  it("makes a copy where the source can not be made durable, and does not ask again (I1)", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    const { ino } = statSync(join(world.root, "a/x"));
+    const plan = await planOf(world.backends, [MOVE]);
+    const handle = await open(join(world.root, "a/x"));
+    const handles = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    const { sync } = handles;
+    let asked = 0;
+    handles.sync = async function (this: FileHandle) {
+      if ((await this.stat()).ino !== ino) return await sync.call(this);
+      asked += 1;
+      throw Object.assign(new Error("EIO: planted"), { code: "EIO", syscall: "fsync" });
+    };
+    try {
+      expect(told(await run(world, plan))).toEqual(["moved"]);
+    } finally {
+      handles.sync = sync;
+    }
+    expect(asked).toBe(1);
+    expect(statSync(join(world.root, "b/x")).ino).not.toBe(ino);
+    expect(harvest(world.root)).toEqual({ "b:x": "1" });
+  });
+
+  it.each([
+    "filled",
+    "link",
+    "linked",
+    "discarded",
+  ])("sees what is written to it and given its old time at %s, and lets nothing go for it (I2)", async (at) => {
+    let path = "";
+    const world = await localWorld(["a", "b", "c"], { "a:x": "1", "c:x": "1" }, (name) => {
+      if (name !== at || path === "") return;
+      const { atime, mtime } = statSync(path);
+      writeFileSync(path, "2");
+      utimesSync(path, atime, mtime);
+      path = "";
+    });
+    path = join(world.root, "a/x");
+    utimesSync(path, 1_000_000_000, 1_000_000_000);
+    const goes: ActionSpec = { kind: "delete", from: "c:x", content: "1", witnesses: ["b:x"], depends_on: ["a1"] };
+    await run(world, await planOf(world.backends, [MOVE, goes]));
+    expect(harvest(world.root)).toMatchObject({ "c:x": "1" });
+  });
+
+  it("is done when somebody else has taken the first name away", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    const plan = await planOf(world.backends, [MOVE]);
+    const late = withBackend(world, "b", (backend) => ({
+      ...backend,
+      async write(key, source) {
+        const entry = await backend.write(key, source);
+        rmSync(join(world.root, "a/x"));
+        return entry;
+      },
+    }));
+    const report = await run(late, plan);
+    expect(told(report)).toEqual(["moved"]);
+    expect(report.present.map(({ location }) => location)).toEqual(["b"]);
+  });
+
+  it("leaves one copy, under two names, where the first can not go (S6)", async () => {
+    const world = await localWorld(["a", "b"], { "a:x": "1" });
+    const plan = await planOf(world.backends, [MOVE]);
+    const stuck = withBackend(world, "a", (backend) => ({
+      ...backend,
+      remove: () => Promise.reject(new StowageError("ACCESS_DENIED", "not for you")),
+    }));
+    const report = await run(stuck, plan);
+    expect(told(report)).toEqual(["failed ACCESS_DENIED"]);
+    const [physical] = report.present.map((present) => present.physical);
+    expect(physical).toMatch(/^\d+:\d+$/);
+    expect(report.present).toMatchObject([
+      { location: "b", physical },
+      { location: "a", physical },
+    ]);
   });
 
   it("asks for other copies beside the second name where two must stay (S6)", async () => {

@@ -215,6 +215,7 @@ async function prepare(
     proven: new Map(),
     lasting: new Set(),
     relinked: relinkedBefore(earlier),
+    continued: earlier.begun,
     arrivals: arrivalsOf(plan),
     exclusively: exclusively(),
   };

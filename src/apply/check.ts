@@ -11,6 +11,8 @@ export interface Earlier {
   removals: RemovalIntent[];
   /** Ids of the actions that succeeded. */
   done: Set<string>;
+  /** There were any. */
+  begun: boolean;
 }
 
 export interface CheckOptions {
@@ -73,11 +75,13 @@ function isOwnersWord({ kind, reason, rule, required }: Action, { safety, mayEnd
 async function requireOpen(header: Plan["header"], options: CheckOptions): Promise<Earlier> {
   const removals: RemovalIntent[] = [];
   const done = new Set<string>();
+  let begun = false;
   for (const run of await runIds(options.state)) {
     const found = untouched();
     const known = await readHeader(options.state, run, found);
     if (found.damage) options.onDamage?.(run, found.damage);
     if (known?.plan_id !== header.plan_id) continue;
+    begun = true;
     const before = await readRemovals(options.state, run);
     if (before.damage) options.onDamage?.(run, before.damage);
     removals.push(...before.removals);
@@ -88,5 +92,5 @@ async function requireOpen(header: Plan["header"], options: CheckOptions): Promi
       exit: ExitCode.stale,
     });
   }
-  return { removals, done };
+  return { removals, done, begun };
 }

@@ -50,6 +50,8 @@ export interface Present extends Ref {
   mtime: string;
   version: string;
   by: ProofKind;
+  /** Of a file with more names than this one. */
+  physical?: string;
 }
 
 export interface Removed extends Ref {

@@ -6,7 +6,7 @@ import { codeOf, StowageError } from "../lib/error.js";
 import { address, printable } from "../lib/key.js";
 import type { Ref, Source } from "../plan/plan.js";
 import type { Present, ProofKind } from "./events.js";
-import { paced } from "./pace.js";
+import { isLocal, paced } from "./pace.js";
 import { addressOf, backendOf, type Run, type Task } from "./run.js";
 
 export const at = ({ location, key }: Ref): string => printable(address(location, key));
@@ -51,13 +51,18 @@ async function holdsArrival(task: Task): Promise<boolean> {
 export function isRelinked(run: Run, source: Source, entry: Entry): boolean {
   const known = run.relinked.get(relinkedKey(source));
   return (
-    known !== undefined && known.physical === entry.physical && known.size === entry.size && known.mtime === entry.mtime
+    known !== undefined &&
+    (known.physical === undefined || known.physical === entry.physical) &&
+    known.size === entry.size &&
+    known.mtime === entry.mtime
   );
 }
 
-/** A move that was broken off may have given its source a second name for a while, which changed its time of change. */
-const isBegun = ({ action }: Task, source: Source, entry: Entry): boolean =>
+/** A move that was killed may have given its source a second name for a while, which changed its time of change. */
+const isBegun = ({ run, action }: Task, source: Source, entry: Entry): boolean =>
+  run.continued &&
   action.kind === "move" &&
+  [action.from, action.to].every((end) => end && isLocal(run, end.location)) &&
   addressOf(source) === addressOf(action.from) &&
   isTouchedOnly(source.version, entry.version);
 
@@ -103,8 +108,9 @@ export async function readHash({ run, action }: Task, location: string, entry: E
 /** Notes that this version is the task's content, and how that is known. */
 export function remember(task: Task, location: string, entry: Entry, by: ProofKind): void {
   const { outcome, run, sha256 } = task;
-  const { key, size, mtime, version } = entry;
+  const { key, size, mtime, version, second, physical } = entry;
   const present: Present = { location, key, sha256, size, mtime: String(mtime), version, by };
+  if (second && physical !== undefined) present.physical = physical;
   run.proven.set(addressOf(present), present);
   const known = outcome.present.findIndex((other) => other.key === key && other.location === location);
   if (known >= 0) outcome.present.splice(known, 1);

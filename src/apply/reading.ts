@@ -80,12 +80,9 @@ export async function rememberSource(task: Task, { location, key }: Ref, from: E
   if (after?.version === from.version) remember(task, location, after, "content");
 }
 
-/** The source itself has two names now: of both the same is known. That it has another version than the plan says comes of that alone. */
+/** The source itself has two names now: of both the same is known. */
 export function rememberSecond(task: Task, published: Entry): void {
-  const { run, action } = task;
-  const { location, key } = action.from;
-  const { size, mtime, physical } = published;
-  if (physical !== undefined) run.relinked.set(relinkedKey(action.from), { physical, size, mtime });
+  const { location, key } = task.action.from;
   task.second = { ...published, key };
   remember(task, location, task.second, "content");
 }

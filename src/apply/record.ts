@@ -27,7 +27,7 @@ export async function recordRun(catalog: Catalog, report: RunReport): Promise<vo
   });
 }
 
-const rowOf = ({ location, key, sha256, size, mtime, version, by }: Present): PresentRow => ({
+const rowOf = ({ location, key, sha256, size, mtime, version, by, physical }: Present): PresentRow => ({
   location,
   key,
   sha256,
@@ -35,6 +35,7 @@ const rowOf = ({ location, key, sha256, size, mtime, version, by }: Present): Pr
   version,
   mtime: BigInt(mtime),
   proof: by,
+  ...(physical !== undefined && { physical }),
 });
 
 /**

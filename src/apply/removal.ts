@@ -1,10 +1,10 @@
-import type { Entry } from "../backend/backend.js";
-import { isTouchedOnly } from "../backend/local-version.js";
+import type { Entry, RemoveOptions } from "../backend/backend.js";
 import { codeOf, messageOf, StowageError } from "../lib/error.js";
 import type { Ref, Target, Witness } from "../plan/plan.js";
 import type { ProofKind } from "./events.js";
 import { assertInvariant } from "./invariant.js";
 import { at, holdsContent, isProven, noteRot, relinkedKey, remember, source } from "./observe.js";
+import { isLocal } from "./pace.js";
 import { whyOf } from "./redact.js";
 import { addressOf, backendOf, type Task } from "./run.js";
 
@@ -29,7 +29,9 @@ export async function removeInstance(task: Task, options: { trash: boolean }): P
     if (!(await isContent(task, entry))) throw noteRot(task, action.from);
     const arrival = await proveArrival(task, entry);
     const proofs = await prove(task, entry, arrival);
-    await carryOut(task, entry, { proofs, ...(arrival && { arrival }) }, options.trash);
+    await carryOut(task, entry, { proofs, ...(arrival && { arrival }) }, options.trash).catch((error: unknown) => {
+      if (!task.second || codeOf(error) !== "NOT_FOUND") throw error;
+    });
     noteRemoved(task, options.trash);
   });
 }
@@ -60,8 +62,9 @@ const tooFew = (message: string, hint: string): StowageError => new StowageError
 
 const RESTORE = "Restore it and plan again, or set `safety.verify: checksum` where the store computes its own.";
 
-function noteRemoved({ action, sha256, outcome }: Task, trashed: boolean): void {
+function noteRemoved({ run, action, sha256, outcome }: Task, trashed: boolean): void {
   const { location, key } = action.from;
+  run.proven.delete(addressOf(action.from));
   outcome.present = outcome.present.filter((present) => !(present.location === location && present.key === key));
   outcome.removed.push({ location, key, sha256, trashed });
 }
@@ -147,11 +150,12 @@ const justPublished = ({ action: { to }, published }: Task, witness: Ref): Entry
   published?.physical !== undefined && to && addressOf(to) === addressOf(witness) ? published : undefined;
 
 /**
- * What a removal leaves is one copy less only where the file itself goes: a move within one file system takes the second of its two names. That the other is
- * a name of its own, and not the same one seen in two ways, is for the last look to say, when the one that goes is away.
+ * What a removal leaves is one copy less only where the file itself goes: a move within one file system takes one of its two names. That the other is a
+ * name of its own, and not the same one seen in two ways, is for the removal to say, which looks at how many there are, and when the one that goes is away.
  */
-const mayShare = ({ action: { kind, from, to } }: Task, witness: Ref): boolean =>
-  witness.location === from.location || (kind === "move" && to !== null && addressOf(to) === addressOf(witness));
+const mayShare = ({ run, action: { from, to } }: Task, witness: Ref): boolean =>
+  witness.location === from.location ||
+  (to !== null && addressOf(to) === addressOf(witness) && [from, to].every(({ location }) => isLocal(run, location)));
 
 /** What vouches must outlast a loss of power (I1); what this run has written does. False when it is gone. */
 async function settle({ run }: Task, location: string, { key, version }: Entry): Promise<boolean> {
@@ -182,21 +186,25 @@ async function carryOut(task: Task, entry: Entry, vouchers: Vouchers, trash: boo
   if (physical !== undefined) run.relinked.set(relinkedKey(action.from), { physical, size, mtime });
   try {
     const confirm = () => confirmVouchers(task, entry, vouchers);
-    const onLeft = (left: string) => rememberLeft(task, vouchers, entry, left);
-    await backendOf(run, location).remove(key, { version, run: run.id, trash, confirm, onLeft });
+    const otherName = otherNameOf(task, vouchers, entry);
+    await backendOf(run, location).remove(key, { version, run: run.id, trash, confirm, ...otherName });
   } catch (error) {
     await run.journal.commit({ type: "kept", at: run.now(), ...line, ...whyOf(error) });
     throw error;
   }
-  run.proven.delete(addressOf(action.from));
   await run.journal.commit({ type: "removed", at: run.now(), ...line });
 }
 
 /** The name that a move leaves has a new version, for the only reason that the other one is gone. */
-function rememberLeft(task: Task, { arrival }: Vouchers, removed: Entry, version: string): void {
-  if (!arrival || !isSameFile(arrival.entry, removed)) return;
-  remember(task, arrival.ref.location, { ...arrival.entry, version }, "content");
-  task.run.lasting.add(`${addressOf(arrival.ref)}\0${version}`);
+function otherNameOf(task: Task, { arrival }: Vouchers, removed: Entry): Pick<RemoveOptions, "otherName"> {
+  if (!arrival || !isSameFile(arrival.entry, removed)) return {};
+  const { key, size, mtime, physical } = arrival.entry;
+  return {
+    otherName(version) {
+      remember(task, arrival.ref.location, { key, size, mtime, version, ...(physical && { physical }) }, "content");
+      task.run.lasting.add(`${addressOf(arrival.ref)}\0${version}`);
+    },
+  };
 }
 
 function assertI2({ run, action }: Task, { proofs, arrival }: Vouchers, trash: boolean): void {
@@ -221,10 +229,6 @@ function assertI2({ run, action }: Task, { proofs, arrival }: Vouchers, trash: b
   assertInvariant(run.plan.header.applyable, "I7", "the plan is not to be applied");
 }
 
-const stays = (message: string, hint: string): StowageError => new StowageError("PRECONDITION", message, { hint });
-
-const ONE_FILE = "Look at how the two are mounted: one folder is seen in both locations.";
-
 /** The last look: the locations are still the right ones, and every proven copy is still the version that was proven. */
 async function confirmVouchers(task: Task, removed: Entry, { proofs, arrival }: Vouchers): Promise<void> {
   const { run, action } = task;
@@ -235,11 +239,11 @@ async function confirmVouchers(task: Task, removed: Entry, { proofs, arrival }: 
   for (const { ref, entry } of new Map(all.map((proof) => [addressOf(proof.ref), proof])).values()) {
     const now = await backendOf(run, ref.location).stat(ref.key);
     if (now?.version === entry.version) continue;
-    // Another name of the removed file has a new time of change now; that it is still there shows that it is a name of its own.
-    if (now && isSameFile(now, removed) && isTouchedOnly(entry.version, now.version)) continue;
-    throw now || !isSameFile(entry, removed)
-      ? stays(`${at(ref)} changed while ${at(action.from)} was to be removed`, "Run `stowage scan` and plan again.")
-      : stays(`${at(action.from)} stays: it is the very file that ${at(ref)} leads to, and goes with it`, ONE_FILE);
+    // Another name of the removed file has a new version now; that it is still there shows that it is a name of its own.
+    if (now && isSameFile(now, removed) && (await holdsContent(task, ref.location, now, needed(task)))) continue;
+    throw new StowageError("PRECONDITION", `${at(ref)} changed while ${at(action.from)} was to be removed`, {
+      hint: "Run `stowage scan` and plan again.",
+    });
   }
   await run.lease?.require();
 }

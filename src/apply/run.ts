@@ -33,6 +33,8 @@ export interface Run {
   readonly lasting: Set<string>;
   /** Files that got or lost a name through what we did: their names have a new version for that reason only. */
   readonly relinked: Map<string, Relinked>;
+  /** An earlier run has begun to apply this plan, and may have been killed at any moment. */
+  readonly continued: boolean;
   /** What this plan puts where: lower-case hex by `addressOf` of the target. Made when it is first asked for, which most runs never do. */
   arrivals(): ReadonlyMap<string, string>;
   /** Runs bodies with the same key one after the other. */
@@ -40,7 +42,8 @@ export interface Run {
 }
 
 export interface Relinked {
-  physical: string;
+  /** Undefined where it was not looked at. */
+  physical?: string | undefined;
   size: number;
   mtime: bigint;
 }

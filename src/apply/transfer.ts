@@ -5,7 +5,7 @@ import { isTransient, retry } from "../backend/retry.js";
 import { codeOf, StowageError } from "../lib/error.js";
 import type { Ref, Target } from "../plan/plan.js";
 import { proveArrived } from "./arrival.js";
-import { at, holdsContent, isRelinked, noteRot } from "./observe.js";
+import { at, holdsContent, isRelinked, noteRot, relinkedKey } from "./observe.js";
 import { isLocal } from "./pace.js";
 import { asPlanned, blame, openSource, rememberSecond, rememberSource, sourceBytes } from "./reading.js";
 import { backendOf, type Task } from "./run.js";
@@ -179,6 +179,8 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
   const plain = root !== undefined && isLocal(run, source.location) && isLocal(run, target.location);
   const moved = action.kind === "move" && source.planned;
   const file = plain ? { location: source.location, root, key: source.key, version: from.version, moved } : undefined;
+  // It may get a second name, and so another version, whatever comes of it.
+  if (file?.moved) run.relinked.set(relinkedKey(action.from), { size: from.size, mtime: from.mtime });
   const progress = { before: outcome.bytes, whole: false, found: false };
   const onBytes = (bytes: number): void => {
     outcome.bytes += bytes;

@@ -195,8 +195,8 @@ export interface RemoveOptions {
   /** Keep the bytes in the trash (true) or let them go (false). */
   trash: boolean;
   confirm: () => Promise<void>;
-  /** Called when the file has other names: with the version that they have now that this one is gone. */
-  onLeft?: (version: string) => void;
+  /** What vouches is another name of the very file: this one goes only if there is another, and what version that has by then is told. */
+  otherName?: (version: string) => void;
 }
 
 /** What the storage can do, as far as it was probed; undefined = not probed, which counts as no. */

@@ -12,7 +12,7 @@ export type Order = { id: number; disk: Pick<Disk, "location" | "root" | "hardLi
   | { is: "stat" | "marker" }
 );
 
-export type Removing = Omit<RemoveOptions, "confirm" | "onLeft">;
+export type Removing = Omit<RemoveOptions, "confirm" | "otherName"> & { shared: boolean };
 
 export interface Writing {
   file: NonNullable<WriteSource["file"]>;
@@ -145,10 +145,11 @@ function openHands(): Hands {
     read: (disk, key, version) => free().carryOut({ ...about(disk, key), is: "read", version }),
     stat: (disk, key) => free().carryOut({ ...about(disk, key), is: "stat" }),
     marker: (disk) => free().carryOut({ ...about(disk, ""), is: "marker" }),
-    async remove(disk, key, { confirm, onLeft, version, run, trash }) {
-      const order = { ...about(disk, key), is: "remove", version, run, trash } as const;
+    async remove(disk, key, { confirm, otherName, version, run, trash }) {
+      const shared = otherName !== undefined;
+      const order = { ...about(disk, key), is: "remove", version, run, trash, shared } as const;
       const left = await free().carryOut<string | undefined>(order, confirm);
-      if (left !== undefined) onLeft?.(left);
+      if (left !== undefined) otherName?.(left);
     },
     async close() {
       if (threads.some(({ waiting }) => waiting.size > 0)) return;

@@ -40,7 +40,10 @@ function waitFor(each: Draft, before: readonly Draft[]): void {
   if (before.length > 0) each.after = new Set([...each.after, ...before]);
 }
 
-/** The actions of a settlement, each knowing which others it waits for. */
+/**
+ * The actions of a settlement, each knowing which others it waits for. What a move takes away from where the content is wanted, too, under another name
+ * waits for that one: only a location that keeps it may count on those after it in the order of I2.
+ */
 export function draftAll(settlement: Settlement, context: Context): Draft[] {
   const carried = carriers(settlement, context);
   const drafts = [
@@ -60,7 +63,19 @@ export function draftAll(settlement: Settlement, context: Context): Draft[] {
     waitFor(each, waitsFor(each, each.unwanted, filledBy, firsts.get(each.from.content) ?? []));
   }
   linkOccupants(drafts);
+  for (const each of drafts) {
+    if (each.kind !== "move" || each.fills) continue;
+    const stays = firsts.get(each.from.content)?.find(({ fills }) => fills?.site === each.from.site);
+    if (stays && !waits(stays, each)) waitFor(each, [stays]);
+  }
   return drafts;
+}
+
+/** True when the one waits for the other, be it through others. */
+function waits(each: Draft, other: Draft): boolean {
+  const seen = new Set([each]);
+  for (const next of seen) for (const before of next.after) seen.add(before);
+  return seen.has(other);
 }
 
 /** The move that carries a placement: the one whose file decided the key, if the placement is at its last destination. */

@@ -192,15 +192,15 @@ export const newPlace = (site: Site): Place => ({
 });
 
 /**
- * A name in another location of the very file that goes: apply would not take it for another copy. It is one where a move takes that file there: then what
- * goes is but one of its names.
+ * A name in another location of the very file that goes: apply would not take it for another copy. It is one where that is what a move has at its
+ * (last) target: then what goes is but one of its names.
  */
 export function isMereName(place: Pick<Place, "site" | "physical">, going: Instance, unwanted?: Unwanted): boolean {
   if (place.physical === null || place.physical !== going.physical || place.site === going.site) return false;
   if (unwanted?.action !== "move") return true;
-  return !unwanted.wishes.some(
-    ({ site, outcome }) =>
-      site === place.site && outcome?.kind === "held" && outcome.instance.physical === going.physical,
+  const last = unwanted.wishes.at(-1);
+  return (
+    last?.site !== place.site || last.outcome?.kind !== "held" || last.outcome.instance.physical !== going.physical
   );
 }
 

@@ -133,7 +133,7 @@ async function openRun(machine: Machine, plan: Plan, backends: ReadonlyMap<strin
     limit: (bytes) => bytes,
     emit: () => undefined,
     abort: new AbortController().signal,
-    ...{ proven: new Map(), lasting: new Set(), relinked: new Map(), exclusively: exclusively() },
+    ...{ proven: new Map(), lasting: new Set(), relinked: new Map(), continued: false, exclusively: exclusively() },
     arrivals: arrivalsOf(plan),
   };
 }

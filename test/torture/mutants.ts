@@ -17,13 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "second name not read",
     breaks: "I2: a move within one file system takes the first name of what nobody has read",
-    edits: [
-      edit(
-        "backend/local/second-name.ts",
-        "    if ((await hashOf(handle, source)) !== source.sha256) return undefined;\n",
-        "",
-      ),
-    ],
+    edits: [edit("backend/local/second-name.ts", "  await prove();\n", "")],
   },
   {
     name: "second name of what is not durable",
@@ -38,6 +32,11 @@ export const MUTANTS: readonly Mutant[] = [
         "apply/removal.ts",
         "    const now = await backendOf(run, ref.location).stat(ref.key);\n",
         "    if (isSameFile(entry, removed)) continue;\n    const now = await backendOf(run, ref.location).stat(ref.key);\n",
+      ),
+      edit(
+        "backend/local/remove.ts",
+        "  if (options.otherName && verified.nlink < 2n) throw onlyName(disk, key);\n",
+        "",
       ),
     ],
   },

@@ -18,6 +18,7 @@ export async function look(path: string): Promise<Stat | undefined> {
 /** Refuses a path that leads through a symbolic link: what is behind it does not belong to the location (S16). */
 export async function refuseLinks(disk: Disk, path: string): Promise<void> {
   const nearest = `${disk.root}\0${dirname(path)}`;
+  if (performance.now() - since > MOMENT) plain.clear();
   if (plain.has(nearest)) return;
   for (const directory of parentsOf(disk, path)) {
     const found = await look(directory);
@@ -25,15 +26,18 @@ export async function refuseLinks(disk: Disk, path: string): Promise<void> {
     if (found.isSymbolicLink()) throw notDirectory(disk, directory);
   }
   if (!isHand()) return;
-  if (plain.size === 0) setImmediate(() => plain.clear());
+  if (plain.size === 0) since = performance.now();
   plain.add(nearest);
 }
 
 /**
- * Directories that no link leads to, by root and path, as a thread of its own (hand.ts) has just seen them: what it is told to do in one turn is about
+ * Directories that no link leads to, by root and path, as a thread of its own (hand.ts) has just seen them: what it does in one moment is about
  * few of them. Only that is taken from it, and not that they exist.
  */
 const plain = new Set<string>();
+let since = 0;
+/** Milliseconds. */
+const MOMENT = 5;
 
 /** How often a directory that others remove because it is empty is made anew. */
 const STUBBORN = 20;

@@ -21,6 +21,8 @@ export interface Disk {
   making: Map<string, Promise<Stat | undefined>>;
   /** Devices, and roots of locations, from which a reflink copy to here was refused. */
   noReflink: Set<string>;
+  /** Devices on which giving a file a second name, or making it durable before, did not go as it should. */
+  noSecond: Set<bigint>;
   /** Called at each step that changes the disk, as if the change itself could fail there. For fault tests. */
   step: (name: string) => void | Promise<void>;
 }
@@ -44,6 +46,7 @@ export function openDisk(
     lasting: new Set(),
     making: new Map(),
     noReflink: new Set(),
+    noSecond: new Set(),
     step: step ?? (() => undefined),
   };
 }

@@ -69,12 +69,13 @@ async function resultOf(order: Order, reading: Reading): Promise<Value> {
     case "write":
       return await write(disk, order, reading);
     case "remove": {
-      const { id, key, version, run, trash } = order;
+      const { id, key, version, run, trash, shared } = order;
       let left: string | undefined;
-      const onLeft = (now: string): void => {
+      const otherName = (now: string): void => {
         left = now;
       };
-      await removeFile(disk, key, { version, run, trash, confirm: () => confirmed(id), onLeft });
+      const confirm = () => confirmed(id);
+      await removeFile(disk, key, { version, run, trash, confirm, ...(shared && { otherName }) });
       return left;
     }
   }

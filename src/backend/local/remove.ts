@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { codeOf, messageOf, StowageError } from "../../lib/error.js";
 import { printable } from "../../lib/key.js";
 import type { RemoveOptions } from "../backend.js";
-import { localVersion } from "../local-version.js";
+import { isSameVersion, localVersion } from "../local-version.js";
 import type { Stat } from "../looks.js";
 import { TRASH } from "../marker.js";
 import {
@@ -31,11 +31,13 @@ export async function removeFile(disk: Disk, key: string, options: RemoveOptions
   const path = pathOf(disk, key);
   await disk.barrier.open();
   const verified = await requireVersion(disk, key, path, options.version);
+  if (options.otherName && verified.nlink < 2n) throw onlyName(disk, key);
   const away = await secure(disk, key, path, verified, options).catch((error: unknown) => {
     throw failure(disk, key, error);
   });
+  let secured: Stat;
   try {
-    await requireSame(disk, key, away.path, verified);
+    secured = await requireSame(disk, key, away.path, verified);
     await Promise.all([syncParents(disk, away.path, verified.dev), syncNearest(disk, path)]);
     await disk.step("secured");
     await options.confirm();
@@ -46,7 +48,7 @@ export async function removeFile(disk: Disk, key: string, options: RemoveOptions
     await putBack(disk, key, path, verified, away, error);
     throw failure(disk, key, error);
   }
-  if (!options.trash) await letGo(disk, away, key, verified, options);
+  if (!options.trash) await letGo(disk, away, key, secured, options);
   await disk.step("removed");
   await pruneParents(disk, path);
 }
@@ -66,6 +68,15 @@ async function requireVersion(disk: Disk, key: string, path: string, version: st
     throw await absence(disk, key, error);
   }
 }
+
+const onlyName = (disk: Disk, key: string): StowageError =>
+  new StowageError(
+    "PRECONDITION",
+    `${at(disk, key)} stays: what is at its target is this very file, seen in two ways`,
+    {
+      hint: "Look at how the two locations are mounted: they share a folder.",
+    },
+  );
 
 /** Renames the file to a name of its own among stowage's files, on the same file system. */
 async function secure(disk: Disk, key: string, path: string, verified: Stat, options: RemoveOptions): Promise<Away> {
@@ -117,9 +128,10 @@ async function syncNearest(disk: Disk, path: string): Promise<void> {
 }
 
 /** A rename changes the time of change, so the rest of the version must do here. */
-async function requireSame(disk: Disk, key: string, secured: string, verified: Stat): Promise<void> {
+async function requireSame(disk: Disk, key: string, secured: string, verified: Stat): Promise<Stat> {
   const now = await look(secured);
   if (!now?.isFile() || !isSame(now, verified)) throw changed(disk, key, "while it was being removed");
+  return now;
 }
 
 /** Gives the file its name back, never over another; if the name is taken by now, the bytes stay where they are. */
@@ -183,14 +195,14 @@ async function giveFolderBack(disk: Disk, key: string, path: string, away: strin
 }
 
 /** Unlinks what the trash holds; what can not be unlinked is trash. Its own name is gone for good. */
-async function letGo(disk: Disk, away: Away, key: string, verified: Stat, options: RemoveOptions): Promise<void> {
-  const shared =
-    verified.nlink > 1n && options.onLeft ? await openRegular(away.path).catch(() => undefined) : undefined;
+async function letGo(disk: Disk, away: Away, key: string, secured: Stat, options: RemoveOptions): Promise<void> {
+  const shared = options.otherName && (await openRegular(away.path).catch(() => undefined));
   try {
     await disk.step("unlink");
+    // Whoever has touched it since it was looked at has changed what the other name leads to.
+    const untouched = shared && isSameVersion(await shared.stat({ bigint: true }), secured);
     await unlink(away.path);
-    const left = await shared?.stat({ bigint: true });
-    if (left && isSame(left, verified)) options.onLeft?.(localVersion(left));
+    if (untouched) options.otherName?.(localVersion(await shared.stat({ bigint: true })));
   } catch {
     // A file that stays under this name for all that gets its own back.
     const left = await look(away.path);

@@ -1,36 +1,43 @@
-import { createHash } from "node:crypto";
-import { codeOf, StowageError } from "../../lib/error.js";
+import { codeOf } from "../../lib/error.js";
 import type { WriteSource } from "../backend.js";
-import { isSameVersion, localVersion } from "../local-version.js";
+import { localVersion } from "../local-version.js";
 import type { Stat } from "../looks.js";
-import { type FileHandle, link, unlink } from "./calls.js";
+import { link, unlink } from "./calls.js";
 import { look, refuseLinks } from "./directories.js";
 import type { Disk } from "./disk.js";
 import { isSame } from "./entry.js";
-import { aborted, openRegular, pieces } from "./read.js";
+import { openRegular } from "./read.js";
 
 /**
- * What a move needs no copy for: its source, where it lies on that device under no other name, gets `path`, a new name among stowage's own, as its second one.
- * Its bytes are made durable and read as those of a copy would be, and nothing is ever written to it: the file stays as it is, and under its first name.
- * @returns the file as it was read; undefined where it has to be copied, which also tells what is wrong with it. Then nothing is left at `path`
+ * What a move needs no copy for: its source, where it lies on that device under no other name, gets `path`, a name among stowage's own, as its second one.
+ * It is made durable and read before, as a new name changes its version, by which rot is told from a change. Nothing is ever written to it.
+ * @param prove reads it as it was described. What it throws is passed on, and the source is as it was
+ * @returns the file; undefined where it has to be copied. Then nothing is left at `path`
  */
 export async function secondName(
   disk: Disk,
   path: string,
   device: bigint | undefined,
   source: WriteSource,
+  prove: () => Promise<void>,
 ): Promise<Stat | undefined> {
-  if (!source.file?.moved || !disk.hardLinks || source.confirm) return undefined;
+  if (!source.file?.moved || source.path === undefined || !disk.hardLinks || source.confirm) return undefined;
   const first = await onlyName(disk, source);
-  if (first === undefined || first.dev !== device) return undefined;
+  if (first === undefined || first.dev !== device || disk.noSecond.has(first.dev)) return undefined;
+  // What could not be made durable once is not believed when it is asked again: the copy has a file of its own.
+  const lasts = await settle(disk, source.path).catch(() => false);
+  if (!lasts) return void disk.noSecond.add(first.dev);
+  await prove();
   try {
     await disk.step("link source");
-    await link(source.path ?? "", path);
+    await link(source.path, path);
     await disk.step("source linked");
-    const proven = await prove(disk, path, first, source);
-    if (proven) return proven;
+    const second = await look(path);
+    if (second && isSame(second, first) && second.nlink === 2n) return second;
+    disk.noSecond.add(first.dev);
   } catch (error) {
-    if (error instanceof StowageError && error.code === "ABORTED") throw error;
+    // Not everybody may link what belongs to somebody else.
+    if (codeOf(error) !== "EPERM") disk.noSecond.add(first.dev);
   }
   // It may be there though the answer was lost (I6).
   await unlink(path).catch((error: unknown) => {
@@ -50,26 +57,12 @@ async function onlyName(disk: Disk, { file, path, mtime }: WriteSource): Promise
   return localVersion(found) === file.version && found.mtimeNs === mtime ? found : undefined;
 }
 
-/** Undefined when it is another file, or not what was promised, or does not stay as it is. */
-async function prove(disk: Disk, path: string, first: Stat, source: WriteSource): Promise<Stat | undefined> {
+async function settle(disk: Disk, path: string): Promise<boolean> {
   const handle = await openRegular(path);
   try {
-    const before = await handle.stat({ bigint: true });
-    if (!isSame(before, first) || before.nlink !== 2n) return undefined;
     await disk.barrier.file(handle);
-    if ((await hashOf(handle, source)) !== source.sha256) return undefined;
-    return isSameVersion(before, await handle.stat({ bigint: true })) ? before : undefined;
+    return true;
   } finally {
     await handle.close();
   }
-}
-
-async function hashOf(handle: FileHandle, { size, signal, onBytes }: WriteSource): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const piece of pieces(handle, size)) {
-    if (signal?.aborted) throw aborted();
-    hash.update(piece);
-    onBytes?.(piece.length);
-  }
-  return hash.digest("hex");
 }

@@ -40,7 +40,7 @@ async function viaTemporary(disk: Disk, key: string, final: string, source: Writ
   let own: Stat | undefined;
   let second: Stat | undefined;
   try {
-    second = await secondName(disk, temporary, device, source);
+    second = await secondName(disk, temporary, device, source, () => readThrough(disk, key, source));
     if (!second) await fill(disk, key, temporary, source);
     await disk.step("filled");
     const proven = second ?? (await proveReadBack(disk, key, temporary, source));
@@ -86,17 +86,27 @@ async function fill(disk: Disk, key: string, temporary: string, source: WriteSou
 }
 
 async function copyInto(handle: FileHandle, disk: Disk, key: string, source: WriteSource): Promise<void> {
-  const hash = createHash("sha256");
   const pour = pourInto(handle, source.size);
+  await readThrough(disk, key, source, (piece) => pour.add(piece));
+  await pour.end();
+}
+
+/** The source, to its end. @throws `CORRUPT` when it is not what was promised */
+async function readThrough(
+  disk: Disk,
+  key: string,
+  source: WriteSource,
+  into?: (piece: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const hash = createHash("sha256");
   let total = 0;
   for await (const piece of source.bytes()) {
     if (source.signal?.aborted) throw aborted();
     total += piece.length;
     hash.update(piece);
-    await pour.add(piece);
+    await into?.(piece);
     source.onBytes?.(piece.length);
   }
-  await pour.end();
   if (total !== source.size || hash.digest("hex") !== source.sha256) {
     throw new StowageError("CORRUPT", `${at(disk, key)}: the bytes to be written are not sha256:${source.sha256}`, {
       hint: "The source is damaged or changed unnoticed: run `stowage verify`.",
