@@ -50,6 +50,7 @@ const SKIPS = new Set([
   "LOCATION_SUSPECT",
   "TOO_FEW_COPIES",
   "NO_TRASH",
+  "SAME_STORAGE",
   "ARCHIVED",
   "APPEND_ONLY",
   "LOCK_LOST",

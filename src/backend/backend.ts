@@ -8,7 +8,7 @@ export type { Leftover } from "./leftover.js";
  * Every method may throw a `StowageError` with one of these codes:
  * - `UNAVAILABLE` the storage does not answer, its root, bucket or marker is missing, an I/O error: try again later
  * - `ACCESS_DENIED`, `READ_ONLY` (the whole storage), `OUT_OF_SPACE` (also quota), `NOT_FOUND` (only when the storage said so), `UNSUPPORTED_NAME`
- * - `PRECONDITION` the object is not the one the caller described: exists already, changed, replaced
+ * - `PRECONDITION` the object is not the one the caller described: exists already, changed, replaced; `SAME_STORAGE` it is the only name of what vouches for it
  * - `CORRUPT` the bytes that were read or handed in have another hash than they should; `READ_BACK` what was just written reads back otherwise, and was not published
  * - `ARCHIVED` the object lies in a class that can not be read before it is restored; `APPEND_ONLY` the store does not honour what a safe removal needs, and the owner has not allowed it without
  * - `ABORTED` the caller's signal fired. An error is never turned into "not found" or an empty listing.

@@ -34,6 +34,7 @@ const STEPS: Record<string, string> = {
   TOO_FEW_COPIES: "run `stowage plan` again: a copy that the plan relied on is gone or damaged.",
   SOURCE: "run `stowage plan` again: no good copy could be read.",
   NO_TRASH: "make the trash of that location writable, and {again}.",
+  SAME_STORAGE: "look at how the two are mounted: they share a folder, or the disk takes two names for one.",
   LOCK_LOST: "wait until the other run has finished, then plan again.",
   ABORTED: "run it again to go on.",
   CLAIM: "run `stowage verify LOCATION --claimed`, and plan again.",

@@ -71,10 +71,10 @@ async function requireVersion(disk: Disk, key: string, path: string, version: st
 
 const onlyName = (disk: Disk, key: string): StowageError =>
   new StowageError(
-    "PRECONDITION",
+    "SAME_STORAGE",
     `${at(disk, key)} stays: what is at its target is this very file, seen in two ways`,
     {
-      hint: "Look at how the two locations are mounted: they share a folder.",
+      hint: "Look at how the two are mounted: they share a folder, or the disk takes two names for one.",
     },
   );
 
