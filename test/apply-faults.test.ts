@@ -205,7 +205,7 @@ describe("files as they are on disks", () => {
       read: (key, options) => backend.read(key.toLowerCase(), options),
     }));
     const plan = await planOf(folding.backends, [{ kind: "move", from: "a:name", to: "a:NAME", content: "1" }]);
-    expect(told(await run(folding, plan))).toEqual(["skipped SAME_STORAGE"]);
+    expect(told(await run(folding, plan))).toEqual(["skipped PRECONDITION"]);
     expect(harvest(world.root)).toEqual({ "a:name": "1" });
   });
 

@@ -237,7 +237,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: "purge without re-verify",
     breaks: "I4: what came into the trash in place of the verified file is deleted with it",
     edits: [
-      edit("backend/local/remove.ts", "  try {\n    await requireSame(disk, key, away.path, verified);\n", "  try {\n"),
+      edit(
+        "backend/local/remove.ts",
+        "  try {\n    secured = await requireSame(disk, key, away.path, verified);\n",
+        "  try {\n    secured = verified;\n",
+      ),
       edit(
         "backend/local/remove.ts",
         '    await disk.step("confirmed");\n    await requireSame(disk, key, away.path, verified);\n',
