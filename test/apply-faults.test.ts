@@ -27,19 +27,16 @@ import {
   NOW,
   planOf,
   run,
+  told,
   trashed,
   uuidOf,
   type World,
+  withBackend,
 } from "./setup/apply.js";
 
 afterEach(cleanup);
 
 const MOVE = { kind: "move", from: "a:x", to: "b:x", content: "1" } as const;
-const told = (report: Awaited<ReturnType<typeof run>>) =>
-  report.outcomes
-    .toSorted((p, q) => p.action.localeCompare(q.action, "en", { numeric: true }))
-    .map(({ outcome, code }) => (code ? `${outcome} ${code}` : outcome));
-
 /** From so many actions on, small files are sent to a free name without a look at it before. */
 const MANY = 32;
 
@@ -51,12 +48,6 @@ function among(others: number): { tree: Record<string, string>; copies: ActionSp
     copies: names.map((name) => ({ kind: "copy", from: `a:${name}`, to: `c:${name}`, content: name })),
   };
 }
-
-/** The world with one location's backend changed. */
-const withBackend = (world: World, name: string, change: (backend: Backend) => Backend): World => ({
-  ...world,
-  backends: new Map([...world.backends].map(([each, backend]) => [each, each === name ? change(backend) : backend])),
-});
 
 describe("S14: a location that is not what the plan was made for is not touched", () => {
   const spoil: Record<string, (world: World) => void | Promise<void>> = {

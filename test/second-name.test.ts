@@ -15,7 +15,7 @@ import {
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Backend, WriteSource } from "../src/backend/backend.js";
+import type { WriteSource } from "../src/backend/backend.js";
 import { type LocalOptions, localBackend } from "../src/backend/local.js";
 import { localVersion } from "../src/backend/local-version.js";
 import { StowageError } from "../src/lib/error.js";
@@ -28,20 +28,15 @@ import {
   planOf,
   run,
   scratch,
+  told,
   trashed,
   type World,
+  withBackend,
 } from "./setup/apply.js";
 
 afterEach(cleanup);
 
 const MOVE = { kind: "move", from: "a:x", to: "b:x", content: "1" } as const;
-const told = (report: Awaited<ReturnType<typeof run>>) =>
-  report.outcomes.map(({ outcome, code }) => (code ? `${outcome} ${code}` : outcome));
-const withBackend = (world: World, name: string, change: (backend: Backend) => Backend): World => ({
-  ...world,
-  backends: new Map([...world.backends].map(([each, backend]) => [each, each === name ? change(backend) : backend])),
-});
-
 describe("a source that is to go may get the new name itself", () => {
   let [from, to] = ["", ""];
   beforeEach(() => {

@@ -224,3 +224,15 @@ export const run = (
 
 export const mtimeOf = (file: string): bigint => statSync(file, { bigint: true }).mtimeNs;
 export const exists = existsSync;
+
+/** What became of each action, in the order of their ids: `moved`, `skipped PRECONDITION`. */
+export const told = ({ outcomes }: Awaited<ReturnType<typeof run>>): string[] =>
+  outcomes
+    .toSorted((p, q) => p.action.localeCompare(q.action, "en", { numeric: true }))
+    .map(({ outcome, code }) => (code ? `${outcome} ${code}` : outcome));
+
+/** The world with one location's backend changed. */
+export const withBackend = (world: World, name: string, change: (backend: Backend) => Backend): World => ({
+  ...world,
+  backends: new Map([...world.backends].map(([each, backend]) => [each, each === name ? change(backend) : backend])),
+});
