@@ -31,12 +31,13 @@ export { type CheckResult, checkConfig, checkText, type LoadOptions, loadConfig 
 export { compileMatch } from "./config/match.js";
 export { ExitCode, StowageError } from "./lib/error.js";
 export { type Explanation, explain } from "./plan/explain.js";
-export { planText, readPlan } from "./plan/file.js";
+export { readPlan } from "./plan/file.js";
 export { type Found, find } from "./plan/find.js";
 export { lint } from "./plan/lint.js";
 export type * from "./plan/plan.js";
 export { type PlanOptions, plan } from "./plan/planner.js";
 export { repairPlan } from "./plan/repair.js";
+export { planText } from "./plan/seal.js";
 export { fileStates, type Status, status } from "./plan/status.js";
 export { planLines, renderPlan } from "./report/text.js";
 export { checkLocations, type LocationCheck } from "./scan/check.js";

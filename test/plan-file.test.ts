@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { planText, readPlan } from "../src/plan/file.js";
+import { readPlan } from "../src/plan/file.js";
 import type { Plan } from "../src/plan/plan.js";
 import { plan } from "../src/plan/planner.js";
+import { planText } from "../src/plan/seal.js";
 import { catalogOf, configOf, NOW } from "./support/world.js";
 
 const FILES = 5_000;

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parsePlan, planText } from "../src/plan/file.js";
+import { parsePlan } from "../src/plan/file.js";
 import { plan } from "../src/plan/planner.js";
+import { planText } from "../src/plan/seal.js";
 import { renderPlan } from "../src/report/text.js";
 import { catalogOf, configOf, type Given, NOW, type SiteFacts } from "./support/world.js";
 

@@ -11,12 +11,14 @@ import type { Site } from "./site.js";
 /**
  * One `verify` action for every instance whose last full read is older than its location's cadence. What this plan takes
  * away is not read, nor what would have to be restored.
+ * @param before how many actions come before these
  */
 export async function findDue(
   catalog: Catalog,
   sites: readonly Site[],
   now: number,
   actions: readonly Action[],
+  before: number,
 ): Promise<Action[]> {
   const cadences = sites.flatMap(({ usable, order, location: { verify } }) =>
     usable && verify ? [sql`(${order}::INTEGER, ${instant(now - verify.every)})`] : [],
@@ -36,12 +38,12 @@ export async function findDue(
     SELECT i.loc, i.key, i.sha256, i.size, i.version, c.copies
     FROM work.inst i JOIN (VALUES ${join(cadences)}) v(loc, before) ON v.loc = i.loc JOIN work.per_content c ON c.cid = i.cid
     WHERE i.usable AND i.archived IS NULL AND (i.last_verified IS NULL OR i.last_verified <= v.before) ORDER BY i.loc, i.key`);
-  return rows.flatMap((row) => {
+  const due = rows.filter((row) => !going.has(address(sites[row.loc]!.name, row.key)));
+  return due.map((row, index) => {
     const site = sites[row.loc]!;
-    if (going.has(address(site.name, row.key))) return [];
-    const action: Action = {
+    return {
       type: "action",
-      id: "",
+      id: `a${before + index + 1}`,
       kind: "verify",
       rule: { name: "verify", line: site.location.line },
       reason: "due",
@@ -55,7 +57,6 @@ export async function findDue(
       required: 0,
       bytes: 0,
     };
-    return [action];
   });
 }
 

@@ -2,7 +2,8 @@ import type { Catalog } from "../catalog/catalog.js";
 import { column, name, packed, raw, sql } from "../catalog/sql.js";
 import { requireHeap } from "../lib/heap.js";
 import { collect } from "../lib/iter.js";
-import { type Forecast, forecast, overflowMarks } from "./guard.js";
+import { type Alike, findAlike, measureAlike, NO_ALIKE } from "./alike.js";
+import { type Forecast, forecast, hasRoom, overflowMarks } from "./guard.js";
 import { asksOfContents } from "./match.js";
 import { type Content, type Context, listAuthors } from "./model.js";
 import { contentId, decide, prepareFacts, type World } from "./observe.js";
@@ -12,6 +13,7 @@ import { spotsOf } from "./place.js";
 import { gather, loadContents, selectInteresting } from "./select.js";
 import { type Settlement, settle } from "./settle.js";
 import type { Site } from "./site.js";
+import { dropContested } from "./vacancy.js";
 import {
   eligible,
   fullMark,
@@ -25,7 +27,9 @@ import {
 
 /** The outcome of one evaluation of the rules over one table of instances. */
 export interface Evaluation {
-  steps: Step[];
+  steps: readonly Step[];
+  /** What was planned in SQL, and is in none of the others. */
+  alike: Alike;
   settlement: Settlement;
   forecast: Forecast;
   context: Context;
@@ -37,6 +41,7 @@ const CAPACITY_ROUNDS = 12;
 /**
  * Evaluates the rules over one world of instances (S1–S9): which contents want something, what becomes of each wish, and in which
  * order it is done. What exceeds a location's capacity is blocked and the rest settled again without it.
+ * @param inSql contents that are alike may be planned in SQL, as long as there is room for all: see `Alike`
  */
 export async function evaluate(
   catalog: Catalog,
@@ -44,28 +49,61 @@ export async function evaluate(
   sites: readonly Site[],
   world: World,
   now: number,
+  { inSql = false } = {},
 ): Promise<Evaluation> {
   await prepareFacts(catalog, world, now, { ofContents: wantsContents(config) });
   await decide(catalog, config, world);
   await selectInteresting(catalog, config, sites, world);
   await gather(catalog, world, "interesting");
-  await requireRoom(catalog, world);
-  const contents = await collect(loadContents(catalog, sites, world, "interesting", config.safety.verify));
+  const question = { config, sites, authors: listAuthors(config) };
+  let alike = inSql ? await findAlike(catalog, world, { ...question, full: new Set(), failed: new Set() }) : NO_ALIKE;
+  for (let tries = 1; ; tries += 1) {
+    const outcome = await evaluateRest(catalog, world, question, alike);
+    if (typeof outcome === "object") return outcome;
+    alike = outcome === "met" && tries < TRIES ? await measureAlike(catalog, sites) : NO_ALIKE;
+  }
+}
+
+/** How often contents that are alike may be fewer than was thought. */
+const TRIES = 3;
+
+/**
+ * Evaluates the contents that are looked at one by one.
+ * @returns "met" when some that were alike met one of them at a name, and are alike no more; "full" when they leave too little room, so that who gets
+ * it has to be decided
+ */
+async function evaluateRest(
+  catalog: Catalog,
+  world: World,
+  question: Pick<Context, "config" | "sites" | "authors">,
+  alike: Alike,
+): Promise<Evaluation | "met" | "full"> {
   const full = new Set<string>();
   const failed = new Set<string>();
-  const context: Context = { config, sites, authors: listAuthors(config), full, failed };
-
+  const context: Context = { ...question, full, failed };
+  const { sites } = context;
+  if (![...alike.arriving].every(([site, bytes]) => hasRoom(site, bytes))) return "full";
+  const selection = alike.contents > 0 ? "rest" : "interesting";
+  if (selection === "rest")
+    await catalog.run(
+      sql`CREATE OR REPLACE TABLE work.rest AS SELECT cid FROM work.interesting ANTI JOIN work.alike USING (cid)`,
+    );
+  await requireHeapFor(catalog, world, selection);
+  const contents = await collect(loadContents(catalog, sites, world, selection, context.config.safety.verify));
   const short = wishAll(contents, context);
   const occupancy = await lookUp(catalog, sites, world.instances, spots(contents, context));
+  if (alike.contents > 0 && occupancy.spots > 0 && (await dropContested(catalog, sites))) return "met";
   const bystanders = await loadBystanders(catalog, sites, world, contents, context, occupancy);
   for (let round = 1; ; round += 1) {
     const needed = round === 1 ? short : wishAll(contents, context);
     for (const bystander of bystanders.values()) makeWishes(bystander, context);
     const settlement = settle(contents, bystanders, needed, occupancy, context);
     const steps = orderActions(settlement, context);
-    const outlook = forecast(steps, context);
+    const outlook = forecast(steps, context, alike.arriving);
     const lost = disappointed(contents, settlement, context).filter((mark) => !failed.has(mark));
-    if (outlook.overflow.length === 0 && lost.length === 0) return { steps, settlement, forecast: outlook, context };
+    if (outlook.overflow.length === 0 && lost.length === 0)
+      return { steps, alike, settlement, forecast: outlook, context };
+    if (outlook.overflow.length > 0 && alike.copies > 0) return "full";
     for (const mark of lost) failed.add(mark);
     const marks =
       round < CAPACITY_ROUNDS ? overflowMarks(outlook.overflow) : overflowMarks(everyPlacement(settlement, outlook));
@@ -81,8 +119,12 @@ const wantsContents = ({ rules, require, locations }: Context["config"]): boolea
 const BYTES_EACH = 1_900;
 
 /** @throws `OUT_OF_MEMORY` */
-async function requireRoom(catalog: Catalog, world: World): Promise<void> {
-  const row = await catalog.row(sql<{ count: number }>`SELECT count(*) AS count FROM work.${name(world.loaded)}`);
+async function requireHeapFor(catalog: Catalog, world: World, selection: string): Promise<void> {
+  const row = await catalog.row(
+    sql<{
+      count: number;
+    }>`SELECT count(*) AS count FROM work.${name(world.loaded)} SEMI JOIN work.${name(selection)} USING (cid)`,
+  );
   const count = row?.count ?? 0;
   requireHeap(count * BYTES_EACH, `${count.toLocaleString("en")} files that something is to be done about`);
 }

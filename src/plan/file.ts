@@ -2,63 +2,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { ExitCode, messageOf, StowageError } from "../lib/error.js";
 import type { Action, Plan, PlanFooter, PlanHeader } from "./plan.js";
+import { idOf, line, PIECE, piecesOf } from "./seal.js";
 import { requireSound } from "./sound.js";
-
-const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
-
-/**
- * Puts a plan together: numbers the actions' ids as they stand, derives `plan_id` from all of the content, and closes with the
- * digest of every byte before the last line.
- * @param keepText the plan will be written: its text, some 500 bytes an action, is made once and kept for `planText`
- */
-export function seal(
-  header: Omit<PlanHeader, "plan_id">,
-  actions: Action[],
-  footer: Omit<PlanFooter, "digest">,
-  keepText = false,
-): Plan {
-  const { type, format_version, stowage_version, ...rest } = header;
-  const text = keepText ? [...piecesOf(actions)] : undefined;
-  const plan_id = idOf(header, text ?? piecesOf(actions), footer);
-  const sealed: PlanHeader = { type, format_version, stowage_version, plan_id, ...rest };
-  const digest = digestOf([line(sealed)], text ?? piecesOf(actions));
-  const plan = { header: sealed, actions, footer: { ...footer, digest: `sha256:${digest}` } };
-  if (text) texts.set(plan, text);
-  return plan;
-}
-
-const texts = new WeakMap<Plan, readonly string[]>();
-
-const idOf = (header: Omit<PlanHeader, "plan_id">, actions: Iterable<string>, footer: object): string =>
-  `p-${digestOf([line(header)], actions, [line(footer)]).slice(0, 16)}`;
-
-function digestOf(...parts: Iterable<string>[]): string {
-  const hash = createHash("sha256");
-  for (const pieces of parts) for (const piece of pieces) hash.update(piece);
-  return hash.digest("hex");
-}
-
-/** The lines, many in one text; but no plan has to be one string. */
-function* piecesOf(actions: readonly Action[]): Generator<string> {
-  let text = "";
-  for (const action of actions) {
-    text += line(action);
-    if (text.length < PIECE) continue;
-    yield text;
-    text = "";
-  }
-  if (text !== "") yield text;
-}
-
-/** What is hashed and read at once. */
-const PIECE = 1 << 20;
-
-/** The plan file (NDJSON) in pieces of whole lines. */
-export function* planText(plan: Plan): Generator<string> {
-  yield line(plan.header);
-  yield* texts.get(plan) ?? piecesOf(plan.actions);
-  yield line(plan.footer);
-}
 
 /**
  * Reads a plan file and proves that nobody changed it, and that it says only what a planner can have written. It is read piece by piece: the

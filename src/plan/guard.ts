@@ -16,11 +16,15 @@ export interface Forecast {
 /**
  * Runs the plan's bytes through every location. What a move takes away is free at once; what is deleted lies in trash
  * and still takes its room, unless there is no trash.
+ * @param arriving bytes that are copied to each location before any step that takes something away
  */
-export function forecast(steps: readonly Step[], context: Context): Forecast {
+export function forecast(steps: readonly Step[], context: Context, arriving: ReadonlyMap<Site, number>): Forecast {
   const used = new Map<Site, Use>();
   const overflow: Forecast["overflow"] = [];
-  for (const site of context.sites) used.set(site, { now: site.used, peak: site.used, named: 0 });
+  for (const site of context.sites) {
+    const now = site.used + (arriving.get(site) ?? 0);
+    used.set(site, { now, peak: now, named: 0 });
+  }
   for (const step of steps) {
     const { action, fills, removes } = step;
     const source = removes && used.get(removes.site);
@@ -56,6 +60,10 @@ interface Use {
   named: number;
 }
 
+/** Whether that many bytes fit in as it is now; no bytes always do. */
+export const hasRoom = ({ used, limit }: Site, bytes: number): boolean =>
+  bytes === 0 || limit === undefined || used + bytes <= limit;
+
 /** False when it has no room for that. */
 function fill({ max, room }: Site, use: Use, size: number, renamed: boolean): boolean {
   const now = use.now + size;
@@ -81,11 +89,16 @@ export const overflowMarks = (overflow: Forecast["overflow"]): string[] =>
 /**
  * S6 at every prefix: after each step its content has the copies it must have. The exceptions are the owner's word:
  * `allow_last_copy`, and a conflict loser.
+ * @param known the lowest number of copies after steps that are not among these, and take nothing away
  */
-export function proveFloor(steps: readonly Step[], context: Context): { check: Check; floor: number | null } {
+export function proveFloor(
+  steps: readonly Step[],
+  context: Context,
+  known: number | null = null,
+): { check: Check; floor: number | null } {
   const problems: string[] = [];
   const exempt = new Set<Content>();
-  let lowest: number | null = null;
+  let lowest = known;
   for (const { action, content, removes } of steps) {
     if (removes && action.required === 0) exempt.add(content);
     const { after } = action.copies;

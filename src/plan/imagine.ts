@@ -2,9 +2,10 @@ import type { Catalog } from "../catalog/catalog.js";
 import { layoutColumns } from "../catalog/entries.js";
 import { column, instant, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import { groupBy } from "../lib/iter.js";
+import type { Evaluation } from "./evaluate.js";
 import type { Instance } from "./model.js";
 import type { World } from "./observe.js";
-import type { Step } from "./order.js";
+import type { Site } from "./site.js";
 
 /** When all steps have been taken. Only the contents that something is done with, or that were looked at, can be judged otherwise than before. */
 export const LATER: World = {
@@ -16,10 +17,16 @@ export const LATER: World = {
  * Makes the world `LATER`, as long as `PRESENT` is there to be looked at. A new instance has the content and the
  * mtime of the file it is made from, appears at `now`, and gets what its location's layout makes of its key.
  */
-export async function imagine(catalog: Catalog, steps: readonly Step[], now: number): Promise<void> {
+export async function imagine(catalog: Catalog, { steps, alike }: Evaluation, now: number): Promise<void> {
   const gone = steps.flatMap((step) => step.removes ?? []);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.gone AS ${numbers(gone)}`);
-  await make(catalog, steps, now);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.made AS SELECT * FROM work.inst WHERE FALSE`);
+  const filled = groupBy(
+    steps.flatMap(({ source, fills }) => (fills ? [{ source, ...fills }] : [])),
+    ({ site }) => site,
+  );
+  for (const [site, own] of filled) await make(catalog, site, given(own), now);
+  for (const site of alike.arriving.keys()) await make(catalog, site, givenAlike(site), now);
   await catalog.run(sql`CREATE OR REPLACE VIEW work.after AS
     SELECT * FROM work.inst i ANTI JOIN work.gone g ON g.iid = i.iid UNION ALL BY NAME SELECT * FROM work.made`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.scope AS SELECT DISTINCT cid FROM work.loaded`);
@@ -40,30 +47,29 @@ const numbers = (instances: readonly Instance[]): Sql =>
         ),
       })}`;
 
-/** Fills `work.made` with the instances that come to be; their numbers are negative. */
-async function make(catalog: Catalog, steps: readonly Step[], now: number): Promise<void> {
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.made AS SELECT * FROM work.inst WHERE FALSE`);
-  const filled = steps.flatMap((step) => (step.fills ? [{ placement: step.fills, from: step.source.id }] : []));
-  let made = 0;
-  for (const [site, own] of groupBy(filled, ({ placement }) => placement.site)) {
-    const given = packed({
-      key: column(own.map(({ placement }) => placement.key)),
-      iid: column(
-        own.map(({ from }) => from),
-        "BIGINT",
-      ),
-    });
-    const named = layoutColumns(site.location.layout);
-    const archived = site.shut === undefined ? null : `It is stored in ${site.shut}.`;
-    await catalog.run(sql`
-      INSERT INTO work.made BY NAME
-      SELECT *, ${named.project} AS project, ${named.attrs} AS attrs FROM (
-        SELECT -(${made} + row_number() OVER ()) AS iid,
-          ${site.order}::INTEGER AS loc, ${site.name} AS location, m.key, nfc_normalize(m.key) AS norm_key, s.sha256, s.cid, s.size, s.mtime,
-          ${instant(now)} AS accessed, 'planned' AS version, NULL::VARCHAR AS physical, 'present' AS state,
-          ${instant(now)} AS first_seen, ${instant(now)} AS last_verified, s.media_type, s.mime, TRUE AS usable, ${raw(String(site.counted))} AS counted,
-          ${archived}::VARCHAR AS archived
-        FROM ${given} m JOIN work.loaded s ON s.iid = m.iid)`);
-    made += own.length;
-  }
+const given = (filled: readonly { source: Instance; key: string }[]): Sql =>
+  packed({
+    key: column(filled.map(({ key }) => key)),
+    iid: column(
+      filled.map(({ source }) => source.id),
+      "BIGINT",
+    ),
+  });
+
+const givenAlike = ({ order }: Site): Sql =>
+  sql`(SELECT a.key, a.iid FROM work.alike a JOIN work.alike_copies c ON c.class = a.class WHERE c.site = ${order})`;
+
+/** Adds to `work.made` the instances that come to be at a site; their numbers are negative. */
+async function make(catalog: Catalog, site: Site, arriving: Sql, now: number): Promise<void> {
+  const named = layoutColumns(site.location.layout);
+  const archived = site.shut === undefined ? null : `It is stored in ${site.shut}.`;
+  await catalog.run(sql`
+    INSERT INTO work.made BY NAME
+    SELECT *, ${named.project} AS project, ${named.attrs} AS attrs FROM (
+      SELECT -((SELECT count(*) FROM work.made) + row_number() OVER ()) AS iid,
+        ${site.order}::INTEGER AS loc, ${site.name} AS location, m.key, nfc_normalize(m.key) AS norm_key, s.sha256, s.cid, s.size, s.mtime,
+        ${instant(now)} AS accessed, 'planned' AS version, NULL::VARCHAR AS physical, 'present' AS state,
+        ${instant(now)} AS first_seen, ${instant(now)} AS last_verified, s.media_type, s.mime, TRUE AS usable, ${raw(String(site.counted))} AS counted,
+        ${archived}::VARCHAR AS archived
+      FROM ${arriving} m JOIN work.loaded s ON s.iid = m.iid)`);
 }

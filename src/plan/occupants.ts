@@ -16,6 +16,8 @@ export interface Occupancy {
   at(site: Site, key: string): readonly Occupant[];
   /** All that is at any of the keys. */
   all(): Iterable<Occupant>;
+  /** How many keys were looked up: they are in `work.spots` then, and the folders above them in `work.parents`. */
+  spots: number;
   /** Why the key can not be used whatever the strategy; undefined when it can. */
   obstacle(site: Site, key: string): { code: string; reason: string } | undefined;
 }
@@ -39,7 +41,7 @@ export async function lookUp(
   const obstacle: Occupancy["obstacle"] = (site, key) =>
     unusable(site, key) ?? (obstacles.size > 0 ? obstacles.get(mark(site.order, key)) : undefined);
   let obstacles: Obstacles = new Map();
-  if (wanted.size === 0) return { at: () => NOBODY, all: () => NOBODY, obstacle };
+  if (wanted.size === 0) return { ...NOWHERE, obstacle };
   await writeSpots(catalog, wanted.values());
 
   const occupants = new Map<string, Occupant[]>();
@@ -61,11 +63,15 @@ export async function lookUp(
   return {
     at: (site, key) => (occupants.size > 0 ? occupants.get(mark(site.order, slotOf(site, key))) : undefined) ?? NOBODY,
     all: () => [...occupants.values()].flat(),
+    spots: wanted.size,
     obstacle,
   };
 }
 
 const NOBODY: readonly Occupant[] = [];
+
+/** As if there were nothing anywhere, and every name could be had. */
+export const NOWHERE: Occupancy = { at: () => NOBODY, all: () => NOBODY, spots: 0, obstacle: () => undefined };
 
 async function writeSpots(catalog: Catalog, spots: Iterable<Spot>): Promise<void> {
   await catalog.run(sql`CREATE OR REPLACE TABLE work.spots (loc INTEGER, key VARCHAR, norm VARCHAR, slot VARCHAR)`);
@@ -111,7 +117,8 @@ export function ancestors(key: string): string[] {
   return found;
 }
 
-function slotSql(sites: readonly Site[], alias: string) {
+/** `slotOf` for the rows of a table with `loc` and `norm_key`. */
+export function slotSql(sites: readonly Site[], alias: string): Sql {
   const folding = sites.filter((site) => site.foldsCase).map((site) => sql`${site.order}`);
   const norm = raw(`${alias}.norm_key`);
   return folding.length === 0

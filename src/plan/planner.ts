@@ -1,15 +1,17 @@
 import type { Catalog } from "../catalog/catalog.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
+import { rulesOf } from "./alike.js";
 import { findDrift, findDue, findLeftThere, findUnidentified, findWaiting } from "./attend.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
-import { seal } from "./file.js";
 import { checkDeletes, proofOf, proveFloor, toCheck } from "./guard.js";
 import { imagine, LATER } from "./imagine.js";
+import { leadWith } from "./lead.js";
 import { observe, PRESENT } from "./observe.js";
 import type { Step } from "./order.js";
 import type { Action, Blocked, Check, Plan, PlanFooter, PlanHeader } from "./plan.js";
 import { recordDecisions } from "./record.js";
+import { seal } from "./seal.js";
 import { loadSites, type Site } from "./site.js";
 import { selectActions } from "./target.js";
 
@@ -34,7 +36,11 @@ export interface PlanOptions {
 export async function plan(config: Config, catalog: Catalog, options: PlanOptions): Promise<Plan> {
   const sites = await loadSites(config, catalog);
   await observe(catalog, sites);
-  const evaluation = await evaluate(catalog, config, sites, PRESENT, options.now);
+  const { target = [], exclude = [] } = options;
+  const inSql = target.length + exclude.length === 0;
+  const evaluation = await evaluate(catalog, config, sites, PRESENT, options.now, { inSql });
+  const { alike, context } = evaluation;
+  const { lead, steps } = await leadWith(catalog, evaluation);
   const blocked = [
     ...suspects(sites),
     ...(await findWaiting(catalog, config, sites)),
@@ -42,26 +48,26 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
     ...evaluation.settlement.blocked,
   ];
   const kept = [...evaluation.settlement.kept, ...(await findLeftThere(catalog, config, sites))];
-  const steps = evaluation.steps.map((step) => step.action);
-  const due = await findDue(catalog, sites, options.now, steps);
-  await recordDecisions(catalog, config, evaluation.steps, blocked, sites, evaluation.settlement.blockedContents);
+  const made = steps.map((step) => step.action);
+  const due = await findDue(catalog, sites, options.now, made, alike.copies + made.length);
+  await recordDecisions(catalog, config, { ...evaluation, steps }, blocked, sites);
   const converged = await converges(catalog, config, sites, evaluation, options.now);
-  const { check, floor } = proveFloor(evaluation.steps, evaluation.context);
-  const actions = selectActions([...steps, ...due], config, options);
-  const checks = [check, checkDeletes(evaluation.steps, evaluation.context), converged, capacityCheck(evaluation)];
+  const { check, floor } = proveFloor(steps, context, alike.floor);
+  const actions = selectActions([...made, ...due], config, { target, exclude });
+  const checks = [check, checkDeletes(steps, context), converged, capacityCheck(evaluation)];
   const footer: Omit<PlanFooter, "digest"> = {
     type: "end",
-    summary: { ...count(actions), blocked: blocked.length, kept: kept.length, ...totals(sites) },
+    summary: { ...count(actions, alike), blocked: blocked.length, kept: kept.length, ...totals(sites) },
     blocked: sorted(blocked),
     kept: sorted(kept),
     conflicts: evaluation.settlement.conflicts,
     drift: await findDrift(catalog, sites),
     checks,
     capacity: evaluation.forecast.capacity,
-    proof: proofOf(evaluation.context, floor, converged.status === "pass"),
+    proof: proofOf(context, floor, converged.status === "pass"),
   };
   const applyable = checks.every((each) => each.status !== "fail");
-  return seal(headerOf(config, sites, options, applyable), actions, footer, options.keepText);
+  return seal(headerOf(config, sites, options, applyable), actions, footer, { ...options, lead });
 }
 
 export function headerOf(
@@ -94,14 +100,14 @@ function suspects(sites: readonly Site[]): Blocked[] {
   );
 }
 
-export function count(actions: readonly Action[]) {
+export function count(actions: readonly Action[], more = { copies: 0, bytes: 0 }) {
   const of = (kind: Action["kind"]) => actions.filter((action) => action.kind === kind).length;
   return {
-    copy: of("copy"),
+    copy: of("copy") + more.copies,
     move: of("move"),
     delete: of("delete"),
     verify: of("verify"),
-    bytes: actions.reduce((sum, action) => sum + action.bytes, 0),
+    bytes: actions.reduce((sum, action) => sum + action.bytes, more.bytes),
   };
 }
 
@@ -126,8 +132,8 @@ async function converges(
   first: Evaluation,
   now: number,
 ): Promise<Check> {
-  if (first.steps.length === 0) return toCheck("converges", []);
-  await imagine(catalog, first.steps, now);
+  if (first.steps.length + first.alike.copies === 0) return toCheck("converges", []);
+  await imagine(catalog, first, now);
   const used = new Map(first.forecast.capacity.map((each) => [each.location, each.after]));
   const later = sites.map((site) => ({ ...site, used: used.get(site.name) ?? site.used }));
   const again = await evaluate(catalog, config, later, LATER, now);
@@ -137,7 +143,8 @@ async function converges(
     const what = freed.size === 1 ? "1 action that is blocked now" : `${freed.size} actions that are blocked now`;
     return { name: "converges", status: "warn", problems: [`the next plan can do ${what}`] };
   }
-  const problems = fights.slice(0, 20).map(({ action }) => describeFight(action, first));
+  const problems: string[] = [];
+  for (const { action } of fights.slice(0, 20)) problems.push(await describeFight(catalog, action, first));
   if (fights.length > problems.length) problems.push(`and ${fights.length - problems.length} more`);
   return toCheck("converges", problems);
 }
@@ -155,9 +162,10 @@ function freedSteps(steps: readonly Step[], blocked: ReadonlyMap<string, string>
   return freed;
 }
 
-function describeFight(action: Action, first: Evaluation): string {
-  const before = first.steps.filter((step) => step.action.content === action.content);
-  const names = [...new Set([...before.map((step) => step.action.rule.name), action.rule.name])].join(" and ");
+async function describeFight(catalog: Catalog, action: Action, { steps, alike }: Evaluation): Promise<string> {
+  const before = steps.filter((step) => step.action.content === action.content).map((step) => step.action.rule.name);
+  if (alike.copies > 0) before.push(...(await rulesOf(catalog, action.content)));
+  const names = [...new Set([...before, action.rule.name])].join(" and ");
   const to = action.to ? ` to ${address(action.to.location, action.to.key)}` : "";
   return `after this plan ${action.rule.name} would ${action.kind} ${address(action.from.location, action.from.key)}${to}: ${names} fight`;
 }

@@ -1,6 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { column, join, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
+import type { Evaluation } from "./evaluate.js";
 import type { Step } from "./order.js";
 import type { Blocked } from "./plan.js";
 import type { Site } from "./site.js";
@@ -12,11 +13,11 @@ import type { Site } from "./site.js";
 export async function recordDecisions(
   catalog: Catalog,
   config: Config,
-  steps: readonly Step[],
+  { steps, alike, settlement }: Evaluation,
   blocked: readonly Blocked[],
   sites: readonly Site[],
-  stuck: ReadonlyMap<string, string>,
 ): Promise<void> {
+  const stuck = settlement.blockedContents;
   await catalog.transaction(async () => {
     for (const table of ["plan_rules", "plan_decisions"]) await catalog.run(sql`DELETE FROM ${raw(table)}`);
     await catalog.run(rules(config));
@@ -27,6 +28,7 @@ export async function recordDecisions(
       );
     await catalog.run(sql`DELETE FROM plan_actions`);
     if (steps.length > 0) await catalog.run(actions(steps));
+    if (alike.copies > 0) await catalog.run(alikeActions);
     await catalog.run(sql`DELETE FROM plan_pending`);
     for (const query of waiting(config, sites)) await catalog.run(query);
     if (stuck.size > 0) await catalog.run(pending(stuck));
@@ -85,6 +87,10 @@ function actions(steps: readonly Step[]): Sql {
     ),
   })}`;
 }
+
+const alikeActions = sql`INSERT INTO plan_actions BY NAME
+  SELECT 'a' || l.number AS id, 'copy' AS kind, c.rule, c.reason, a.sha256, a.size, c.from_location, a.key AS from_key, c.to_location, a.key AS to_key, a.size AS bytes
+  FROM work.lead l JOIN work.alike a ON a.iid = l.iid JOIN work.alike_copies c ON c.class = l.class AND c.site = l.site`;
 
 /** An empty key or rule (a whole location) is written as `-`: a packed column has no empty text. */
 function blocks(blocked: readonly Blocked[]): Sql {

@@ -3,12 +3,12 @@ import { sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
 import { findDrift } from "./attend.js";
-import { seal } from "./file.js";
 import { proofOf } from "./guard.js";
 import { listAuthors } from "./model.js";
 import { observe } from "./observe.js";
 import type { Action, Blocked, Plan } from "./plan.js";
 import { count, headerOf, type PlanOptions, totals } from "./planner.js";
+import { seal } from "./seal.js";
 import { loadSites, type Site } from "./site.js";
 
 interface DamagedRow {

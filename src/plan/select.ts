@@ -148,11 +148,11 @@ export async function* loadContents(
   catalog: Catalog,
   sites: readonly Site[],
   world: World,
-  selection: "interesting" | "bystanders",
+  selection: "interesting" | "rest" | "examples" | "bystanders",
   verify: Safety["verify"],
 ): AsyncGenerator<Content> {
   let content: Content | undefined;
-  const place = raw(selection === "interesting" ? "row_number() OVER (ORDER BY loc, key)" : "0");
+  const place = raw(selection === "bystanders" ? "0" : "row_number() OVER (ORDER BY loc, key)");
   // As JSON, which is read in less than half the time that single values take.
   const groups = catalog.texts(sql`
     SELECT CAST(json_object('iid', iid, 'loc', loc, 'key', key, 'sha256', sha256, 'size', size, 'mtime', mtime::VARCHAR, 'version', version,

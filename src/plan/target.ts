@@ -1,8 +1,9 @@
 import type { Config } from "../config/config.js";
+import { renumber } from "./lead.js";
 import type { Action } from "./plan.js";
 
 /**
- * The chosen actions, numbered `a1`, `a2`, …: those that a target names (all, without targets) less those that an
+ * The chosen actions, numbered `a1`, `a2`, … where some are left out: those that a target names (all, without targets) less those that an
  * exclude names, and whatever the chosen ones depend on. A selector is a rule, a location, or `location:` and the beginning of a key.
  */
 export function selectActions(
@@ -11,10 +12,7 @@ export function selectActions(
   options: { target?: string[]; exclude?: string[] },
 ): Action[] {
   const { target = [], exclude = [] } = options;
-  if (target.length === 0 && exclude.length === 0)
-    return actions.map((action, index) =>
-      action.id === `a${index + 1}` ? action : { ...action, id: `a${index + 1}` },
-    );
+  if (target.length === 0 && exclude.length === 0) return [...actions];
   const chosen = new Set(
     actions.filter(
       (action) =>
@@ -32,7 +30,9 @@ export function selectActions(
       queue.push(before);
     }
   }
-  return renumber(actions.filter((action) => chosen.has(action)));
+  const kept = actions.filter((action) => chosen.has(action));
+  const ids = new Map(kept.map((action, index) => [action.id, `a${index + 1}`]));
+  return kept.map((action) => renumber(action, ids));
 }
 
 function names(selector: string, action: Action, config: Config): boolean {
@@ -43,16 +43,4 @@ function names(selector: string, action: Action, config: Config): boolean {
   const colon = selector.indexOf(":");
   if (colon < 0) return false;
   return refs.some((ref) => ref.location === selector.slice(0, colon) && ref.key.startsWith(selector.slice(colon + 1)));
-}
-
-function renumber(actions: readonly Action[]): Action[] {
-  const ids = new Map(actions.map((action, index) => [action.id, `a${index + 1}`]));
-  return actions.map((action, index) => ({
-    ...action,
-    id: `a${index + 1}`,
-    to: action.to?.expect.startsWith("action:")
-      ? { ...action.to, expect: `action:${ids.get(action.to.expect.slice("action:".length))!}` }
-      : action.to,
-    depends_on: action.depends_on.map((id) => ids.get(id)!),
-  }));
 }

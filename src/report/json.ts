@@ -1,4 +1,5 @@
 import type { Plan } from "../plan/plan.js";
+import { actionsOf } from "../plan/seal.js";
 
 /** A value as an indented JSON document. */
 export const jsonDocument = (value: unknown): string => plainly(JSON.stringify(value, null, 2));
@@ -24,10 +25,11 @@ export function* planDocument(plan: Plan): Generator<string> {
   const { type: _end, ...footer } = plan.footer;
   const top = jsonDocument({ ...plan.header, ...footer });
   yield `${top.slice(0, -2)},\n  "actions": [`;
-  let separator = "\n    ";
-  for (const action of plan.actions) {
+  const first = "\n    ";
+  let separator = first;
+  for (const action of actionsOf(plan)) {
     yield separator + jsonLine(action);
     separator = ",\n    ";
   }
-  yield plan.actions.length > 0 ? "\n  ]\n}\n" : "]\n}\n";
+  yield separator === first ? "]\n}\n" : "\n  ]\n}\n";
 }

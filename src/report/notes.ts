@@ -38,7 +38,8 @@ export function* notes(plan: Plan, options: TextOptions = {}): Generator<string>
     footer.drift.map((drift) => [drift.address, `${drift.kind}: ${drift.detail}`]),
     look,
   );
-  if (plan.actions.length > 0) yield* capacityLines(footer.capacity, look);
+  const { copy, move, delete: remove, verify } = footer.summary;
+  if (copy + move + remove + verify > 0) yield* capacityLines(footer.capacity, look);
   yield* checkLines(plan, look);
 }
 

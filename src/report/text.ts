@@ -1,6 +1,6 @@
-import { groupBy } from "../lib/iter.js";
 import { printable } from "../lib/key.js";
 import type { Action, ActionKind, Plan, Summary } from "../plan/plan.js";
+import { actionsOf } from "../plan/seal.js";
 import {
   bytes,
   count,
@@ -53,7 +53,8 @@ export function* planLines(plan: Plan, options: PlanTextOptions = {}): Generator
     verbose: options.verbose ?? false,
     file: options.file ?? "storage.yaml",
   };
-  for (const group of ruleGroups(plan.actions)) {
+  const shown = style.verbose ? Number.POSITIVE_INFINITY : Math.max(3, GROUP_LINES) + 1;
+  for (const group of ruleGroups(actionsOf(plan), shown)) {
     yield* ruleLines(group, plan.header.safety.trash, style);
     yield "";
   }
@@ -77,43 +78,76 @@ export function summaryLine(summary: Summary): string {
   );
 }
 
-/** Actions of one rule, in the order of storage.yaml; what no rule wrote (default, require, due) keeps its own name and line. */
-function ruleGroups(actions: readonly Action[]): Action[][] {
-  const groups = groupBy(actions, (action) => `${String(action.rule.line).padStart(9, "0")} ${action.rule.name}`);
+/** What a rule does, on one route or on all: how many of each kind, their bytes, and the first ones. */
+interface Tally {
+  kinds: Map<ActionKind, number>;
+  actions: number;
+  bytes: number;
+  shown: Action[];
+}
+
+interface RuleGroup {
+  rule: Action["rule"];
+  all: Tally;
+  routes: Map<string, Tally>;
+}
+
+const newTally = (): Tally => ({ kinds: new Map(), actions: 0, bytes: 0, shown: [] });
+
+function add(tally: Tally, action: Action, shown: number): void {
+  tally.kinds.set(action.kind, (tally.kinds.get(action.kind) ?? 0) + 1);
+  tally.actions += 1;
+  tally.bytes += action.bytes;
+  if (tally.shown.length < shown) tally.shown.push(action);
+}
+
+/**
+ * Actions of one rule, in the order of storage.yaml; what no rule wrote (default, require, due) keeps its own name and line. Of each route no more
+ * are kept than may be shown: there can be millions.
+ */
+function ruleGroups(actions: Iterable<Action>, shown: number): RuleGroup[] {
+  const groups = new Map<string, RuleGroup>();
+  for (const action of actions) {
+    const id = `${String(action.rule.line).padStart(9, "0")} ${action.rule.name}`;
+    const group = groups.get(id) ?? { rule: action.rule, all: newTally(), routes: new Map() };
+    groups.set(id, group);
+    add(group.all, action, 0);
+    const name = route(action);
+    const tally = group.routes.get(name) ?? newTally();
+    group.routes.set(name, tally);
+    add(tally, action, shown);
+  }
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-function* ruleLines(actions: readonly Action[], trash: number, style: Style80): Generator<string> {
-  const first = actions[0];
-  if (!first) return;
-  const place = first.rule.line > 0 ? ` (${style.file}:${first.rule.line})` : "";
-  yield `${style.paint("bold", printable(first.rule.name))}${style.paint("dim", place)}: ${tally(actions, trash)}`;
-  const routes = groupBy(actions, route);
+function* ruleLines({ rule, all, routes }: RuleGroup, trash: number, style: Style80): Generator<string> {
+  const place = rule.line > 0 ? ` (${style.file}:${rule.line})` : "";
+  yield `${style.paint("bold", printable(rule.name))}${style.paint("dim", place)}: ${tallyText(all, trash)}`;
   const share = style.verbose ? Number.POSITIVE_INFINITY : Math.max(3, Math.floor(GROUP_LINES / routes.size));
-  for (const [name, group] of routes) {
+  for (const [name, tally] of routes) {
     yield `  ${style.paint("dim", printable(name))}`;
     // One line more than the share costs no more room than the line that says so.
-    const shown = group.length <= share + 1 ? group.length : share;
-    for (let index = 0; index < shown; index += 1) yield* actionLines(group[index]!, style);
-    if (group.length > shown) yield `    … and ${more(group.slice(shown), style.paint)}`;
+    const shown = tally.shown.slice(0, tally.actions <= share + 1 ? tally.actions : share);
+    for (const action of shown) yield* actionLines(action, style);
+    if (tally.actions > shown.length) yield `    … and ${more(tally, shown, style.paint)}`;
   }
 }
 
 /** `3 to move, 1.2 GB`; of deletes also how long they can be undone. */
-function tally(actions: readonly Action[], trash: number): string {
+function tallyText({ kinds, bytes: total }: Tally, trash: number): string {
   const parts = KINDS.flatMap((kind) => {
-    const number = actions.filter((action) => action.kind === kind).length;
+    const number = kinds.get(kind) ?? 0;
     const stay = kind === "delete" ? (trash > 0 ? ` (in trash for ${duration(trash)})` : " (for good)") : "";
     return number > 0 ? [`${count(number)} ${MARKS[kind].verb}${stay}`] : [];
   });
-  const total = sum(actions);
   return parts.join(", ") + (total > 0 ? `, ${bytes(total)}` : "");
 }
 
-const more = (actions: readonly Action[], paint: Paint): string =>
-  `${count(actions.length)} more${sum(actions) > 0 ? `, ${bytes(sum(actions))}` : ""} ${paint("dim", "(show with -v or --json)")}`;
-
-const sum = (actions: readonly Action[]): number => actions.reduce((total, action) => total + action.bytes, 0);
+function more(tally: Tally, shown: readonly Action[], paint: Paint): string {
+  const left = shown.reduce((rest, action) => rest - action.bytes, tally.bytes);
+  const size = left > 0 ? `, ${bytes(left)}` : "";
+  return `${count(tally.actions - shown.length)} more${size} ${paint("dim", "(show with -v or --json)")}`;
+}
 
 const route = (action: Action): string =>
   action.to && action.to.location !== action.from.location

@@ -1,6 +1,6 @@
 import { sha256Hex } from "../../src/lib/json.js";
-import { planText, seal } from "../../src/plan/file.js";
 import type { Action, Plan, PlanFooter, PlanHeader } from "../../src/plan/plan.js";
+import { planText, seal } from "../../src/plan/seal.js";
 import { type Facts, goodPlan, KEYS, textOf } from "./plans.js";
 import type { Random } from "./random.js";
 

@@ -1,6 +1,6 @@
 import { sha256Hex } from "../../src/lib/json.js";
-import { planText, seal } from "../../src/plan/file.js";
 import type { Action, Plan } from "../../src/plan/plan.js";
+import { planText, seal } from "../../src/plan/seal.js";
 import type { Random } from "./random.js";
 
 const AT = "2026-03-01T12:00:00.000Z";

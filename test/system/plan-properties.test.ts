@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import { sha256Hex } from "../../src/lib/json.js";
 import { address } from "../../src/lib/key.js";
-import { planText } from "../../src/plan/file.js";
 import type { Action, Plan } from "../../src/plan/plan.js";
 import { plan } from "../../src/plan/planner.js";
+import { planText } from "../../src/plan/seal.js";
 import { sized } from "../support/figures.js";
 import { catalogOf, configOf, type Given, NOW } from "../support/world.js";
 

@@ -54,7 +54,7 @@ ${exits(
       if (flags.out !== undefined) await checkPlanFile(flags.out);
       const plan = await planNow(workspace, output, this.config.version, flags);
       if (flags.out !== undefined) {
-        const { planText } = await import("../../plan/file.js");
+        const { planText } = await import("../../plan/seal.js");
         await writePlanFile(flags.out, planText(plan));
       }
       if (output.json || flags.format === "json") for (const piece of planDocument(plan)) output.write(piece);

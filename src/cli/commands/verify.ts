@@ -77,7 +77,7 @@ ${exits([1, "error, or something could not be read"], [6, "damaged files found"]
 
   private async writeRepair(file: string, workspace: Workspace, catalog: Catalog, output: Output): Promise<void> {
     const { repairPlan } = await import("../../plan/repair.js");
-    const { planText } = await import("../../plan/file.js");
+    const { planText } = await import("../../plan/seal.js");
     const plan = await repairPlan(workspace.config, catalog, { now: workspace.clock(), version: this.config.version });
     await writePlanFile(file, planText(plan));
     if (!output.json) output.line(summaryLine(plan.footer.summary));
