@@ -30,9 +30,10 @@ export async function leadWith(
   );
   if (first.length > 0) await catalog.run(sql`INSERT INTO work.first BY NAME SELECT * FROM ${rowsOf(first)}`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.lead AS
-    SELECT row_number() OVER (ORDER BY rank, loc, key, site, target) AS number, iid, class, site, own FROM (
-      SELECT c.rank, a.loc, a.key, c.site, a.key AS target, a.iid, a.class, NULL AS own FROM work.alike a JOIN work.alike_copies c ON c.class = a.class
-      UNION ALL SELECT rank, loc, key, site, target, NULL, NULL, own FROM work.first)`);
+    SELECT row_number() OVER (ORDER BY rank, loc, key, site, target) AS number, * FROM (
+      SELECT c.rank, a.loc, a.key, c.site, a.key AS target, a.class, a.sha256, a.size, a.version, NULL::BIGINT AS own, NULL::VARCHAR AS line
+      FROM work.alike a JOIN work.alike_copies c ON c.class = a.class
+      UNION ALL BY NAME SELECT * FROM work.first)`);
   const places = await catalog.rows(
     sql<{ number: number }>`SELECT number FROM work.lead WHERE own IS NOT NULL ORDER BY own`,
   );
@@ -40,9 +41,13 @@ export async function leadWith(
   const ids = new Map(steps.map(({ action }, index) => [action.id, `a${numberOf(index)}`]));
   const numbered = steps.map((step) => ({ ...step, action: renumber(step.action, ids) }));
   const pieces: Buffer[] = [];
-  for await (const texts of catalog.texts(lines)) for (const text of texts) pieces.push(Buffer.from(text));
+  for (let from = 0; from <= alike.copies + first.length; from += AT_ONCE)
+    for await (const texts of catalog.texts(linesFrom(from))) for (const text of texts) pieces.push(Buffer.from(text));
   return { lead: { own: first.length, pieces }, steps: numbered };
 }
+
+/** How many lines DuckDB holds together: what is put into one text can not leave its memory. */
+const AT_ONCE = 100_000;
 
 /** The same action when all have other numbers. */
 export const renumber = (action: Action, ids: ReadonlyMap<string, string>): Action => ({
@@ -76,11 +81,11 @@ export function piecesOf(action: Action): string[] {
 const quoted = (text: string): Sql => raw(`replace(replace(${text}, '\\', '\\\\'), '"', '\\"')`);
 
 /** In texts of a thousand lines, which cross to JavaScript in half the time that single ones take. */
-const lines = sql`SELECT string_agg(line, '' ORDER BY number) FROM (
-    SELECT l.number, concat(${BEGINNING}, 'a', l.number, coalesce(f.line,
-      concat(c.p1, a.sha256, c.p2, a.size, c.p3, ${quoted("a.key")}, c.p4, ${quoted("a.version")}, c.p5, ${quoted("a.key")}, c.p6, a.size, c.p7)), chr(10)) AS line
-    FROM work.lead l LEFT JOIN work.first f ON f.own = l.own LEFT JOIN work.alike a ON a.iid = l.iid
-    LEFT JOIN work.alike_copies c ON c.class = l.class AND c.site = l.site
+const linesFrom = (number: number): Sql => sql`SELECT string_agg(text, '' ORDER BY number) FROM (
+    SELECT l.number, concat(${BEGINNING}, 'a', l.number, coalesce(l.line,
+      concat(c.p1, l.sha256, c.p2, l.size, c.p3, ${quoted("l.key")}, c.p4, ${quoted("l.version")}, c.p5, ${quoted("l.key")}, c.p6, l.size, c.p7)), chr(10)) AS text
+    FROM work.lead l LEFT JOIN work.alike_copies c ON c.class = l.class AND c.site = l.site
+    WHERE l.number >= ${number}::BIGINT AND l.number < ${number + AT_ONCE}::BIGINT
   ) GROUP BY number // 1000 ORDER BY min(number)`;
 
 function rowsOf(steps: readonly Step[]): Sql {
