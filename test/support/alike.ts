@@ -1,0 +1,30 @@
+import type { Catalog } from "../../src/catalog/catalog.js";
+import { sql } from "../../src/catalog/sql.js";
+import type { Config } from "../../src/config/config.js";
+import { plan } from "../../src/plan/planner.js";
+import { planText } from "../../src/plan/seal.js";
+import { NOW } from "./world.js";
+
+/** The same plan made in SQL as far as that goes, and content by content, which targets need, be they all there is. */
+export async function bothWays(config: Config, catalog: Catalog) {
+  const inSql = await planned(config, catalog);
+  const one = await planned(config, catalog, { target: config.locations.map(({ name }) => name) });
+  return { one, inSql };
+}
+
+/** What a plan says, byte for byte, what the catalog keeps of it, and how many of its copies were made in SQL. */
+async function planned(config: Config, catalog: Catalog, selection: { target?: string[] } = {}) {
+  await catalog.run(sql`DROP TABLE IF EXISTS work.lead`);
+  const made = await plan(config, catalog, { now: NOW, version: "0", ...selection });
+  const kept = await catalog.rows(sql`SELECT * FROM plan_actions ORDER BY ALL`);
+  const tables = await catalog.rows(sql`SELECT table_name FROM duckdb_tables() WHERE table_name = 'lead'`);
+  const lead =
+    tables.length === 0
+      ? []
+      : await catalog.rows(sql<{ copies: number }>`SELECT count(*) AS copies FROM work.lead WHERE own IS NULL`);
+  return {
+    said: { text: [...planText(made)].join(""), kept, actions: made.actions },
+    copies: lead[0]?.copies ?? 0,
+    plan: made,
+  };
+}
