@@ -113,6 +113,11 @@ const CASES: Case[] = [
     gamma: ", capacity: { max: 4000B }",
     inSql: 1,
   },
+  {
+    name: "the rule makes other names of some",
+    rules: COPY.replace(" }\n", ', key: "{filename}" }\n'),
+    inSql: 0,
+  },
   { name: "the rule makes other names", rules: COPY.replace(" }\n", ', key: "z/{filename}" }\n'), inSql: 0 },
   {
     name: "some are moved",

@@ -64,7 +64,7 @@ const peculiar = sql`(contains(key, '~' || left(sha256, 8)) OR regexp_matches(ke
 /** What is done about a content if it is alone; undefined where that is more than copies, or where another name would change it. */
 function copiesOf(content: Content, context: Context): Step[] | undefined {
   makeWishes(content, context);
-  if (content.unwanted.size > 0 || !content.wishes.every(isOfAnyName)) return undefined;
+  if (!content.wishes.every(isOfAnyName)) return undefined;
   const settlement = settle([content], new Map(), shortfalls(content, context), NOWHERE, context);
   if (settlement.blocked.length + settlement.kept.length + settlement.conflicts.length > 0) return undefined;
   const steps = orderActions(settlement, context);

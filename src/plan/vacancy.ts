@@ -22,7 +22,6 @@ export async function dropTaken(catalog: Catalog, sites: readonly Site[], world:
   const above = sql`SELECT loc, slot FROM (${foldersOf(there)})`;
   await drop(catalog, [
     sql`SELECT s.iid FROM work.alike_spots s SEMI JOIN (${join([there, others, folders, above], " UNION ALL ")}) t ON t.loc = s.loc AND t.slot = s.slot`,
-    sql`SELECT s.iid FROM work.alike_spots s SEMI JOIN work.alike_folders f ON f.loc = s.loc AND f.slot = s.slot`,
     sql`SELECT s.iid FROM work.alike_spots s SEMI JOIN (SELECT loc, slot FROM work.alike_spots GROUP BY ALL HAVING count(*) > 1) t ON t.loc = s.loc AND t.slot = s.slot`,
     below(sql`(${there} UNION ALL ${others} UNION ALL SELECT loc, slot FROM work.alike_spots)`),
     ...sites.map(unusable),
