@@ -105,6 +105,7 @@ async function open(file: string, readOnly: boolean, options: CatalogOptions): P
   await connection.run("SET preserve_insertion_order = false");
   await connection.run(`SET disabled_compression_methods = '${SLOW}'`);
   await connection.run("SET enable_external_access = false");
+  await connection.run("SET allowed_configs = ['threads']");
   await connection.run("SET lock_configuration = true");
   const catalog = wrap(file, readOnly, instance, connection);
   if (fresh) await createTables(connection);

@@ -1,3 +1,4 @@
+import { alone } from "../catalog/alone.js";
 import { layoutText, mixLayouts } from "../catalog/scans.js";
 import { sql } from "../catalog/sql.js";
 import { messageOf } from "../lib/error.js";
@@ -24,11 +25,16 @@ export async function suspectScan(task: LocationTask, reason: string, hint?: str
 
 /** Lists, compares with the catalog, reads what is new or changed, and writes the outcome in one transaction. */
 export async function scanLocation(task: LocationTask): Promise<LocationScan> {
-  const { catalog, location, meter } = task;
+  const { catalog } = task;
   await openStage(catalog);
   await stageRemoved(catalog, task.removed);
-  meter.start("walk");
   const unknown = await isUnknown(task);
+  return unknown ? await alone(catalog, () => scanListed(task, true)) : await scanListed(task, false);
+}
+
+async function scanListed(task: LocationTask, unknown: boolean): Promise<LocationScan> {
+  const { catalog, location, meter } = task;
+  meter.start("walk");
   const listing = await list(task, unknown);
   const nested = await findNested(task);
   if (nested) {
