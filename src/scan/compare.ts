@@ -32,16 +32,12 @@ export interface RemoteOptions {
 /**
  * Fills `work.next` with the files that the catalog does not know just so, and marks those that are to be read; and with
  * what the catalog lists and the listing does not (`listed` is false). One join over everything, in which an unchanged file costs next to nothing.
- * What was read at once is left out: see `readAtOnce`.
+ * What was read at once is left out: nothing is to be done about it any more.
  */
 export async function compare(catalog: Catalog, options: CompareOptions): Promise<void> {
   const rows = compared(options, options.early ? sql`work.walk WHERE early_sha256 IS NULL` : sql`work.walk`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.next AS ${rows}`);
 }
-
-/** What would be the rows of `work.next` for the files that were read at once: nothing is to be done about them any more. */
-export const readAtOnce = (options: CompareOptions): Sql =>
-  compared(options, sql`work.walk WHERE early_sha256 IS NOT NULL`);
 
 function compared(options: CompareOptions, walk: Sql): Sql {
   const { location, relayout, remote } = options;
@@ -57,7 +53,7 @@ function compared(options: CompareOptions, walk: Sql): Sql {
       SELECT w.key IS NOT NULL AS listed, coalesce(w.key, f.key) AS key, coalesce(f.version = w.version, false) AS same,
         CASE WHEN f.version = w.version THEN f.size ELSE coalesce(w.size, ${versionSize}) END AS size,
         CASE WHEN f.version = w.version THEN f.mtime ELSE coalesce(w.mtime, ${versionMtime}) END AS mtime,
-        w.accessed, w.version, w.physical, w.sha256, w.claim, w.storage_class, w.archived, w.attrs, w.tags, w.stars, w.early_sha256, w.early_mime, w.early_media_type,
+        w.accessed, w.version, w.physical, w.sha256, w.claim, w.storage_class, w.archived, w.attrs, w.tags, w.stars,
         coalesce(w.partial, false) AS partial, f.sha256 AS old_sha256, f.state AS old_state, f.accessed AS old_accessed, f.first_seen,
         f.last_verified, f.media_type AS old_media_type, f.mime AS old_mime, f.proof AS old_proof, f.physical AS old_physical, ${remote ? oldFacts : noFacts}
       FROM (FROM ${walk}) w FULL JOIN (SELECT * FROM file_locations WHERE location = ${location} AND ${others}) f ON f.key = w.key
@@ -91,7 +87,7 @@ export function toRead({ hash, remote }: Pick<CompareOptions, "hash" | "remote">
       ? sql`false`
       : sql`(sha256 IS NULL AND claim IS NULL AND (NOT same OR old_sha256 IS NULL OR racy))`,
   }[hash];
-  return sql`(${wanted} AND listed AND early_sha256 IS NULL AND archived IS NULL AND NOT settling)`;
+  return sql`(${wanted} AND listed AND archived IS NULL AND NOT settling)`;
 }
 
 /** Lifecycle rules of a store change an object's class without writing it. */
@@ -105,7 +101,7 @@ function toDescribe(hash: HashMode, { tags, anew }: RemoteOptions): Sql {
 }
 
 /** A local version begins with size and mtime: they are cut out only where the file is new or changed. */
-const versionSize = raw("TRY_CAST(split_part(w.version, '-', 1) AS BIGINT)");
+export const versionSize = raw("TRY_CAST(split_part(w.version, '-', 1) AS BIGINT)");
 const mtimeText = "regexp_extract(w.version, '^[0-9]+-(-?[0-9]+)-', 1)";
-const versionMtime = raw(`make_timestamp_ns(greatest(${EARLIEST}, least(${LATEST},
-  coalesce(TRY_CAST(${mtimeText} AS BIGINT), CASE WHEN starts_with(${mtimeText}, '-') THEN ${EARLIEST} ELSE ${LATEST} END))))`);
+export const versionMtime = raw(`make_timestamp_ns(greatest(${EARLIEST}, least(${LATEST},
+  coalesce(TRY_CAST(split_part(w.version, '-', 2) AS BIGINT), TRY_CAST(${mtimeText} AS BIGINT), CASE WHEN starts_with(${mtimeText}, '-') THEN ${EARLIEST} ELSE ${LATEST} END))))`);

@@ -13,7 +13,7 @@ import { type Listing, listBackend, listTree, NOTHING } from "./list.js";
 import { findNested } from "./nested.js";
 import { backendReader, localReader, readAll } from "./read.js";
 import { type Found, type LocationScan, type LocationTask, type Outcome, record } from "./record.js";
-import { decide, findGone, keepNew, noteRot, shrink, writeGone, writeRows } from "./settle.js";
+import { decide, findGone, keepNew, noteRot, rowsOf, shrink, writeGone, writeRows } from "./settle.js";
 import { dropExcluded, openStage, stageRemoved, todo, unlisted } from "./stage.js";
 
 /** Records that the location can not be believed, and nothing else. */
@@ -157,7 +157,7 @@ async function keepSoFar({ catalog, location }: LocationTask, options: CompareOp
   await decide(catalog, location, options);
   // First: whoever is killed in between leaves nothing that is not known to be mixed.
   if (options.relayout) await mixLayouts(catalog, location.name);
-  await keepNew(catalog, location.name);
+  await keepNew(catalog, location.name, rowsOf(location, options));
 }
 
 /** The same for what was read while it is still listed; but nothing of a location that lies inside this one. */
@@ -180,15 +180,16 @@ async function lost(task: LocationTask, found: Found): Promise<LocationScan | un
 }
 
 /** Decides whether the scan is believed. */
-async function conclude(task: LocationTask, found: Found, { relayout, remote }: CompareOptions): Promise<LocationScan> {
+async function conclude(task: LocationTask, found: Found, options: CompareOptions): Promise<LocationScan> {
   const { catalog, location, config } = task;
   const suspect = await lost(task, found);
   if (suspect) return suspect;
   const status = completeness(task);
+  const rows = rowsOf(location, options);
   if (status === "partial") {
-    return record(task, found, { status }, async () => {
-      await writeRows(catalog, location.name);
-      if (relayout) await mixLayouts(catalog, location.name);
+    return record(task, found, { status }, rows, async () => {
+      await writeRows(catalog, location.name, rows);
+      if (options.relayout) await mixLayouts(catalog, location.name);
     });
   }
 
@@ -202,9 +203,9 @@ async function conclude(task: LocationTask, found: Found, { relayout, remote }: 
       hint: `If they were removed on purpose, run \`stowage init --adopt ${location.name}\`.`,
     });
   }
-  return record(task, found, { status }, async () => {
-    await writeRows(catalog, location.name);
+  return record(task, found, { status }, rows, async () => {
+    await writeRows(catalog, location.name, rows);
     await writeGone(catalog, location.name);
-    if (!remote) await writeDigests(task);
+    if (!options.remote) await writeDigests(task);
   });
 }

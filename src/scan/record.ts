@@ -1,7 +1,7 @@
 import type { Backend } from "../backend/backend.js";
 import type { Catalog } from "../catalog/catalog.js";
 import { type KnownLocation, layoutText, recordScan, type ScanRow } from "../catalog/scans.js";
-import { sql } from "../catalog/sql.js";
+import { type Sql, sql } from "../catalog/sql.js";
 import type { Config, Location } from "../config/config.js";
 import { messageOf } from "../lib/error.js";
 import type { Problem } from "./directory.js";
@@ -78,17 +78,18 @@ export interface Outcome {
 
 const SHOWN = 100;
 
-/** One transaction: the rows that `write` changes, what is now known of the location, the scan and its problems. */
+/** One transaction: the `rows` that `write` writes, what is now known of the location, the scan and its problems. */
 export async function record(
   task: LocationTask,
   found: Found,
   outcome: Outcome,
+  rows?: Sql,
   write?: () => Promise<void>,
 ): Promise<LocationScan> {
   const { catalog, location, now } = task;
   const { symlinks, special, unnamed, hashed = 0, hashedBytes = 0 } = found;
   const space = outcome.status === "complete" ? await spaceOf(task) : undefined;
-  const { added = 0, changed = 0, missing = 0 } = (write && (await catalog.row(counts()))) ?? {};
+  const { added = 0, changed = 0, missing = 0 } = (rows && (await catalog.row(counts(rows)))) ?? {};
   const row = await catalog.transaction(async () => {
     await write?.();
     const there = await totals(catalog, location.name);

@@ -2,30 +2,30 @@ import type { Catalog } from "../catalog/catalog.js";
 import { layoutColumns } from "../catalog/entries.js";
 import { instant, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Location, Pattern } from "../config/config.js";
-import { type CompareOptions, readAtOnce } from "./compare.js";
+import { type CompareOptions, versionMtime, versionSize } from "./compare.js";
 import { excluded, stageExtensions } from "./stage.js";
 
 // From the staged scan of one location to the catalog's rows.
 
 /**
- * Fills `work.rows` with the rows to write. A file that was to be read and was not,
+ * Fills `work.rows` with the rows to write, but for what was read at once: see `rowsOf`. A file that was to be read and was not,
  * because the scan was stopped, is left as it was; one that could not be read has no hash; one that went away is no row.
  * A read decides what an object is; next comes what is known of the same version; then what its store has computed; a claim comes last.
  */
 export async function decide(catalog: Catalog, location: Location, options: CompareOptions): Promise<void> {
-  const { now, remote, early } = options;
+  const { now, remote } = options;
   const named = layoutColumns(location.layout);
   // An object that could not be read is still the version that its store tells of; a file may have become anything.
   const unknown = remote?.strong ? sql`(partial AND NOT same)` : sql`unread IS NOT NULL`;
   await stageExtensions(catalog);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.rows AS
-    WITH next AS (FROM work.next ${early ? sql`UNION ALL BY NAME (${readAtOnce(options)})` : sql``}), unread AS (
+    WITH unread AS (
       SELECT key, any_value(code) AS code, any_value(message) AS message FROM work.problems
       WHERE code IN ('changed', 'unreadable', 'vanished', 'archived') GROUP BY key
     ), read AS (
-      SELECT n.*, coalesce(h.sha256, early_sha256) AS read_sha256, coalesce(h.mime, early_mime) AS read_mime, coalesce(h.media_type, early_media_type) AS read_media_type, u.code AS unread, u.message AS why_unread,
+      SELECT n.*, h.sha256 AS read_sha256, h.mime AS read_mime, h.media_type AS read_media_type, u.code AS unread, u.message AS why_unread,
         coalesce(same AND (NOT racy OR old_state = 'rot') AND h.sha256 <> old_sha256 AND old_proof IS DISTINCT FROM 'claim', false) AS rotten
-      FROM next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
+      FROM work.next n LEFT JOIN work.hashed h ON h.key = n.key LEFT JOIN unread u ON u.key = n.key
       WHERE n.listed AND u.code IS DISTINCT FROM 'vanished' AND (NOT todo OR h.sha256 IS NOT NULL OR u.code IS NOT NULL) AND (NOT ask OR asked)
     ), known AS (
       SELECT *, nfc_normalize(key) AS norm_key, CASE
@@ -63,6 +63,20 @@ const facts = raw(`coalesce(storage_class, CASE WHEN same THEN old_storage_class
   CASE WHEN read_sha256 IS NOT NULL THEN NULL WHEN unread = 'archived' THEN why_unread WHEN same AND partial THEN old_archived ELSE archived END AS archived,
   coalesce(tags, CASE WHEN same THEN old_tags END) AS tags, coalesce(stars, CASE WHEN same THEN old_stars END) AS stars`);
 
+/** The rows to write: with what was read at once, which is as it was found, and of which nothing was known. */
+export const rowsOf = (location: Location, options: CompareOptions): Sql =>
+  options.early ? sql`(FROM work.rows UNION ALL BY NAME (${readAtOnce(location, options)}))` : sql`work.rows`;
+
+function readAtOnce({ layout }: Location, options: CompareOptions): Sql {
+  const named = layoutColumns(layout);
+  const now = instant(options.now);
+  return sql`
+    SELECT key, nfc_normalize(key) AS norm_key, early_sha256 AS sha256, 'content' AS proof, ${versionSize} AS size, ${versionMtime} AS mtime,
+      accessed, version, physical, 'present' AS state, ${now} AS first_seen, ${now} AS last_seen, ${now} AS last_verified,
+      early_media_type AS media_type, early_mime AS mime, ${named.project} AS project, ${named.attrs} AS attrs, true AS added, false AS changed
+    FROM work.walk w WHERE early_sha256 IS NOT NULL`;
+}
+
 /** Adds the rot among `work.rows` to `work.problems`. */
 export async function noteRot(catalog: Catalog): Promise<void> {
   await catalog.run(sql`
@@ -71,14 +85,14 @@ export async function noteRot(catalog: Catalog): Promise<void> {
 }
 
 /**
- * Writes what is new among `work.rows`, before it is known what will become of the scan: a file that was never seen and
+ * Writes what is new among `rows`, before it is known what will become of the scan: a file that was never seen and
  * has been read is there in any case. What changed or is gone waits until the scan is believed.
  */
-export async function keepNew(catalog: Catalog, location: string): Promise<void> {
+export async function keepNew(catalog: Catalog, location: string, rows: Sql): Promise<void> {
   await catalog.run(
     insert(
       location,
-      sql`
+      sql`${rows}
     WHERE old_state IS NULL AND sha256 IS NOT NULL
       AND key NOT IN (SELECT key FROM file_locations WHERE location = ${location})`,
     ),
@@ -121,22 +135,22 @@ export async function shrink(catalog: Catalog, location: string): Promise<{ had:
   return row ?? { had: 0, lost: 0 };
 }
 
-/** Writes `work.rows` into the catalog. Runs inside the caller's transaction. */
-export async function writeRows(catalog: Catalog, location: string): Promise<void> {
+/** Writes `rows` into the catalog. Runs inside the caller's transaction. */
+export async function writeRows(catalog: Catalog, location: string, rows: Sql): Promise<void> {
   // Of a location that is new there is nothing to look for.
   if (await catalog.row(sql`SELECT 1 FROM file_locations WHERE location = ${location} LIMIT 1`))
     await catalog.run(
-      sql`DELETE FROM file_locations f USING work.rows r WHERE f.location = ${location} AND f.key = r.key`,
+      sql`DELETE FROM file_locations f USING ${rows} r WHERE f.location = ${location} AND f.key = r.key`,
     );
-  await catalog.run(insert(location, sql``));
+  await catalog.run(insert(location, rows));
 }
 
-const insert = (location: string, where: Sql): Sql => sql`
+const insert = (location: string, rows: Sql): Sql => sql`
   INSERT INTO file_locations (location, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
     first_seen, last_seen, last_verified, media_type, mime, project, attrs, proof, storage_class, archived, tags, stars)
   SELECT ${location}, key, norm_key, sha256, size, mtime, accessed, version, physical, state,
     first_seen, last_seen, last_verified, media_type, mime, project, attrs, proof, storage_class, archived, tags, stars
-  FROM work.rows ${where}`;
+  FROM ${rows}`;
 
 /** Marks `work.gone` missing, and forgets what is gone by our own doing. Only after a complete scan; runs inside the caller's transaction. */
 export async function writeGone(catalog: Catalog, location: string): Promise<void> {
@@ -153,8 +167,8 @@ export interface Counts {
   missing: number;
 }
 
-export const counts = (): Sql<Counts> => sql<Counts>`
+export const counts = (rows: Sql): Sql<Counts> => sql<Counts>`
   SELECT count(*) FILTER (WHERE added) AS added,
     count(*) FILTER (WHERE changed AND NOT added) AS changed,
     (SELECT count(*) FROM work.gone WHERE NOT ours AND state <> 'missing') AS missing
-  FROM work.rows`;
+  FROM ${rows}`;
