@@ -31,6 +31,27 @@ const rowsOf = (catalog: Catalog) =>
     SELECT location, key, version, state, epoch_ms(last_verified) AS verified FROM file_locations ORDER BY ALL`);
 
 describe("recordRun", () => {
+  it("knows a new file's type by a file of the same content whose name ends alike, as a scan does (S2, S12)", async () => {
+    const catalog = await openCatalog(join(scratch(), "catalog.duckdb"));
+    const row = (location: string, key: string) => ({
+      ...{ location, key, sha256: sha256Hex("same"), size: 4, mtime: 1n, version: `v-${location}-${key}` },
+    });
+    await recordPresent(catalog, [row("a", "clip.MP4"), row("a", "notes.txt"), row("a", "song.wav")], NOW - DAY);
+    await catalog.run(sql`UPDATE file_locations SET mime = CASE key WHEN 'clip.MP4' THEN 'video/mp4' WHEN 'song.wav' THEN 'audio/wav' ELSE 'text/plain' END,
+      media_type = CASE key WHEN 'clip.MP4' THEN 'video' WHEN 'song.wav' THEN 'audio' ELSE 'text' END`);
+    await recordPresent(catalog, [row("b", "x.mp4"), row("b", "y.txt"), row("b", "z.wav"), row("b", "other")], NOW);
+    const types = await catalog.rows(
+      sql`SELECT key, media_type, mime FROM file_locations WHERE location = 'b' ORDER BY key`,
+    );
+    expect(types).toEqual([
+      { key: "other", media_type: "video", mime: "video/mp4" },
+      { key: "x.mp4", media_type: "video", mime: "video/mp4" },
+      { key: "y.txt", media_type: "text", mime: "text/plain" },
+      { key: "z.wav", media_type: "audio", mime: "audio/wav" },
+    ]);
+    await catalog.close();
+  });
+
   it("leaves the catalog as a scan would find it: rows for what is there, none for what was removed", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1", "a:y": "2", "b:y": "2", "a:z": "3" });
     const catalog = await catalogOf(world);

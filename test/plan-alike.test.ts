@@ -21,6 +21,7 @@ interface Case {
   inSql: number;
 }
 
+const twice2 = (n: number): string[] => [`alpha:m${n} m${n}`, `beta:l${n} m${n}`];
 const twice = (...keys: string[]): string[] => keys.map((key) => `alpha:${key} twice`);
 
 const CASES: Case[] = [
@@ -76,6 +77,11 @@ const CASES: Case[] = [
     inSql: 5,
   },
   { name: "names differ in their Unicode form", files: ["alpha:cafe\u0301 one", "beta:caf\u00e9 two"], inSql: 6 },
+  {
+    name: "Node composes characters that DuckDB does not know",
+    files: ["alpha:a\u1add\u0301 one", "beta:a\u1add\u0301 two", "beta:other two"],
+    inSql: 6,
+  },
   { name: "it is archived", files: [{ ...given("alpha:cold cold"), archived: "It lies in GLACIER." }], inSql: 6 },
   { name: "it has hard links", files: [{ ...given("alpha:linked linked"), physical: "1:7" }], inSql: 6 },
   { name: "it is only claimed", files: [{ ...given("alpha:claim claim"), proof: "claim" }], inSql: 7 },
@@ -183,6 +189,35 @@ describe("contents that are alike get in SQL what they get one by one", () => {
     const { one, inSql } = await planned(each);
     expect(inSql.said).toEqual(one.said);
     expect(inSql.copies).toBe(each.inSql);
+  });
+
+  it("and where they leave too little room, so that all are looked at after all (S5)", async () => {
+    const config = configOf(`version: 1
+locations:
+  - { name: alpha, type: local, path: /tree/alpha, purpose: [inbox] }
+  - { name: gamma, type: local, path: /tree/gamma, purpose: [backup] }
+  - { name: delta, type: local, path: /tree/delta, purpose: [backup] }
+  - { name: small, type: local, path: /tree/small, purpose: [backup], capacity: { max: 1000B } }
+rules:
+  - { name: big, match: { path: "q*" }, action: copy, destination: small }
+  - { name: copy, match: { location: alpha }, action: copy, destination: gamma, on_conflict: newest }
+require:
+  - { name: two, match: { location: delta }, copies: 2 }
+`);
+    const files = ["alpha:a a", "alpha:p new 1", "gamma:p old 50", "delta:p old 50"].map(given);
+    const twins = ["alpha:q1 twice 5 3000", "alpha:q2 twice 5 3000"].map(given);
+    const catalog = await catalogOf(config, [...files, ...twins]);
+    const { one, inSql } = await bothWays(config, catalog);
+    await catalog.close();
+    expect(inSql.said).toEqual(one.said);
+    expect(inSql.plan.footer.blocked.map(({ address, code }) => `${address} ${code}`)).toContain("alpha:p conflict");
+  });
+
+  it("in the order of all, over more lines than DuckDB puts into one text", async () => {
+    const files = Array.from({ length: 1_500 }, (_, n) => [`beta:n${n} ${n}`, ...(n % 7 ? [] : twice2(n))]).flat();
+    const { one, inSql } = await planned({ name: "", inSql: 0, files });
+    expect(inSql.said).toEqual(one.said);
+    expect(inSql.copies).toBe(1_506);
   });
 
   it("and can be read one after the other", async () => {

@@ -4,6 +4,7 @@ import { retrying } from "../backend/retry.js";
 import type { Bandwidth, Window } from "../config/config.js";
 import { requireHeap } from "../lib/heap.js";
 import type { Action, Plan } from "../plan/plan.js";
+import { countOf } from "../plan/seal.js";
 import { type BudgetOptions, openBudget } from "./budget.js";
 import { checkPlan, type Earlier } from "./check.js";
 import type { ApplyEvent, RunReport } from "./events.js";
@@ -76,7 +77,8 @@ export async function apply(
   backends: ReadonlyMap<string, Backend>,
   options: ApplyOptions,
 ): Promise<RunReport> {
-  requireHeap(plan.actions.length * BYTES_EACH, `${plan.actions.length.toLocaleString("en")} actions`);
+  const count = countOf(plan);
+  requireHeap(count * BYTES_EACH, `${count.toLocaleString("en")} actions`);
   const lock = await acquireLock(options.state, options.now());
   try {
     const onDamage = (run: string, damage: Damage) => options.onEvent?.(damagedJournal(run, damage));

@@ -7,9 +7,11 @@ import { sql } from "./sql.js";
  */
 export async function alone<T>(catalog: Catalog, body: () => Promise<T>): Promise<T> {
   await catalog.run(sql`SET threads = 1`);
-  try {
-    return await body();
-  } finally {
-    await catalog.run(sql`RESET threads`);
-  }
+  const done = await body().catch(async (error: unknown) => {
+    // Where the catalog can not be used any more, the first error says why.
+    await catalog.run(sql`RESET threads`).catch(() => undefined);
+    throw error;
+  });
+  await catalog.run(sql`RESET threads`);
+  return done;
 }

@@ -83,16 +83,20 @@ const givenRows = (rows: readonly PresentRow[]): Sql =>
     proof: column(rows.map((row) => row.proof ?? "content")),
   })}`;
 
-/** What the catalog knows of the contents elsewhere. */
+const extension = raw(`lower(regexp_extract(key, '[^/]\\.([^./]+)$', 1))`);
+
+/** What the catalog knows of the contents elsewhere, under names that end alike: it is by both that a type is known. */
 const kinds = sql`
-  SELECT sha256, any_value(media_type) AS media_type, any_value(mime) AS mime FROM file_locations
-  WHERE sha256 IN (SELECT sha256 FROM temp.given) GROUP BY sha256`;
+  SELECT sha256, ${extension} AS extension, min_by(media_type, place) AS media_type, min_by(mime, place) AS mime
+  FROM (SELECT sha256, key, media_type, mime, concat(proof IS DISTINCT FROM 'content', location, ' ', key) AS place FROM file_locations
+    WHERE sha256 IN (SELECT sha256 FROM temp.given)) GROUP BY ALL`;
 
 function present(at: number, layout: Layout | undefined): Sql {
   const named = layoutColumns(layout);
   return sql`
-    SELECT g.*, k.media_type, k.mime, ${named.project} AS project, ${named.attrs} AS attrs, ${instant(at)} AS at
-    FROM temp.given g LEFT JOIN temp.kinds k ON k.sha256 = g.sha256`;
+    SELECT g.*, coalesce(k.media_type, o.media_type) AS media_type, coalesce(k.mime, o.mime) AS mime, ${named.project} AS project, ${named.attrs} AS attrs, ${instant(at)} AS at
+    FROM (SELECT *, ${extension} AS extension FROM temp.given) g LEFT JOIN temp.kinds k ON k.sha256 = g.sha256 AND k.extension = g.extension
+    LEFT JOIN (SELECT sha256, min_by(media_type, extension) AS media_type, min_by(mime, extension) AS mime FROM temp.kinds GROUP BY sha256) o ON o.sha256 = g.sha256`;
 }
 
 function mergePresent(location: string, at: number, layout: Layout | undefined): Sql {

@@ -16,7 +16,6 @@ import { sha256Hex } from "../lib/json.js";
  * `directories` lets a scan pass over directories that look as they did. `others` has the names of what is neither a file nor a directory (symbolic links,
  * pipes, sockets, devices), as the last complete scan found it: no file can be put there. What \`copies\` counts is at most too much, where some of three
  * or more locations share a file by hard links and another has several: \`whereis\` and \`find\` count as the planner does.
- * What is different in every row takes time to be compressed, and is no smaller for it.
  */
 export const SCHEMA = `
 CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
@@ -31,7 +30,7 @@ CREATE TABLE storage_locations (
 );
 CREATE TABLE directories (location VARCHAR NOT NULL, dir VARCHAR NOT NULL, digest VARCHAR NOT NULL);
 CREATE TABLE others (location VARCHAR NOT NULL, key VARCHAR NOT NULL);
-CREATE TABLE file_locations (
+CREATE TABLE file_locations ( -- What is different in every row takes time to be compressed, and is no smaller for it.
   location VARCHAR NOT NULL, key VARCHAR NOT NULL USING COMPRESSION uncompressed, norm_key VARCHAR NOT NULL USING COMPRESSION uncompressed,
   sha256 VARCHAR USING COMPRESSION uncompressed, size BIGINT NOT NULL, mtime TIMESTAMP_NS NOT NULL, accessed TIMESTAMP,
   version VARCHAR NOT NULL USING COMPRESSION uncompressed, physical VARCHAR, state VARCHAR NOT NULL, proof VARCHAR, storage_class VARCHAR, archived VARCHAR,

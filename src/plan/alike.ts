@@ -2,7 +2,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { column, name, packed, sql } from "../catalog/sql.js";
 import { keepsKey } from "../config/config.js";
 import { collect } from "../lib/iter.js";
-import { piecesOf } from "./lead.js";
+import { PIECES, templateOf } from "./lead.js";
 import type { Content, Context, Wish } from "./model.js";
 import type { World } from "./observe.js";
 import { NOWHERE } from "./occupants.js";
@@ -57,8 +57,11 @@ export async function findAlike(catalog: Catalog, world: World, context: Context
   return measureAlike(catalog, sites);
 }
 
-/** Names that `on_conflict` has made, that are no keys or stowage's own, and what JSON writes with escapes that `quoted` does not make. */
-const peculiar = sql`(contains(key, '~' || left(sha256, 8)) OR regexp_matches(key, ${"[\\x00-\\x1f]|^\\.stowage-|(^|/)\\.{0,2}(/|$)"})
+/**
+ * Names that `on_conflict` has made, that are no keys or stowage's own, or of characters that DuckDB's Unicode does not know and Node's composes with others;
+ * and what JSON writes with escapes that `quoted` does not make.
+ */
+const peculiar = sql`(contains(key, '~' || left(sha256, 8)) OR regexp_matches(key, ${"[\\x00-\\x1f]|^\\.stowage-|(^|/)\\.{0,2}(/|$)|[^\\pL\\pM\\pN\\pP\\pS\\pZ\\pC]"})
   OR regexp_matches(version, ${"[\\x00-\\x1f]"}))`;
 
 /** What is done about a content if it is alone; undefined where that is more than copies, or where another name would change it. */
@@ -72,7 +75,7 @@ function copiesOf(content: Content, context: Context): Step[] | undefined {
 }
 
 const isPlainCopy = ({ action, fills }: Step): boolean =>
-  action.kind === "copy" && fills?.key === action.from.key && piecesOf(action).length === 7;
+  action.kind === "copy" && fills?.key === action.from.key && templateOf(action).length === PIECES;
 
 const isOfAnyName = ({ author, exact, outcome }: Wish): boolean =>
   !author.rule || keepsKey(author.rule.key) || (!exact && outcome?.kind === "held");
@@ -82,7 +85,7 @@ async function writeCopies(catalog: Catalog, plain: readonly { class: string; co
   await catalog.run(sql`CREATE OR REPLACE TABLE work.alike_copies (class VARCHAR, rank BIGINT, site BIGINT, after BIGINT, rule VARCHAR, reason VARCHAR,
     from_location VARCHAR, to_location VARCHAR, p1 VARCHAR, p2 VARCHAR, p3 VARCHAR, p4 VARCHAR, p5 VARCHAR, p6 VARCHAR, p7 VARCHAR)`);
   if (all.length === 0) return;
-  const texts = all.map(({ step }) => piecesOf(step.action));
+  const texts = all.map(({ step }) => templateOf(step.action));
   const numbers = (of: (step: Step) => number) =>
     column(
       all.map(({ step }) => of(step)),
@@ -99,7 +102,9 @@ async function writeCopies(catalog: Catalog, plain: readonly { class: string; co
       reason: words(({ action }) => action.reason),
       from_location: words(({ action }) => action.from.location),
       to_location: words(({ fills }) => fills!.site.name),
-      ...Object.fromEntries(Array.from({ length: 7 }, (_, n) => [`p${n + 1}`, column(texts.map((text) => text[n]))])),
+      ...Object.fromEntries(
+        Array.from({ length: PIECES }, (_, n) => [`p${n + 1}`, column(texts.map((text) => text[n]))]),
+      ),
     })}`,
   );
 }

@@ -1,18 +1,10 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { column, packed, raw, type Sql, sql } from "../catalog/sql.js";
+import { batch } from "../lib/iter.js";
 import type { Evaluation } from "./evaluate.js";
 import type { Step } from "./order.js";
 import type { Action } from "./plan.js";
-
-/** The copies that a plan begins with, where DuckDB has made some of them. */
-export interface Lead {
-  /** Their lines in the plan file, many in one piece, and outside of the heap that Node bounds. */
-  pieces: readonly Buffer[];
-  /** How many of them were made one by one: these are the first of the steps, too. */
-  own: number;
-}
-
-export const NO_LEAD: Lead = { pieces: [], own: 0 };
+import { type Lead, line, NO_LEAD } from "./seal.js";
 
 /**
  * Puts the copies of `work.alike` in their places among the steps, numbers all anew and keeps the new numbers in `work.lead`. These copies wait
@@ -25,29 +17,49 @@ export async function leadWith(
   if (alike.copies === 0) return { lead: NO_LEAD, steps };
   const others = steps.findIndex(({ action }) => action.kind !== "copy" || action.depends_on.length > 0);
   const first = others < 0 ? steps : steps.slice(0, others);
-  await catalog.run(
-    sql`CREATE OR REPLACE TABLE work.first (own BIGINT, rank BIGINT, loc BIGINT, key VARCHAR, site BIGINT, target VARCHAR, line VARCHAR)`,
-  );
-  if (first.length > 0) await catalog.run(sql`INSERT INTO work.first BY NAME SELECT * FROM ${rowsOf(first)}`);
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.lead AS
-    SELECT row_number() OVER (ORDER BY rank, loc, key, site, target) AS number, * FROM (
-      SELECT c.rank, a.loc, a.key, c.site, a.key AS target, a.class, a.sha256, a.size, a.version, NULL::BIGINT AS own, NULL::VARCHAR AS line
-      FROM work.alike a JOIN work.alike_copies c ON c.class = a.class
-      UNION ALL BY NAME SELECT * FROM work.first)`);
-  const places = await catalog.rows(
-    sql<{ number: number }>`SELECT number FROM work.lead WHERE own IS NOT NULL ORDER BY own`,
-  );
+  const places = await merge(catalog, first);
   const numberOf = (index: number): number => places[index]?.number ?? index + 1 + alike.copies;
   const ids = new Map(steps.map(({ action }, index) => [action.id, `a${numberOf(index)}`]));
   const numbered = steps.map((step) => ({ ...step, action: renumber(step.action, ids) }));
   const pieces: Buffer[] = [];
-  for (let from = 0; from <= alike.copies + first.length; from += AT_ONCE)
-    for await (const texts of catalog.texts(linesFrom(from))) for (const text of texts) pieces.push(Buffer.from(text));
+  const own = numbered.values();
+  const count = alike.copies + first.length;
+  const step = await linesAtOnce(catalog);
+  for (let from = 1; from <= count; from += step) {
+    for await (const texts of catalog.texts(linesFrom(from, from + step)))
+      for (const text of texts) pieces.push(Buffer.from(text.replace(OWN, () => line(own.next().value?.action))));
+  }
   return { lead: { own: first.length, pieces }, steps: numbered };
 }
 
-/** How many lines DuckDB holds together: what is put into one text can not leave its memory. */
-const AT_ONCE = 100_000;
+/** Fills `work.lead` with the copies of `work.alike` and these, in the order of all. @returns the places of these */
+async function merge(catalog: Catalog, first: readonly Step[]): Promise<{ number: number }[]> {
+  await catalog.run(
+    sql`CREATE OR REPLACE TABLE work.first (own BIGINT, rank BIGINT, loc BIGINT, key VARCHAR, site BIGINT, target VARCHAR)`,
+  );
+  for await (const group of batch(first.entries(), ROWS_AT_ONCE))
+    await catalog.run(sql`INSERT INTO work.first BY NAME SELECT * FROM ${rowsOf(group)}`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.lead AS
+    SELECT row_number() OVER (ORDER BY rank, loc, key, site, target) AS number, * FROM (
+      SELECT c.rank, a.loc, a.key, c.site, a.key AS target, a.class, a.sha256, a.size, a.version, NULL::BIGINT AS own
+      FROM work.alike a JOIN work.alike_copies c ON c.class = a.class
+      UNION ALL BY NAME SELECT * FROM work.first)`);
+  return catalog.rows(sql<{ number: number }>`SELECT number FROM work.lead WHERE own IS NOT NULL ORDER BY own`);
+}
+
+const ROWS_AT_ONCE = 100_000;
+/** What DuckDB puts into texts together can not leave its memory. */
+const BYTES_AT_ONCE = 1 << 26;
+
+/** How many lines are asked for at a time. */
+async function linesAtOnce(catalog: Catalog): Promise<number> {
+  const row = await catalog.row(sql<{ bytes: number }>`
+    SELECT coalesce(max(2 * strlen(key) + strlen(version)), 0)::BIGINT AS bytes FROM work.alike`);
+  return Math.max(1_000, Math.floor(BYTES_AT_ONCE / ((row?.bytes ?? 0) + LINE_BYTES)));
+}
+
+/** The least of a line without its names. */
+const LINE_BYTES = 500;
 
 /** The same action when all have other numbers. */
 export const renumber = (action: Action, ids: ReadonlyMap<string, string>): Action => ({
@@ -64,9 +76,9 @@ const BEGINNING = '{"type":"action","id":"';
 const HOLE = "\uffff";
 const NUMBER = `${HOLE}#`;
 
-/** A copy's line without its number and what is before it, as the seven pieces around its hash, size, key, version, key and size. */
-export function piecesOf(action: Action): string[] {
-  const line = JSON.stringify({
+/** A copy's line without its number and what is before it, as the `PIECES` pieces around its hash, size, key, version, key and size. */
+export function templateOf(action: Action): string[] {
+  const text = JSON.stringify({
     ...action,
     id: "",
     content: `sha256:${HOLE}`,
@@ -75,37 +87,33 @@ export function piecesOf(action: Action): string[] {
     to: { ...action.to, key: HOLE },
     bytes: NUMBER,
   });
-  return line.slice(BEGINNING.length).split(/"\uffff#"|\uffff/);
+  return text.slice(BEGINNING.length).split(/"\uffff#"|\uffff/);
 }
+
+export const PIECES = 7;
 
 const quoted = (text: string): Sql => raw(`replace(replace(${text}, '\\', '\\\\'), '"', '\\"')`);
 
+/** An empty line, where one that was made one by one belongs. */
+const OWN = /^\n/gm;
+
 /** In texts of a thousand lines, which cross to JavaScript in half the time that single ones take. */
-const linesFrom = (number: number): Sql => sql`SELECT string_agg(text, '' ORDER BY number) FROM (
-    SELECT l.number, concat(${BEGINNING}, 'a', l.number, coalesce(l.line,
-      concat(c.p1, l.sha256, c.p2, l.size, c.p3, ${quoted("l.key")}, c.p4, ${quoted("l.version")}, c.p5, ${quoted("l.key")}, c.p6, l.size, c.p7)), chr(10)) AS text
+const linesFrom = (from: number, before: number): Sql => sql`SELECT string_agg(text, '' ORDER BY number) FROM (
+    SELECT l.number, CASE WHEN l.own IS NULL THEN concat(${BEGINNING}, 'a', l.number,
+      c.p1, l.sha256, c.p2, l.size, c.p3, ${quoted("l.key")}, c.p4, ${quoted("l.version")}, c.p5, ${quoted("l.key")}, c.p6, l.size, c.p7, chr(10)) ELSE chr(10) END AS text
     FROM work.lead l LEFT JOIN work.alike_copies c ON c.class = l.class AND c.site = l.site
-    WHERE l.number >= ${number}::BIGINT AND l.number < ${number + AT_ONCE}::BIGINT
+    WHERE l.number >= ${from}::BIGINT AND l.number < ${before}::BIGINT
   ) GROUP BY number // 1000 ORDER BY min(number)`;
 
-function rowsOf(steps: readonly Step[]): Sql {
-  const filled = steps.flatMap(({ action, source, fills }) => (fills ? [{ action, source, fills }] : []));
+function rowsOf(steps: readonly (readonly [number, Step])[]): Sql {
+  const filled = steps.flatMap(([own, { source, fills }]) => (fills ? [{ own, source, fills }] : []));
+  const numbers = (of: (each: (typeof filled)[number]) => number) => column(filled.map(of), "BIGINT");
   return packed({
-    own: column(filled.keys(), "BIGINT"),
-    rank: column(
-      filled.map(({ fills }) => fills.wish.author.rank),
-      "BIGINT",
-    ),
-    loc: column(
-      filled.map(({ source }) => source.site.order),
-      "BIGINT",
-    ),
+    own: numbers(({ own }) => own),
+    rank: numbers(({ fills }) => fills.wish.author.rank),
+    loc: numbers(({ source }) => source.site.order),
     key: column(filled.map(({ source }) => source.key)),
-    site: column(
-      filled.map(({ fills }) => fills.site.order),
-      "BIGINT",
-    ),
+    site: numbers(({ fills }) => fills.site.order),
     target: column(filled.map(({ fills }) => fills.key)),
-    line: column(filled.map(({ action }) => JSON.stringify(action).slice(BEGINNING.length + action.id.length))),
   });
 }

@@ -1,9 +1,19 @@
 import { createHash } from "node:crypto";
-import { type Lead, NO_LEAD } from "./lead.js";
+import { requireHeap } from "../lib/heap.js";
 import type { Action, Plan, PlanFooter, PlanHeader } from "./plan.js";
 
 /** Whole lines of a plan file. */
 type Piece = string | Buffer;
+
+/** The copies that a plan begins with, where DuckDB has made some of them. */
+export interface Lead {
+  /** Their lines in the plan file, many in one piece, and outside of the heap that Node bounds. */
+  pieces: readonly Buffer[];
+  /** How many of them were made one by one: these are the first of the actions, too. */
+  own: number;
+}
+
+export const NO_LEAD: Lead = { pieces: [], own: 0 };
 
 /** A header, an action or a footer as the line that it is in a plan file. */
 export const line = (value: unknown): string => `${JSON.stringify(value)}\n`;
@@ -29,13 +39,25 @@ export function seal(
   const plan: Plan = {
     header: sealed,
     get actions() {
-      all ??= lead.pieces.length === 0 ? actions : [...body.actions()];
+      if (all || lead.pieces.length === 0) return all ?? actions;
+      const count = countOf(plan);
+      requireHeap(count * BYTES_EACH, `${count.toLocaleString("en")} actions`);
+      all = [...body.actions()];
       return all;
     },
     footer: end,
   };
   bodies.set(plan, body);
   return plan;
+}
+
+/** Of an action that is made from its line: the least that was measured. */
+const BYTES_EACH = 800;
+
+/** How many actions a plan has, without making any. */
+export function countOf({ footer }: Plan): number {
+  const { copy, move, delete: remove, verify } = footer.summary;
+  return copy + move + remove + verify;
 }
 
 interface Body {

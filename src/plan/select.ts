@@ -132,14 +132,15 @@ interface InstanceRow {
   place: number;
 }
 
-/** Lays the instances of the contents in `work.<selection>` out in `work.<loaded>`, so that nothing has to be looked for twice. */
+/** Lays the instances of the contents in `work.<selection>` out in `work.<loaded>`, so that nothing has to be looked for twice; bystanders that are there already, not again. */
 export async function gather(catalog: Catalog, world: World, selection: "interesting" | "bystanders"): Promise<void> {
   const target = sql`work.${name(world.loaded)}`;
-  const into =
-    selection === "interesting" ? sql`CREATE OR REPLACE TABLE ${target} AS` : sql`INSERT INTO ${target} BY NAME`;
+  const first = selection === "interesting";
+  const into = first ? sql`CREATE OR REPLACE TABLE ${target} AS` : sql`INSERT INTO ${target} BY NAME`;
+  const known = first ? sql`` : sql`ANTI JOIN (SELECT cid FROM ${target}) USING (cid)`;
   await catalog.run(sql`${into}
     SELECT i.*, d."first", d.more, d.needs
-    FROM (SELECT * FROM work.${name(world.decision)} SEMI JOIN work.${name(selection)} USING (cid)) d
+    FROM (SELECT * FROM work.${name(world.decision)} SEMI JOIN work.${name(selection)} USING (cid) ${known}) d
     JOIN work.${name(world.instances)} i ON i.iid = d.iid`);
 }
 

@@ -1,6 +1,7 @@
 import type { ApplyEvent } from "../apply/events.js";
 import { assertNever } from "../lib/error.js";
 import type { Action, Plan } from "../plan/plan.js";
+import { actionsOf } from "../plan/seal.js";
 import { bytes, duration, plural } from "./format.js";
 import type { Counters, Phase, Progress } from "./progress.js";
 
@@ -132,7 +133,7 @@ function openTally(plan: Plan): Tally {
 
 function rowsOf(plan: Plan): Map<string, Row> {
   const rows = new Map<string, Row>();
-  for (const action of plan.actions) {
+  for (const action of actionsOf(plan)) {
     const row = rows.get(homeOf(action)) ?? { files: 0, bytes: 0, totalFiles: 0, totalBytes: 0, troubled: 0 };
     row.totalFiles += 1;
     row.totalBytes += weightOf(action);

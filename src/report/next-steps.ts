@@ -1,7 +1,7 @@
 /** What to do about the codes of blocked items, of failed checks and of what a run could not do; `{again}` is how to go on then. */
 const STEPS: Record<string, string> = {
   suspect:
-    "run `stowage init` if it is new, else connect or mount it; `stowage scan` tells what is wrong, and how to accept what is there now.",
+    "run `stowage scan`, which tells what is wrong, and how to accept what is there now; before that, `stowage init` if it is new, or connect or mount it.",
   unidentified: "make it readable, or have it read with `stowage scan --hash all`, and plan again.",
   conflict: "rename or remove what is in the way; between two files, `on_conflict:` on the rule decides.",
   unresolved: "give the placeholder a fallback, such as {project|unsorted}.",

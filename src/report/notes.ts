@@ -1,6 +1,7 @@
 import { groupBy } from "../lib/iter.js";
 import { normKey, printable } from "../lib/key.js";
 import type { Blocked, CapacityForecast, Conflict, Plan, PlanFooter } from "../plan/plan.js";
+import { countOf } from "../plan/seal.js";
 import { bytes, count, type Paint, plain, plural, shortHash, type TextOptions, table, wrap } from "./format.js";
 import { nextStep } from "./next-steps.js";
 
@@ -38,8 +39,7 @@ export function* notes(plan: Plan, options: TextOptions = {}): Generator<string>
     footer.drift.map((drift) => [drift.address, `${drift.kind}: ${drift.detail}`]),
     look,
   );
-  const { copy, move, delete: remove, verify } = footer.summary;
-  if (copy + move + remove + verify > 0) yield* capacityLines(footer.capacity, look);
+  if (countOf(plan) > 0) yield* capacityLines(footer.capacity, look);
   yield* checkLines(plan, look);
 }
 

@@ -78,27 +78,28 @@ export function summaryLine(summary: Summary): string {
   );
 }
 
-/** What a rule does, on one route or on all: how many of each kind, their bytes, and the first ones. */
+/** How much a rule does, on one route or on all. */
 interface Tally {
   kinds: Map<ActionKind, number>;
   actions: number;
   bytes: number;
+}
+
+interface Route extends Tally {
   shown: Action[];
 }
 
-interface RuleGroup {
+interface RuleGroup extends Tally {
   rule: Action["rule"];
-  all: Tally;
-  routes: Map<string, Tally>;
+  routes: Map<string, Route>;
 }
 
-const newTally = (): Tally => ({ kinds: new Map(), actions: 0, bytes: 0, shown: [] });
+const newTally = (): Tally => ({ kinds: new Map(), actions: 0, bytes: 0 });
 
-function add(tally: Tally, action: Action, shown: number): void {
+function add(tally: Tally, action: Action): void {
   tally.kinds.set(action.kind, (tally.kinds.get(action.kind) ?? 0) + 1);
   tally.actions += 1;
   tally.bytes += action.bytes;
-  if (tally.shown.length < shown) tally.shown.push(action);
 }
 
 /**
@@ -109,32 +110,34 @@ function ruleGroups(actions: Iterable<Action>, shown: number): RuleGroup[] {
   const groups = new Map<string, RuleGroup>();
   for (const action of actions) {
     const id = `${String(action.rule.line).padStart(9, "0")} ${action.rule.name}`;
-    const group = groups.get(id) ?? { rule: action.rule, all: newTally(), routes: new Map() };
+    const group = groups.get(id) ?? { ...newTally(), rule: action.rule, routes: new Map() };
     groups.set(id, group);
-    add(group.all, action, 0);
-    const name = route(action);
-    const tally = group.routes.get(name) ?? newTally();
-    group.routes.set(name, tally);
-    add(tally, action, shown);
+    add(group, action);
+    const name = nameOfRoute(action);
+    const route = group.routes.get(name) ?? { ...newTally(), shown: [] };
+    group.routes.set(name, route);
+    add(route, action);
+    if (route.shown.length < shown) route.shown.push(action);
   }
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
 }
 
-function* ruleLines({ rule, all, routes }: RuleGroup, trash: number, style: Style80): Generator<string> {
+function* ruleLines(group: RuleGroup, trash: number, style: Style80): Generator<string> {
+  const { rule, routes } = group;
   const place = rule.line > 0 ? ` (${style.file}:${rule.line})` : "";
-  yield `${style.paint("bold", printable(rule.name))}${style.paint("dim", place)}: ${tallyText(all, trash)}`;
+  yield `${style.paint("bold", printable(rule.name))}${style.paint("dim", place)}: ${tally(group, trash)}`;
   const share = style.verbose ? Number.POSITIVE_INFINITY : Math.max(3, Math.floor(GROUP_LINES / routes.size));
-  for (const [name, tally] of routes) {
+  for (const [name, route] of routes) {
     yield `  ${style.paint("dim", printable(name))}`;
     // One line more than the share costs no more room than the line that says so.
-    const shown = tally.shown.slice(0, tally.actions <= share + 1 ? tally.actions : share);
+    const shown = route.actions <= share + 1 ? route.shown : route.shown.slice(0, share);
     for (const action of shown) yield* actionLines(action, style);
-    if (tally.actions > shown.length) yield `    … and ${more(tally, shown, style.paint)}`;
+    if (route.actions > shown.length) yield `    … and ${more(route, shown, style.paint)}`;
   }
 }
 
 /** `3 to move, 1.2 GB`; of deletes also how long they can be undone. */
-function tallyText({ kinds, bytes: total }: Tally, trash: number): string {
+function tally({ kinds, bytes: total }: Tally, trash: number): string {
   const parts = KINDS.flatMap((kind) => {
     const number = kinds.get(kind) ?? 0;
     const stay = kind === "delete" ? (trash > 0 ? ` (in trash for ${duration(trash)})` : " (for good)") : "";
@@ -143,13 +146,13 @@ function tallyText({ kinds, bytes: total }: Tally, trash: number): string {
   return parts.join(", ") + (total > 0 ? `, ${bytes(total)}` : "");
 }
 
-function more(tally: Tally, shown: readonly Action[], paint: Paint): string {
-  const left = shown.reduce((rest, action) => rest - action.bytes, tally.bytes);
+function more(route: Route, shown: readonly Action[], paint: Paint): string {
+  const left = shown.reduce((rest, action) => rest - action.bytes, route.bytes);
   const size = left > 0 ? `, ${bytes(left)}` : "";
-  return `${count(tally.actions - shown.length)} more${size} ${paint("dim", "(show with -v or --json)")}`;
+  return `${count(route.actions - shown.length)} more${size} ${paint("dim", "(show with -v or --json)")}`;
 }
 
-const route = (action: Action): string =>
+const nameOfRoute = (action: Action): string =>
   action.to && action.to.location !== action.from.location
     ? `${action.from.location} → ${action.to.location}`
     : action.from.location;

@@ -5,6 +5,7 @@ import type { ApplyEvent, RunReport } from "../../apply/events.js";
 import { parseDuration, parseSize } from "../../config/units.js";
 import { assertNever, ExitCode, messageOf, StowageError } from "../../lib/error.js";
 import type { Plan } from "../../plan/plan.js";
+import { countOf } from "../../plan/seal.js";
 import { viewApply } from "../../report/apply-progress.js";
 import { runLines } from "../../report/run.js";
 import { planLines } from "../../report/text.js";
@@ -78,7 +79,7 @@ ${exits(
       const plan = args.file === undefined ? await this.makePlan(workspace, output) : await readPlanFile(args.file);
       if (args.file === undefined) {
         if (isBlocked(plan)) return ExitCode.blocked;
-        if (plan.actions.length === 0) return ExitCode.ok;
+        if (countOf(plan) === 0) return ExitCode.ok;
         if (!flags["auto-approve"]) await approve(output);
       }
       const report = await applyPlan(plan, workspace, output, limits);

@@ -32,7 +32,7 @@ const perLocation = sql<LocationRow>`
 
 const perType = sql<{ media_type: string; contents: number; bytes: number }>`
   SELECT coalesce(f.media_type, 'unknown') AS media_type, count(*)::BIGINT AS contents, sum(f.size)::BIGINT AS bytes
-  FROM (SELECT sha256, any_value(media_type) AS media_type, any_value(size) AS size FROM file_locations
+  FROM (SELECT sha256, min(media_type) AS media_type, any_value(size) AS size FROM file_locations
     WHERE state = 'present' AND sha256 IS NOT NULL GROUP BY sha256) f
   GROUP BY 1 ORDER BY 3 DESC, 1`;
 
