@@ -24,9 +24,9 @@ export async function leadWith(
   const pieces: Buffer[] = [];
   const own = numbered.values();
   const count = alike.copies + first.length;
-  const step = await linesAtOnce(catalog);
-  for (let from = 1; from <= count; from += step) {
-    for await (const texts of catalog.texts(linesFrom(from, from + step)))
+  const lines = await linesAtOnce(catalog);
+  for (let from = 1; from <= count; from += lines) {
+    for await (const texts of catalog.texts(linesFrom(from, from + lines)))
       for (const text of texts) pieces.push(Buffer.from(text.replace(OWN, () => line(own.next().value?.action))));
   }
   return { lead: { own: first.length, pieces }, steps: numbered };
