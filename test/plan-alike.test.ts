@@ -21,7 +21,7 @@ interface Case {
   inSql: number;
 }
 
-const twice2 = (n: number): string[] => [`alpha:m${n} m${n}`, `beta:l${n} m${n}`];
+const twoNames = (n: number): string[] => [`alpha:m${n} m${n}`, `beta:l${n} m${n}`];
 const twice = (...keys: string[]): string[] => keys.map((key) => `alpha:${key} twice`);
 
 const CASES: Case[] = [
@@ -214,7 +214,7 @@ require:
   });
 
   it("in the order of all, over more lines than DuckDB puts into one text", async () => {
-    const files = Array.from({ length: 1_500 }, (_, n) => [`beta:n${n} ${n}`, ...(n % 7 ? [] : twice2(n))]).flat();
+    const files = Array.from({ length: 1_500 }, (_, n) => [`beta:n${n} ${n}`, ...(n % 7 ? [] : twoNames(n))]).flat();
     const { one, inSql } = await planned({ name: "", inSql: 0, files });
     expect(inSql.said).toEqual(one.said);
     expect(inSql.copies).toBe(1_506);

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Config } from "../../src/config/config.js";
 import { sha256Hex } from "../../src/lib/json.js";
 import { bothWays } from "../support/alike.js";
+import { localFolder } from "../support/arbitrary.js";
 import { sized } from "../support/figures.js";
 import { catalogOf, configOf, type Given, type SiteFacts } from "../support/world.js";
 
@@ -30,10 +31,7 @@ const mostly = <T>(usual: T, ...others: T[]) =>
 
 const location = (name: string) =>
   fc.record({
-    name: fc.constant(name),
-    type: fc.constant("local"),
-    path: fc.constant(`/tree/${name}`),
-    priority: fc.constantFrom(10, 20, 30),
+    ...localFolder(name),
     purpose: mostly(["organized"], ["inbox"], ["backup"], ["archive"]),
     domain: fc.constantFrom("one", "two"),
     read_only: mostly(false, true),

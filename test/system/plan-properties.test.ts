@@ -6,6 +6,7 @@ import { address } from "../../src/lib/key.js";
 import type { Action, Plan } from "../../src/plan/plan.js";
 import { plan } from "../../src/plan/planner.js";
 import { planText } from "../../src/plan/seal.js";
+import { localFolder } from "../support/arbitrary.js";
 import { sized } from "../support/figures.js";
 import { catalogOf, configOf, type Given, NOW } from "../support/world.js";
 
@@ -14,10 +15,7 @@ const KEYS = ["a", "b", "x/a", "x/b", "y/a.jpg", "x/y/a.jpg", "B", "x"];
 
 const location = (name: string) =>
   fc.record({
-    name: fc.constant(name),
-    type: fc.constant("local"),
-    path: fc.constant(`/tree/${name}`),
-    priority: fc.constantFrom(10, 20, 30),
+    ...localFolder(name),
     purpose: fc.subarray(["inbox", "organized", "backup", "archive"], { minLength: 1, maxLength: 2 }),
     domain: fc.constant(name < "c" ? "one" : "two"),
     read_only: fc.boolean().map((value) => value && name === "delta"),
