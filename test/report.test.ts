@@ -376,4 +376,25 @@ describe("progress", () => {
     expect(Math.round(measure(3300).perSecond ?? 0)).toBe(10);
     expect(counterText({ files: 1, bytes: 0 })).toBe("1 file");
   });
+
+  it("measures the rate from the first bytes on", () => {
+    let now = 0;
+    const measure = meter(() => now);
+    for (const [time, total] of [
+      [0, 0],
+      [8000, 0],
+      [9000, 1000],
+    ] as const) {
+      now = time;
+      measure(total);
+    }
+    now = 10_000;
+    expect(measure(2000).perSecond).toBe(1000);
+  });
+
+  it("does not call done what was stopped", async () => {
+    const { progress, written } = recorder("lines");
+    await (await progress.phase("Scanning", ["primary"])).end(false);
+    expect(written.at(-1)).toMatch(/^Scanning: ended after /);
+  });
 });

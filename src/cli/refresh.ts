@@ -41,6 +41,7 @@ export async function refresh(
   const wanted = names.map(({ name }) => name);
   const journals = await openJournals(workspace, output);
   const view = await viewScan(output.progress, "Scanning", wanted);
+  let done = false;
   try {
     return await interruptible(
       output,
@@ -61,12 +62,13 @@ export async function refresh(
         if (report.locations.some(({ added, changed }) => added + changed > 0))
           await recallProofs(config.settings.state, catalog, onDamage);
         if (stop.aborted) throw interrupted();
+        done = true;
         return report;
       },
       { reads: true },
     );
   } finally {
-    await view.end();
+    await view.end(done);
   }
 }
 

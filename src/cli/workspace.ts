@@ -50,7 +50,7 @@ export async function withWorkspace<T>(
         const catalog = await openCatalog(file, {
           readOnly: mode === "read",
           ...(config.settings.memory === undefined ? {} : { memory: config.settings.memory }),
-          onRebuild: (reason) => output.warn(`the catalog is built anew by scanning: ${reason}`),
+          onRebuild: (reason) => output.warn(`the catalog is built anew, and is empty until it is scanned: ${reason}`),
         });
         current = catalog;
         const close = async (): Promise<void> => {

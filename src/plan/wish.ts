@@ -107,7 +107,7 @@ function newWish(
     wish.outcome = {
       kind: "blocked",
       code: "capacity",
-      reason: `${site.name} has no room for ${content.size} more bytes`,
+      reason: `${site.name} has no room for ${content.size} more ${content.size === 1 ? "byte" : "bytes"}`,
     };
   }
   return wish;

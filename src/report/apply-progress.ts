@@ -43,10 +43,9 @@ export function viewApply(progress: Progress, plan: Plan): ApplyView {
     },
     async end() {
       const opened = await opening;
-      for (const [name, row] of tally.rows) {
-        if (row.files < row.totalFiles) opened?.fail(name, `${row.files} of ${plural(row.totalFiles, "action")}`);
-      }
-      await opened?.end();
+      const unfinished = [...tally.rows].filter(([, row]) => row.files < row.totalFiles);
+      for (const [name, row] of unfinished) opened?.fail(name, `${row.files} of ${plural(row.totalFiles, "action")}`);
+      await opened?.end(unfinished.length === 0);
     },
   };
 }

@@ -23,8 +23,8 @@ export interface Phase {
   update(row: string, counters: Counters): void;
   finish(row: string, text?: string): void;
   fail(row: string, text: string): void;
-  /** Ends every row that is still open; the display is left as it is. */
-  end(): Promise<void>;
+  /** Ends every row that is still open; the display is left as it is. Not `done`: it was stopped. */
+  end(done?: boolean): Promise<void>;
 }
 
 export interface ProgressOptions {
@@ -67,8 +67,8 @@ export function openProgress(options: ProgressOptions): Progress {
         finish: (row, text) =>
           display.finish(row, text ? `${padEnd(row, width)}  ${text}` : (texts.get(row)?.() ?? row)),
         fail: (row, text) => display.fail(row, `${padEnd(row, width)}  ${text}`),
-        async end() {
-          await display.end();
+        async end(done = true) {
+          await display.end(done);
           running = undefined;
         },
       };
@@ -88,7 +88,7 @@ export interface Display {
   finish(row: string, text: string): void;
   fail(row: string, text: string): void;
   note(text: string): void;
-  end(): Promise<void>;
+  end(done: boolean): Promise<void>;
 }
 
 function linePhase(title: string, options: ProgressOptions): Display {
@@ -106,8 +106,8 @@ function linePhase(title: string, options: ProgressOptions): Display {
     finish: (_row, text) => write(`${title}: ${text}`),
     fail: (_row, text) => write(`${title}: ${text}`),
     note: write,
-    async end() {
-      write(`${title}: done in ${duration(options.clock() - started)}`);
+    async end(done) {
+      write(`${title}: ${done ? "done in" : "ended after"} ${duration(options.clock() - started)}`);
     },
   };
 }
@@ -128,11 +128,12 @@ export interface Rate {
 const WINDOW = 10_000;
 const SAMPLE_EVERY = 200;
 
-/** Measures a rate from growing totals, over a sliding window. */
+/** Measures a rate from growing totals, over a sliding window that begins with the first bytes: what was done before them tells nothing of their speed. */
 export function meter(clock: () => number): (total: number) => Rate {
-  const samples: { time: number; total: number }[] = [{ time: clock(), total: 0 }];
+  let samples: { time: number; total: number }[] = [{ time: clock(), total: 0 }];
   return (total) => {
     const time = clock();
+    if (samples.at(-1)?.total === 0) samples = [{ time, total }];
     if (time - (samples.at(-1)?.time ?? 0) >= SAMPLE_EVERY) samples.push({ time, total });
     while (samples.length > 2 && time - (samples[1]?.time ?? time) > WINDOW) samples.shift();
     const first = samples[0];

@@ -13,7 +13,8 @@ export interface ScanView {
   onEvent(event: LocationEvent): void;
   /** Shows how each location ended. */
   settle(report: { locations: readonly Pick<LocationScan, "location" | "status">[] }): void;
-  end(): Promise<void>;
+  /** See `Phase.end`. */
+  end(done?: boolean): Promise<void>;
 }
 
 export async function viewScan(progress: Progress, title: string, locations: readonly string[]): Promise<ScanView> {
@@ -37,6 +38,6 @@ export async function viewScan(progress: Progress, title: string, locations: rea
         else phase.fail(location, status);
       }
     },
-    end: () => phase.end(),
+    end: (done) => phase.end(done),
   };
 }

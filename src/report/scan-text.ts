@@ -60,9 +60,12 @@ function* trouble(scan: LocationScan, options: TextOptions): Generator<string> {
       options,
     );
   }
-  const special = scan.symlinks + scan.special;
-  if (special > 0 && options.verbose)
-    yield `  ${name}: ${plural(special, "symbolic link or special file", "symbolic links and special files")} not followed`;
+  const links = scan.symlinks > 0 && plural(scan.symlinks, "symbolic link");
+  const special = scan.special > 0 && plural(scan.special, "special file");
+  if (links || special) {
+    yield "";
+    yield `${name}: ${[links, special].filter(Boolean).join(" and ")} left alone: only files are managed`;
+  }
 }
 
 /** `2 files and 1 folder`: what scans had a problem with. */

@@ -104,6 +104,7 @@ async function verifyNow(
   const names = config.locations.map(({ name }) => name);
   const rows = names.filter((name) => backends.has(name) && (choice.locations?.includes(name) ?? true));
   const view = await viewScan(output.progress, "Verifying", rows);
+  let done = false;
   try {
     return await interruptible(
       output,
@@ -118,11 +119,12 @@ async function verifyNow(
           },
         });
         if (stop.aborted) throw interrupted();
+        done = true;
         return report;
       },
       { reads: true },
     );
   } finally {
-    await view.end();
+    await view.end(done);
   }
 }
