@@ -141,6 +141,15 @@ describe("the first scan of a large tree reads it while it is listed", () => {
     expect((await places.scan()).locations).toMatchObject([{ status: "complete", hashed: 0, files: keys.length }]);
   });
 
+  it("writes once what it has kept on the way (S13)", async () => {
+    await large();
+    expect((await places.scan({ checkpoint: -1 })).locations).toMatchObject([
+      { status: "complete", added: keys.length, hashed: keys.length, changed: 0 },
+    ]);
+    expect(await hashes()).toEqual(expected);
+    expect((await places.scan()).locations).toMatchObject([{ status: "complete", hashed: 0, added: 0, changed: 0 }]);
+  });
+
   it("and keeps it where a directory can not be listed (I5)", async () => {
     await large();
     chmodSync(join(places.root("a"), "d7"), 0);

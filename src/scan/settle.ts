@@ -140,7 +140,7 @@ export async function writeRows(catalog: Catalog, location: string, rows: Sql): 
   // Of a location that is new there is nothing to look for.
   if (await catalog.row(sql`SELECT 1 FROM file_locations WHERE location = ${location} LIMIT 1`))
     await catalog.run(
-      sql`DELETE FROM file_locations f USING ${rows} r WHERE f.location = ${location} AND f.key = r.key`,
+      sql`DELETE FROM file_locations WHERE location = ${location} AND key IN (SELECT key FROM ${rows})`,
     );
   await catalog.run(insert(location, rows));
 }
