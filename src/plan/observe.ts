@@ -36,7 +36,10 @@ export const PRESENT: World = {
 /** The content's number. Short texts are no hashes, and only tests have them. */
 export const contentId = (sha256: Sql): Sql => sql`CAST(left(${sha256}, 32) AS UUID)`;
 
-/** Makes `work.inst`: a view of the catalog's instances, so that nothing is copied. */
+/**
+ * Makes `work.inst`: a view of the catalog's instances, so that nothing is copied. `iid` is where a row lies: once anything is written into the catalog,
+ * DuckDB may have put its rows elsewhere, and what was made from the view belongs to other files.
+ */
 export async function observe(catalog: Catalog, sites: readonly Site[]): Promise<void> {
   const seen = sites.filter((site) => site.location.status === "active" || site.location.status === "draining");
   const rows = seen.map((site) => sql`(${site.name}, ${site.order}, ${site.usable}, ${site.counted})`);

@@ -50,8 +50,9 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
   const kept = [...evaluation.settlement.kept, ...(await findLeftThere(catalog, config, sites))];
   const made = steps.map((step) => step.action);
   const due = await findDue(catalog, sites, options.now, made, alike.copies + made.length);
-  await recordDecisions(catalog, config, { ...evaluation, steps }, blocked, sites);
   const converged = await converges(catalog, config, sites, evaluation, options.now);
+  // After all that looks at instances: a catalog that is written may give its rows other numbers.
+  await recordDecisions(catalog, config, { ...evaluation, steps }, blocked, sites);
   const { check, floor } = proveFloor(steps, context, alike.floor);
   const actions = selectActions([...made, ...due], config, { target, exclude });
   const checks = [check, checkDeletes(steps, context), converged, capacityCheck(evaluation)];
