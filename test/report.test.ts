@@ -392,6 +392,13 @@ describe("progress", () => {
     expect(measure(2000).perSecond).toBe(1000);
   });
 
+  it("promises nothing after the first bytes of many", () => {
+    const rate = { perSecond: 289 };
+    expect(counterText({ files: 0, totalFiles: 9, bytes: 1_600, totalBytes: 25e6 }, rate)).not.toContain("left");
+    expect(counterText({ files: 1, totalFiles: 9, bytes: 250e3, totalBytes: 25e6 }, rate)).toContain("left");
+    expect(counterText({ files: 1, totalFiles: 9, bytes: 100e6, totalBytes: 1e15 }, rate)).toContain("left");
+  });
+
   it("does not call done what was stopped", async () => {
     const { progress, written } = recorder("lines");
     await (await progress.phase("Scanning", ["primary"])).end(false);

@@ -142,6 +142,9 @@ export function meter(clock: () => number): (total: number) => Rate {
   };
 }
 
+/** So many bytes tell how fast it goes, where it is not a hundredth of all yet. */
+const ENOUGH = 100_000_000;
+
 /** `1,204 of 8,000 files  3.2 GB of 8.0 GB  410 MB/s  2min left` */
 export function counterText(counters: Counters, rate: Rate = {}): string {
   const parts = [
@@ -153,8 +156,10 @@ export function counterText(counters: Counters, rate: Rate = {}): string {
   else if (counters.bytes > 0) parts.push(bytes(counters.bytes));
   if (rate.perSecond) {
     parts.push(`${bytes(rate.perSecond)}/s`);
-    const left = (counters.totalBytes ?? 0) - counters.bytes;
-    if (left > 0) parts.push(`${duration((left / rate.perSecond) * 1000)} left`);
+    const total = counters.totalBytes ?? 0;
+    const left = total - counters.bytes;
+    if (left > 0 && counters.bytes >= Math.min(total / 100, ENOUGH))
+      parts.push(`${duration((left / rate.perSecond) * 1000)} left`);
   }
   return parts.join("  ");
 }
