@@ -221,6 +221,17 @@ describe("a move within one file system", () => {
     expect(harvest(world.root)).toEqual({ "a:x": "1" });
   });
 
+  it("leaves it among many, too (S17)", async () => {
+    const names = Array.from({ length: 40 }, (_, n) => `f${n}`);
+    const world = await localWorld(["a", "b"], Object.fromEntries(names.map((name) => [`a:${name}`, name])));
+    const moves = names.map((name) => ({ kind: "move", from: `a:${name}`, to: `b:${name}`, content: name }) as const);
+    const plan = await planOf(world.backends, moves);
+    chmodSync(join(world.root, "a/f7"), 0o600);
+    const outcomes = told(await run(world, plan));
+    expect(outcomes.filter((outcome) => outcome !== "moved")).toEqual(["skipped PRECONDITION"]);
+    expect(harvest(world.root)).toMatchObject({ "a:f7": "f7", "b:f8": "f8" });
+  });
+
   it("leaves what has other bytes behind its time (S17)", async () => {
     const world = await localWorld(["a", "b"], { "a:x": "1" });
     const plan = await planOf(world.backends, [MOVE]);

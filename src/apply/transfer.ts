@@ -153,8 +153,15 @@ async function sentAsPlanned(task: Task, shipment: Shipment): Promise<boolean> {
     return await send(task, shipment);
   } catch (error) {
     if (!isSourceProblem(error) || !CHANGED.has(codeOf(causeOf(error)) ?? "")) throw error;
+    forgetSecond(task);
     return false;
   }
+}
+
+/** The file was another one before it could get a second name: the look at it must find the very version. What a removal has noted stays. */
+function forgetSecond({ run: { relinked }, action }: Task): void {
+  const key = relinkedKey(action.from);
+  if (relinked.get(key)?.physical === undefined) relinked.delete(key);
 }
 
 const CHANGED: ReadonlySet<string> = new Set(["PRECONDITION", "NOT_FOUND"]);
