@@ -14,6 +14,7 @@ interface Case {
   files?: (string | Given)[];
   /** `gamma`: more of its keys, each with a comma before it. */
   gamma?: string;
+  beta?: string;
   rules?: string;
   facts?: SiteFacts;
   more?: string;
@@ -22,6 +23,7 @@ interface Case {
 }
 
 const twoNames = (n: number): string[] => [`alpha:m${n} m${n}`, `beta:l${n} m${n}`];
+const both = (...keys: string[]): string[] => keys.flatMap((key) => [`alpha:${key} ${key}`, `beta:${key} ${key}`]);
 const twice = (...keys: string[]): string[] => keys.map((key) => `alpha:${key} twice`);
 
 const CASES: Case[] = [
@@ -165,14 +167,56 @@ const CASES: Case[] = [
     inSql: 5,
   },
   { name: "the default wants them", rules: "  - default: gamma\n", inSql: 6 },
+  { name: "some are at two locations", files: both("p", "x/q"), inSql: 8 },
+  { name: "some are at three locations", files: [...both("p"), "gamma:p p"], inSql: 6 },
+  { name: "some are at two locations under two names", files: [...both("p"), ...twoNames(1)], inSql: 7 },
+  { name: "the other location is to be read from", files: both("p"), beta: ", priority: 90", inSql: 7 },
+  { name: "one of two is only claimed", files: ["alpha:p p", { ...given("beta:p p"), proof: "claim" }], inSql: 7 },
+  {
+    name: "both are only claimed",
+    files: both("p").map((each) => ({ ...given(each), proof: "claim" as const })),
+    inSql: 7,
+  },
+  {
+    name: "one of two is archived",
+    files: ["alpha:p p", { ...given("beta:p p"), archived: "It lies in GLACIER." }],
+    inSql: 6,
+  },
+  { name: "two are one file", files: both("p").map((each) => ({ ...given(each), physical: "1:7" })), inSql: 6 },
+  { name: "a name at two locations has quotes", files: both('q"q\\q'), inSql: 7 },
+  {
+    name: "another content wants the name at two locations",
+    files: [...both("p"), "alpha:n/p other"],
+    rules: `  - { name: up, match: { path: "n/*" }, action: copy, destination: gamma, key: "{filename}" }\n${COPY}`,
+    inSql: 6,
+  },
+  {
+    name: "another content is to get the name of the second file",
+    files: [...both("new/a"), "alpha:n/a other"],
+    rules: `  - { name: into, match: { path: "n/*" }, action: move, from: [alpha], destination: beta, key: "new/{filename}" }\n${COPY}`,
+    inSql: 6,
+  },
+  {
+    name: "one of two is to go",
+    files: both("p"),
+    rules: `  - { name: away, match: { location: beta }, action: delete }\n${COPY}`,
+    inSql: 6,
+  },
+  {
+    name: "two locations need a third copy",
+    files: both("p"),
+    rules: "",
+    more: "require:\n  - { name: three, match: {}, copies: 3 }\n",
+    inSql: 13,
+  },
   { name: "files are due", gamma: "", files: [{ ...given("beta:old old"), verified: 90 }], inSql: 7 },
 ];
 
-async function planned({ files = [], gamma = "", rules = COPY, facts, more = "" }: Case) {
+async function planned({ files = [], gamma = "", beta = "", rules = COPY, facts, more = "" }: Case) {
   const config = configOf(`version: 1
 locations:
   - { name: alpha, type: local, path: /tree/alpha, purpose: [inbox] }
-  - { name: beta, type: local, path: /tree/beta, purpose: [inbox], verify: { every: 30d } }
+  - { name: beta, type: local, path: /tree/beta, purpose: [inbox], verify: { every: 30d }${beta} }
   - { name: gamma, type: local, path: /tree/gamma, purpose: [backup]${gamma} }
 ${rules === "" ? "" : `rules:\n${rules}`}${more}`);
   const all = [...SIX, ...files].map((each) => (typeof each === "string" ? given(each) : each));

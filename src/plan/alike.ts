@@ -1,9 +1,9 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, name, packed, sql } from "../catalog/sql.js";
+import { column, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import { keepsKey } from "../config/config.js";
 import { collect } from "../lib/iter.js";
-import { PIECES, templateOf } from "./lead.js";
-import type { Content, Context, Wish } from "./model.js";
+import { CUT, PIECES, type Template, templateOf } from "./lead.js";
+import { byConfigOrder, type Content, type Context, type Wish } from "./model.js";
 import type { World } from "./observe.js";
 import { NOWHERE } from "./occupants.js";
 import { orderActions, type Step } from "./order.js";
@@ -14,8 +14,8 @@ import { dropTaken } from "./vacancy.js";
 import { makeWishes, shortfalls } from "./wish.js";
 
 /**
- * Contents with one file each that no rule tells apart: at one location, with the same rules and requirements. One of a class is planned as every
- * content is. Where nothing comes of it but copies under the file's own name, the others get the same in SQL, and never become
+ * Contents that no rule tells apart: at the same locations, under one name in all of them, with the same rules and requirements. One of a class is
+ * planned as every content is. Where nothing comes of it but copies under its own name, the others get the same in SQL, and never become
  * objects: each content in `work.alike` has the copies of its class in `work.alike_copies`. Who could meet another one at a name is not among them.
  */
 export interface Alike {
@@ -35,11 +35,7 @@ export const NO_ALIKE: Alike = { contents: 0, copies: 0, bytes: 0, floor: null, 
 export async function findAlike(catalog: Catalog, world: World, context: Context): Promise<Alike> {
   const { sites, config } = context;
   const loaded = sql`work.${name(world.loaded)}`;
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.alike AS
-    SELECT iid, cid, loc, key, norm_key, sha256, size, version,
-      concat_ws(' ', loc::VARCHAR, coalesce("first", -1)::VARCHAR, coalesce(more, [])::VARCHAR, coalesce(needs, [])::VARCHAR, proof IS NOT DISTINCT FROM 'claim') AS class
-    FROM ${loaded} SEMI JOIN (SELECT cid FROM ${loaded} GROUP BY cid HAVING count(*) = 1) USING (cid)
-    WHERE archived IS NULL AND physical IS NULL AND NOT ${peculiar}`);
+  await classify(catalog, loaded);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.examples AS
     SELECT class, min(sha256) AS sha256, arg_min(cid, sha256) AS cid FROM work.alike GROUP BY class`);
   const rows = await catalog.rows(sql<{ class: string; sha256: string }>`SELECT class, sha256 FROM work.examples`);
@@ -57,6 +53,32 @@ export async function findAlike(catalog: Catalog, world: World, context: Context
   return measureAlike(catalog, sites);
 }
 
+/** Fills `work.alike` with all contents that have one key. Lists can not leave DuckDB's memory while they are made: it is done in parts that take a third of it. */
+async function classify(catalog: Catalog, loaded: Sql): Promise<void> {
+  const row = await catalog.row(sql<{ parts: number }>`
+    SELECT ceil(3 * ${FILE_BYTES} * count(*) / parse_formatted_bytes(current_setting('memory_limit'))) AS parts FROM ${loaded}`);
+  const parts = row?.parts ?? 0;
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.alike (cid UUID, sha256 VARCHAR, size BIGINT, key VARCHAR, norm_key VARCHAR,
+    files STRUCT(loc INTEGER, iid BIGINT, version VARCHAR, class VARCHAR)[], class VARCHAR)`);
+  for (let part = 0; part < parts; part += 1)
+    // Where all have one key, no two are at one location.
+    await catalog.run(sql`INSERT INTO work.alike BY NAME
+      SELECT * EXCLUDE (found), list_sort(found) AS files, array_to_string(list_transform(list_sort(found), lambda file: file.class), ' ') AS class
+      FROM (
+        SELECT cid, any_value(sha256) AS sha256, any_value(size) AS size, any_value(key) AS key, any_value(norm_key) AS norm_key,
+          list({ loc: loc, iid: iid, version: version, class: ${classOfFile} }) AS found
+        FROM ${loaded} WHERE hash(cid) % ${BigInt(parts)} = ${BigInt(part)}
+        GROUP BY cid HAVING min(key) = max(key) AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiar}))`);
+}
+
+/** What a file takes of it. */
+const FILE_BYTES = 600;
+
+/** What rules and proofs make of one file. */
+const classOfFile =
+  raw(`concat_ws(':', loc::VARCHAR, coalesce("first", -1)::VARCHAR, coalesce(more, [])::VARCHAR, coalesce(needs, [])::VARCHAR,
+  (proof IS NOT DISTINCT FROM 'claim')::VARCHAR)`);
+
 /**
  * Names that `on_conflict` has made, that are no keys or stowage's own, or of characters that DuckDB's Unicode does not know and Node's composes with others;
  * and what JSON writes with escapes that `quoted` does not make.
@@ -64,49 +86,60 @@ export async function findAlike(catalog: Catalog, world: World, context: Context
 const peculiar = sql`(contains(key, '~' || left(sha256, 8)) OR regexp_matches(key, ${"[\\x00-\\x1f]|^\\.stowage-|(^|/)\\.{0,2}(/|$)|[^\\pL\\pM\\pN\\pP\\pS\\pZ\\pC]"})
   OR regexp_matches(version, ${"[\\x00-\\x1f]"}))`;
 
+/** A copy under the file's own name. */
+interface Plain {
+  step: Step;
+  template: Template;
+}
+
 /** What is done about a content if it is alone; undefined where that is more than copies, or where another name would change it. */
-function copiesOf(content: Content, context: Context): Step[] | undefined {
+function copiesOf(content: Content, context: Context): Plain[] | undefined {
   makeWishes(content, context);
   if (!content.wishes.every(isOfAnyName)) return undefined;
   const settlement = settle([content], new Map(), shortfalls(content, context), NOWHERE, context);
   if (settlement.blocked.length + settlement.kept.length + settlement.conflicts.length > 0) return undefined;
+  const files = [...content.instances].sort(byConfigOrder);
   const steps = orderActions(settlement, context);
-  return steps.every(isPlainCopy) ? steps : undefined;
+  const copies = steps.flatMap((step) => {
+    const template = isPlain(step) ? templateOf(step.action, files) : undefined;
+    return template ? [{ step, template }] : [];
+  });
+  return copies.length === steps.length ? copies : undefined;
 }
 
-const isPlainCopy = ({ action, fills }: Step): boolean =>
-  action.kind === "copy" && fills?.key === action.from.key && templateOf(action).length === PIECES;
+const isPlain = ({ action, fills }: Step): boolean => action.kind === "copy" && fills?.key === action.from.key;
 
 const isOfAnyName = ({ author, exact, outcome }: Wish): boolean =>
   !author.rule || keepsKey(author.rule.key) || (!exact && outcome?.kind === "held");
 
-async function writeCopies(catalog: Catalog, plain: readonly { class: string; copies: Step[] }[]): Promise<void> {
-  const all = plain.flatMap((each) => each.copies.map((step) => ({ class: each.class, step })));
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.alike_copies (class VARCHAR, rank BIGINT, site BIGINT, after BIGINT, rule VARCHAR, reason VARCHAR,
-    from_location VARCHAR, to_location VARCHAR, p1 VARCHAR, p2 VARCHAR, p3 VARCHAR, p4 VARCHAR, p5 VARCHAR, p6 VARCHAR, p7 VARCHAR)`);
+async function writeCopies(catalog: Catalog, plain: readonly { class: string; copies: Plain[] }[]): Promise<void> {
+  const all = plain.flatMap((each) => each.copies.map((copy) => ({ class: each.class, ...copy })));
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.alike_copies (class VARCHAR, rank BIGINT, loc BIGINT, site BIGINT, after BIGINT, rule VARCHAR, reason VARCHAR,
+    from_location VARCHAR, to_location VARCHAR, source BIGINT, seen VARCHAR[], witnesses BIGINT[],
+    p1 VARCHAR, p2 VARCHAR, p3 VARCHAR, p4 VARCHAR, p5 VARCHAR, p6 VARCHAR, p7 VARCHAR, p8 VARCHAR)`);
   if (all.length === 0) return;
-  const texts = all.map(({ step }) => templateOf(step.action));
-  const numbers = (of: (step: Step) => number) =>
-    column(
-      all.map(({ step }) => of(step)),
-      "BIGINT",
-    );
-  const words = (of: (step: Step) => string) => column(all.map(({ step }) => of(step)));
-  await catalog.run(
-    sql`INSERT INTO work.alike_copies BY NAME SELECT * FROM ${packed({
-      class: column(all.map((each) => each.class)),
-      rank: numbers(({ fills }) => fills!.wish.author.rank),
-      site: numbers(({ fills }) => fills!.site.order),
-      after: numbers(({ action }) => action.copies.after),
-      rule: words(({ action }) => action.rule.name),
-      reason: words(({ action }) => action.reason),
-      from_location: words(({ action }) => action.from.location),
-      to_location: words(({ fills }) => fills!.site.name),
-      ...Object.fromEntries(
-        Array.from({ length: PIECES }, (_, n) => [`p${n + 1}`, column(texts.map((text) => text[n]))]),
-      ),
-    })}`,
-  );
+  const numbers = (of: (copy: Plain) => number) => column(all.map(of), "BIGINT");
+  const words = (of: (copy: Plain) => string) => column(all.map(of));
+  const rows = packed({
+    class: column(all.map((each) => each.class)),
+    rank: numbers(({ step }) => step.fills!.wish.author.rank),
+    loc: numbers(({ step }) => step.source.site.order),
+    site: numbers(({ step }) => step.fills!.site.order),
+    after: numbers(({ step }) => step.action.copies.after),
+    rule: words(({ step }) => step.action.rule.name),
+    reason: words(({ step }) => step.action.reason),
+    from_location: words(({ step }) => step.action.from.location),
+    to_location: words(({ step }) => step.fills!.site.name),
+    // Lists begin with 1 in SQL.
+    source: numbers(({ template }) => template.source + 1),
+    seen: words(({ template }) => template.seen.join(CUT)),
+    witnesses: words(({ template }) => template.witnesses.map((place) => place + 1).join(CUT)),
+    ...Object.fromEntries(
+      Array.from({ length: PIECES }, (_, n) => [`p${n + 1}`, words(({ template }) => template.pieces[n]!)]),
+    ),
+  });
+  await catalog.run(sql`INSERT INTO work.alike_copies BY NAME SELECT * REPLACE (
+    string_split(seen, ${CUT}) AS seen, CAST(coalesce(string_split(witnesses, ${CUT}), []) AS BIGINT[]) AS witnesses) FROM ${rows}`);
 }
 
 /** What is in `work.alike` now. */

@@ -57,7 +57,7 @@ const given = (filled: readonly { source: Instance; key: string }[]): Sql =>
   });
 
 const givenAlike = ({ order }: Site): Sql =>
-  sql`(SELECT a.key, a.iid FROM work.alike a JOIN work.alike_copies c ON c.class = a.class WHERE c.site = ${order})`;
+  sql`(SELECT a.key, a.files[c.source].iid AS iid FROM work.alike a JOIN work.alike_copies c ON c.class = a.class WHERE c.site = ${order})`;
 
 /** Adds to `work.made` the instances that come to be at a site; their numbers are negative. */
 async function make(catalog: Catalog, site: Site, arriving: Sql, now: number): Promise<void> {

@@ -2,8 +2,9 @@ import type { Catalog } from "../catalog/catalog.js";
 import { column, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import { batch } from "../lib/iter.js";
 import type { Evaluation } from "./evaluate.js";
+import type { Instance } from "./model.js";
 import type { Step } from "./order.js";
-import type { Action } from "./plan.js";
+import type { Action, Source, Witness } from "./plan.js";
 import { type Lead, line, NO_LEAD } from "./seal.js";
 
 /**
@@ -41,7 +42,7 @@ async function merge(catalog: Catalog, first: readonly Step[]): Promise<{ number
     await catalog.run(sql`INSERT INTO work.first BY NAME SELECT * FROM ${rowsOf(group)}`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.lead AS
     SELECT row_number() OVER (ORDER BY rank, loc, key, site, target) AS number, * FROM (
-      SELECT c.rank, a.loc, a.key, c.site, a.key AS target, a.class, a.sha256, a.size, a.version, NULL::BIGINT AS own
+      SELECT c.rank, c.loc, a.key, c.site, a.key AS target, a.cid, NULL::BIGINT AS own
       FROM work.alike a JOIN work.alike_copies c ON c.class = a.class
       UNION ALL BY NAME SELECT * FROM work.first)`);
   return catalog.rows(sql<{ number: number }>`SELECT number FROM work.lead WHERE own IS NOT NULL ORDER BY own`);
@@ -49,12 +50,12 @@ async function merge(catalog: Catalog, first: readonly Step[]): Promise<{ number
 
 const ROWS_AT_ONCE = 100_000;
 /** What DuckDB puts into texts together can not leave its memory. */
-const BYTES_AT_ONCE = 1 << 26;
+const BYTES_AT_ONCE = 1 << 25;
 
 /** How many lines are asked for at a time. */
 async function linesAtOnce(catalog: Catalog): Promise<number> {
   const row = await catalog.row(sql<{ bytes: number }>`
-    SELECT coalesce(max(2 * strlen(key) + strlen(version)), 0)::BIGINT AS bytes FROM work.alike`);
+    SELECT coalesce(max((1 + len(files)) * (strlen(key) + strlen(files[1].version) + 60)), 0)::BIGINT AS bytes FROM work.alike`);
   return Math.max(1_000, Math.floor(BYTES_AT_ONCE / ((row?.bytes ?? 0) + LINE_BYTES)));
 }
 
@@ -76,8 +77,14 @@ const BEGINNING = '{"type":"action","id":"';
 const HOLE = "\uffff";
 const NUMBER = `${HOLE}#`;
 
-/** A copy's line without its number and what is before it, as the `PIECES` pieces around its hash, size, key, version, key and size. */
-export function templateOf(action: Action): string[] {
+/**
+ * A copy's line without its number and what is before it, as the `PIECES` pieces around its hash, size, key, version, key, witnesses and size;
+ * those of the witnesses around their keys and versions, with the places of these among the content's files.
+ */
+export function templateOf(action: Action, files: readonly Instance[]): Template | undefined {
+  const placeOf = ({ location, key, version }: Source | Witness): number =>
+    files.findIndex((file) => file.site.name === location && file.key === key && file.version === version);
+  const [source, witnesses] = [placeOf(action.from), action.witnesses.map(placeOf)];
   const text = JSON.stringify({
     ...action,
     id: "",
@@ -85,23 +92,43 @@ export function templateOf(action: Action): string[] {
     size: NUMBER,
     from: { ...action.from, key: HOLE, version: HOLE },
     to: { ...action.to, key: HOLE },
+    witnesses: NUMBER,
     bytes: NUMBER,
   });
-  return text.slice(BEGINNING.length).split(/"\uffff#"|\uffff/);
+  const pieces = text.slice(BEGINNING.length).split(/"\uffff#"|\uffff/);
+  if (pieces.length !== PIECES || [source, ...witnesses].includes(-1)) return undefined;
+  const seen = JSON.stringify(action.witnesses.map((witness) => ({ ...witness, key: HOLE, version: HOLE }))).split(
+    HOLE,
+  );
+  return { pieces, source, seen, witnesses };
 }
 
-export const PIECES = 7;
+export interface Template {
+  pieces: string[];
+  /** The place of what is copied among the content's files. */
+  source: number;
+  seen: string[];
+  witnesses: number[];
+}
+
+export const PIECES = 8;
+/** Between the pieces of a text. */
+export const CUT = HOLE;
 
 const quoted = (text: string): Sql => raw(`replace(replace(${text}, '\\', '\\\\'), '"', '\\"')`);
 
 /** An empty line, where one that was made one by one belongs. */
 const OWN = /^\n/gm;
 
+const witnesses = sql`CASE WHEN len(c.witnesses) = 0 THEN c.seen[1] ELSE concat(array_to_string(list_transform(c.witnesses, lambda place, n:
+  concat(c.seen[2 * n - 1], ${quoted("a.key")}, c.seen[2 * n], ${quoted("a.files[place].version")})), ''), c.seen[-1]) END`;
+
 /** In texts of a thousand lines, which cross to JavaScript in half the time that single ones take. */
 const linesFrom = (from: number, before: number): Sql => sql`SELECT string_agg(text, '' ORDER BY number) FROM (
     SELECT l.number, CASE WHEN l.own IS NULL THEN concat(${BEGINNING}, 'a', l.number,
-      c.p1, l.sha256, c.p2, l.size, c.p3, ${quoted("l.key")}, c.p4, ${quoted("l.version")}, c.p5, ${quoted("l.key")}, c.p6, l.size, c.p7, chr(10)) ELSE chr(10) END AS text
-    FROM work.lead l LEFT JOIN work.alike_copies c ON c.class = l.class AND c.site = l.site
+      c.p1, a.sha256, c.p2, a.size, c.p3, ${quoted("a.key")}, c.p4, ${quoted("a.files[c.source].version")}, c.p5, ${quoted("a.key")}, c.p6,
+      ${witnesses}, c.p7, a.size, c.p8, chr(10)) ELSE chr(10) END AS text
+    FROM work.lead l LEFT JOIN work.alike a ON a.cid = l.cid LEFT JOIN work.alike_copies c ON c.class = a.class AND c.site = l.site
     WHERE l.number >= ${from}::BIGINT AND l.number < ${before}::BIGINT
   ) GROUP BY number // 1000 ORDER BY min(number)`;
 

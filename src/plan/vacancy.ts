@@ -21,8 +21,8 @@ export async function dropTaken(catalog: Catalog, sites: readonly Site[], world:
   // Buckets have no folders but in the names of their objects.
   const above = sql`SELECT loc, slot FROM (${foldersOf(there)})`;
   await drop(catalog, [
-    sql`SELECT s.iid FROM work.alike_spots s SEMI JOIN (${join([there, others, folders, above], " UNION ALL ")}) t ON t.loc = s.loc AND t.slot = s.slot`,
-    sql`SELECT s.iid FROM work.alike_spots s SEMI JOIN (SELECT loc, slot FROM work.alike_spots GROUP BY ALL HAVING count(*) > 1) t ON t.loc = s.loc AND t.slot = s.slot`,
+    sql`SELECT s.cid FROM work.alike_spots s SEMI JOIN (${join([there, others, folders, above], " UNION ALL ")}) t ON t.loc = s.loc AND t.slot = s.slot`,
+    sql`SELECT s.cid FROM work.alike_spots s SEMI JOIN (SELECT loc, slot FROM work.alike_spots GROUP BY ALL HAVING count(*) > 1) t ON t.loc = s.loc AND t.slot = s.slot`,
     below(sql`(${there} UNION ALL ${others} UNION ALL SELECT loc, slot FROM work.alike_spots)`),
     ...sites.map(unusable),
   ]);
@@ -34,11 +34,12 @@ export async function dropTaken(catalog: Catalog, sites: readonly Site[], world:
  */
 export async function dropContested(catalog: Catalog, sites: readonly Site[]): Promise<boolean> {
   return drop(catalog, [
-    sql`SELECT s.iid FROM work.alike_spots s SEMI JOIN work.spots t ON t.loc = s.loc AND t.slot = s.slot`,
-    sql`SELECT s.iid FROM work.alike_spots s SEMI JOIN work.parents t ON t.loc = s.loc AND t.slot = s.slot`,
+    sql`SELECT s.cid FROM work.alike_spots s SEMI JOIN work.spots t ON t.loc = s.loc AND t.slot = s.slot`,
+    sql`SELECT s.cid FROM work.alike_spots s SEMI JOIN work.parents t ON t.loc = s.loc AND t.slot = s.slot`,
     below(raw("work.spots")),
     // Their own files, where one of the others would get their name.
-    sql`SELECT a.iid FROM work.alike a SEMI JOIN work.spots t ON t.loc = a.loc AND t.slot = ${slotSql(sites, "a")}`,
+    sql`SELECT a.cid FROM (SELECT cid, key, norm_key, unnest(files).loc AS loc FROM work.alike) a
+      SEMI JOIN work.spots t ON t.loc = a.loc AND t.slot = ${slotSql(sites, "a")}`,
   ]);
 }
 
@@ -47,7 +48,7 @@ async function listSpots(catalog: Catalog, sites: readonly Site[]): Promise<void
   await catalog.run(sql`CREATE OR REPLACE TABLE work.alike_spots AS
     SELECT *, ${folder} AS dir FROM (
       SELECT i.*, ${slotSql(sites, "i")} AS slot
-      FROM (SELECT a.iid, c.site AS loc, a.key, a.norm_key FROM work.alike a JOIN work.alike_copies c ON c.class = a.class) i)`);
+      FROM (SELECT a.cid, c.site AS loc, a.key, a.norm_key FROM work.alike a JOIN work.alike_copies c ON c.class = a.class) i)`);
   await catalog.run(
     sql`CREATE OR REPLACE TABLE work.alike_folders AS ${foldersOf(raw("SELECT loc, slot FROM work.alike_spots"))}`,
   );
@@ -61,7 +62,7 @@ const foldersOf = (names: Sql): Sql => sql`SELECT loc, dir, array_to_string(part
   FROM (SELECT DISTINCT loc, dir, string_split(dir, '/') AS parts FROM (SELECT loc, ${folder} AS dir FROM (${names})) WHERE dir <> ''))`;
 
 /** Those of which a folder is one of these names. */
-const below = (names: Sql): Sql => sql`SELECT s.iid FROM work.alike_spots s SEMI JOIN (
+const below = (names: Sql): Sql => sql`SELECT s.cid FROM work.alike_spots s SEMI JOIN (
   SELECT DISTINCT f.loc, f.dir FROM work.alike_folders f SEMI JOIN ${names} t ON t.loc = f.loc AND t.slot = f.slot
 ) f ON f.loc = s.loc AND f.dir = s.dir`;
 
@@ -72,7 +73,7 @@ function unusable({ order, location, maxKeyBytes, maxNameBytes, foldsCase }: Sit
   tests.push(sql`(strlen(key) > ${maxNameBytes}::BIGINT AND ${parts} > ${maxNameBytes}::BIGINT)`);
   if (maxKeyBytes !== undefined) tests.push(sql`strlen(key) > ${maxKeyBytes}::BIGINT`);
   if (foldsCase) tests.push(sql`regexp_matches(norm_key, ${"[^\\x00-\\x7f]"})`);
-  return sql`SELECT iid FROM work.alike_spots WHERE loc = ${order} AND (${join(tests, " OR ")})`;
+  return sql`SELECT cid FROM work.alike_spots WHERE loc = ${order} AND (${join(tests, " OR ")})`;
 }
 
 async function drop(catalog: Catalog, found: readonly Sql[]): Promise<boolean> {
@@ -80,6 +81,6 @@ async function drop(catalog: Catalog, found: readonly Sql[]): Promise<boolean> {
   const row = await catalog.row(sql<{ count: number }>`SELECT count(*) AS count FROM work.dropped`);
   if (!row?.count) return false;
   for (const table of ["alike", "alike_spots"])
-    await catalog.run(sql`DELETE FROM work.${name(table)} WHERE iid IN (SELECT iid FROM work.dropped)`);
+    await catalog.run(sql`DELETE FROM work.${name(table)} WHERE cid IN (SELECT cid FROM work.dropped)`);
   return true;
 }

@@ -7,7 +7,7 @@ import { localFolder } from "../support/arbitrary.js";
 import { sized } from "../support/figures.js";
 import { catalogOf, configOf, type Given, type SiteFacts } from "../support/world.js";
 
-const NAMES = ["alpha", "beta", "gamma"];
+const NAMES = ["alpha", "beta", "gamma", "delta"];
 const FOLDERS = ["", "x/", "x/", "x/y/", "X/"];
 const FILES = [
   ...["a", "b.jpg", "B.jpg", "x", "y", "c", "d", "e.jpg", "f", "g", "h.jpg"],
@@ -69,6 +69,8 @@ const others = fc.oneof(
 
 const file = fc.record({
   location: fc.constantFrom("alpha", "alpha", "alpha", "beta", "gamma"),
+  /** Where else it is, under the same name. */
+  also: mostly<string[]>([], ["beta"], ["beta", "gamma"], ["alpha", "delta"]),
   key: fc.tuple(fc.constantFrom(...FOLDERS), fc.constantFrom(...FILES)).map(([dir, base]) => dir + base),
   content: fc.integer({ min: 1, max: 60 }).map(String),
   age: fc.constantFrom(1, 40),
@@ -87,7 +89,7 @@ const facts = fc.record({
 
 const world = fc.record({
   locations: fc.tuple(...NAMES.map(location)),
-  facts: fc.tuple(facts, facts, facts),
+  facts: fc.tuple(facts, facts, facts, facts),
   rules: fc.array(fc.oneof({ weight: 5, arbitrary: copy }, { weight: 1, arbitrary: others }), {
     minLength: 1,
     maxLength: 3,
@@ -105,7 +107,9 @@ const world = fc.record({
 type World = typeof world extends fc.Arbitrary<infer T> ? T : never;
 
 /** One content has one size, and a tree can not have a file and a folder of one name. */
-function possible(files: World["files"]): Given[] {
+function possible(made: World["files"]): Given[] {
+  const spread = made.flatMap(({ also, ...each }) => [each, ...also.map((location) => ({ ...each, location }))]);
+  const files = [...new Map(spread.map((each) => [`${each.location}:${each.key}`, each])).values()];
   const sizes = new Map(files.map(({ content, size }) => [content, size]));
   const trees = files.filter(
     (each) => !files.some((other) => other.location === each.location && other.key.startsWith(`${each.key}/`)),
