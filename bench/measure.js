@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -61,13 +61,20 @@ const PAGE = 4096;
 
 function memoryOf(pid) {
   const pages = Number(read(`/proc/${pid}/statm`)?.split(" ")[1] ?? 0);
-  const children = read(`/proc/${pid}/task/${pid}/children`)?.split(" ") ?? [];
-  return children.filter(Boolean).reduce((sum, child) => sum + memoryOf(child), (pages * PAGE) / 2 ** 20);
+  return childrenOf(pid).reduce((sum, child) => sum + memoryOf(child), (pages * PAGE) / 2 ** 20);
 }
 
-function read(file) {
+/** The kernel lists a child with the thread that started it. */
+function childrenOf(pid) {
+  const threads = tried(() => readdirSync(`/proc/${pid}/task`)) ?? [];
+  return threads.flatMap((thread) => (read(`/proc/${pid}/task/${thread}/children`) ?? "").split(" ").filter(Boolean));
+}
+
+const read = (file) => tried(() => readFileSync(file, "utf8"));
+
+function tried(look) {
   try {
-    return readFileSync(file, "utf8");
+    return look();
   } catch {
     // It has ended meanwhile, or this is no Linux.
     return undefined;
