@@ -3,10 +3,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bucketOn, closeServer, openServer } from "./bucket.js";
 import { compare, fresh, has, ran, stowage, warm } from "./measure.js";
+import { SIZES } from "./sizes.js";
 
-const KEYS = Number(process.env.STOWAGE_BENCH_KEYS ?? 200_000);
-const SMALL = Number(process.env.STOWAGE_BENCH_SMALL ?? 5_000);
-const MEGABYTES = Number(process.env.STOWAGE_BENCH_OBJECT ?? 2_048);
+const { keys: KEYS, small: SMALL, object: MEGABYTES } = SIZES;
 const CONCURRENCY = 16;
 const LIST = fileURLToPath(new URL("list-bucket.js", import.meta.url));
 

@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { compare, fresh, has, leave, ran, warm } from "./measure.js";
+import { SIZES } from "./sizes.js";
 import { bigFiles, copyInto, smallFiles } from "./tree.js";
 import { workplace } from "./workplace.js";
 
-const FILES = Number(process.env.STOWAGE_BENCH_FILES ?? 200_000);
-const MEGABYTES = Number(process.env.STOWAGE_BENCH_MEGABYTES ?? 512);
+const { files: FILES, megabytes: MEGABYTES } = SIZES;
 const RULE = "{ name: all, match: {}, action: copy, place: key, destination: to }";
 const OWN = ["--exclude", ".stowage-*/**", "--exclude", ".stowage-location", "--config", ""];
 

@@ -5,12 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { profiled } from "./profile.js";
+import { SIZES } from "./sizes.js";
 
 /** Everything the benchmarks make lies here; made trees are used again. */
 export const HOME = join(process.env.STOWAGE_BENCH_HOME ?? tmpdir(), "stowage-bench");
 mkdirSync(HOME, { recursive: true });
-
-export const ROUNDS = Number(process.env.STOWAGE_BENCH_ROUNDS ?? 5);
 
 export const fresh = (name) => mkdtempSync(join(HOME, `${name}-`));
 
@@ -85,7 +84,7 @@ function tried(look) {
  * Measures stowage and its peers in turn, `rounds` times, and prints medians and ratios. The first contender is stowage; each other may
  * have a `goal`: the ratio of wall times that is not to be exceeded. `before` of each is run before it, and is not measured.
  */
-export async function compare(name, contenders, { rounds = ROUNDS } = {}) {
+export async function compare(name, contenders, { rounds = SIZES.rounds } = {}) {
   const runs = contenders.map(() => []);
   for (let round = 0; round < rounds; round++) {
     for (const [index, contender] of contenders.entries()) {
@@ -108,24 +107,33 @@ export async function compare(name, contenders, { rounds = ROUNDS } = {}) {
 /** Notes and prints a row. `limits`: `seconds` and `megabytes` that are not to be exceeded, where there is no peer. */
 export function tell({ name, ours, peer, limits }) {
   const ratio = peer && ours.seconds / peer.seconds;
-  const met = peer ? peer.goal === undefined || ratio <= peer.goal : within(ours, limits);
-  rows.push({ case: name, ours, ...(peer && { peer, ratio }), ...(limits && { limits }), met });
+  const met = isMet({ ours, peer, ratio, limits });
+  const rounds = ours.runs?.length ?? 1;
+  rows.push({ case: name, rounds, ours, ...(peer && { peer, ratio }), ...(limits && { limits }), met });
   const goal = peer?.goal === undefined ? "" : ` (goal ${peer.goal}: ${met ? "met" : "missed"})`;
   const limit = limits ? ` (at most ${Object.values(limits).join(", ")}: ${met ? "met" : "missed"})` : "";
   const against = peer ? `   ${peer.who.padEnd(30)} ${shown(peer)}   ratio ${ratio.toFixed(2)}${goal}` : limit;
   console.log(`${name.padEnd(34)} ${shown(ours)}${against}`);
 }
 
-const within = (ours, limits = {}) =>
+/** Undefined where nothing is aimed at. */
+function isMet({ ours, peer, ratio, limits }) {
+  if (peer) return peer.goal === undefined ? undefined : ratio <= peer.goal;
+  return limits && within(ours, limits);
+}
+
+const within = (ours, limits) =>
   Object.entries(limits).every(([figure, limit]) => ours[figure] === undefined || ours[figure] <= limit);
 
 const shown = ({ seconds, cpu, megabytes }) =>
   `${seconds.toFixed(2).padStart(7)} s ${(cpu ?? 0).toFixed(1).padStart(6)} s CPU ${(megabytes ?? 0).toFixed(0).padStart(5)} MB`;
 
+/** With the single runs, so that a reader can see how far they lie apart. */
 const medians = (runs) => ({
   seconds: median(runs.map((run) => run.seconds)),
   cpu: median(runs.map((run) => run.cpu)),
   megabytes: Math.max(...runs.map((run) => run.megabytes)),
+  runs,
 });
 
 const STOWAGE = fileURLToPath(new URL("../bin/run.js", import.meta.url));

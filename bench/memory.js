@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { fresh, ran, tell } from "./measure.js";
+import { SIZES } from "./sizes.js";
 
-const GIGABYTES = Number(process.env.STOWAGE_BENCH_GIGABYTES ?? 20);
+const { gigabytes: GIGABYTES } = SIZES;
 const LIMIT = 256;
 const SERVER = fileURLToPath(new URL("discard-server.js", import.meta.url));
 

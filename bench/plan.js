@@ -2,9 +2,10 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NOW, syntheticCatalog } from "./catalog.js";
 import { compare, fresh, ran, stowage } from "./measure.js";
+import { SIZES } from "./sizes.js";
 import { smallFiles } from "./tree.js";
 
-const FILES = Number(process.env.STOWAGE_BENCH_FILES ?? 200_000);
+const { files: FILES } = SIZES;
 
 const RULES = `
 settings: { state: state, settle: 0s }
@@ -50,7 +51,7 @@ export async function plan() {
 
 /** Over a catalog that nothing was scanned for; `STOWAGE_BENCH_INSTANCES` is the most that it may have. */
 async function fiftyRules(instances, limits) {
-  if (instances > Number(process.env.STOWAGE_BENCH_INSTANCES ?? Number.POSITIVE_INFINITY)) return;
+  if (instances > SIZES.instances) return;
   const folder = await syntheticCatalog(instances);
   const command = stowage(["plan", "--no-refresh", "-o", "plan.stowage"], folder, NOW);
   await compare(`plan, ${instances / 1_000_000}M instances × 50 rules`, [{ ...command, limits }]);

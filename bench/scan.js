@@ -1,11 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compare, has, ran, warm } from "./measure.js";
+import { SIZES } from "./sizes.js";
 import { bigFiles, emptyFiles, smallFiles } from "./tree.js";
 import { workplace } from "./workplace.js";
 
-const FILES = Number(process.env.STOWAGE_BENCH_FILES ?? 200_000);
-const MEGABYTES = Number(process.env.STOWAGE_BENCH_MEGABYTES ?? 512);
+const { files: FILES, megabytes: MEGABYTES } = SIZES;
 const RCLONE = ["--config", ""];
 
 const rclone = (name, args, goal, before) => ({

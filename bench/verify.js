@@ -1,9 +1,10 @@
 import { rmSync } from "node:fs";
 import { compare, has, ran, warm } from "./measure.js";
+import { SIZES } from "./sizes.js";
 import { copyTree, smallFiles } from "./tree.js";
 import { workplace } from "./workplace.js";
 
-const FILES = Number(process.env.STOWAGE_BENCH_FILES ?? 200_000);
+const { files: FILES } = SIZES;
 
 /** Two equal trees: is each file whole, and does a plan find nothing to do? */
 export async function verify() {

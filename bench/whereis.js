@@ -1,10 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { compare, fresh, has, ran } from "./measure.js";
+import { SIZES } from "./sizes.js";
 import { smallFiles } from "./tree.js";
 import { workplace } from "./workplace.js";
 
-const FILES = Number(process.env.STOWAGE_BENCH_ANNEXED ?? 20_000);
+const { annexed: FILES } = SIZES;
 
 /** Where everything of a tree lies, as JSON. */
 export async function whereis() {
