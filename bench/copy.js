@@ -38,18 +38,24 @@ async function copies(name, tree, { rclone, rsync, drop }) {
       rmSync(place.work, { recursive: true });
     },
   };
+  const ways = {
+    rclone: (to) => [tree, to, ...OWN],
+    rsync: (to) => [`${tree}/`, to],
+    cp: (to) => [`${tree}/.`, to],
+  };
   const peer = (name, goal, command, args) => ({
     ...{ name, goal, command },
     before() {
       warm(tree);
-      const way = command === "rclone" ? [tree, into(), ...OWN] : [`${tree}/`, into()];
-      return { command, args: [...args, ...way] };
+      return { command, args: [...args, ...ways[command](into())] };
     },
     after: () => drop && clear(made),
   });
   const peers = [
     peer("rclone copy --transfers 16", rclone, "rclone", ["copy", "--transfers", "16"]),
     ...(rsync ? [peer("rsync -a --fsync", rsync, "rsync", ["-a", "--fsync", "--exclude=.stowage*"])] : []),
+    // Without a goal: what the disk and the kernel give to who proves nothing.
+    peer("cp -a", undefined, "cp", ["-a"]),
   ].filter(({ command }) => has(command));
   await compare(name, [ours, ...peers]);
   leave(made);

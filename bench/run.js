@@ -21,7 +21,7 @@ import { verify } from "./verify.js";
 import { whereis } from "./whereis.js";
 
 const CASES = { startup, scan, plan, whereis, verify, copy, cloud, memory, growth };
-const PEERS = ["find", "rclone", "rsync", "sha256sum", "openssl", "git-annex"];
+const PEERS = ["find", "cp", "rclone", "rsync", "sha256sum", "openssl", "git-annex"];
 
 const { values, positionals } = asked();
 const unknown = positionals.filter((name) => !(name in CASES));
