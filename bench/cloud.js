@@ -55,21 +55,31 @@ async function smallObjects(server) {
   rmSync(tree, { recursive: true });
 }
 
-/** What was written stays in the server's memory: one round up, and all rounds down read the same two, each to a new folder. */
+/** Each round up goes to a new bucket; all rounds down read those of the last, each to a new folder. */
 async function largeObject(server) {
   const tree = fresh("large");
   writeFileSync(join(tree, "large.bin"), "begins");
   truncateSync(join(tree, "large.bin"), MEGABYTES * 2 ** 20);
-  const [mine, other] = [await bucketOn(server, "ours"), await bucketOn(server, "theirs")];
-  const work = workOn(server, mine, tree);
-  await compare(
-    `${MEGABYTES} MiB up`,
-    [
-      { name: "stowage", before: async () => await applying(server, work, COPY_UP, tree) },
-      { ...rclone(server, "copy", 1), before: () => copying(server, tree, `stowage:${other.name}`) },
-    ],
-    { rounds: 1 },
-  );
+  let [mine, other] = [];
+  const works = [];
+  await compare(`${MEGABYTES} MiB up`, [
+    {
+      name: "stowage",
+      async before() {
+        mine = await instead(server, mine, "ours");
+        const work = workOn(server, mine, tree);
+        works.push(work);
+        return await applying(server, work, COPY_UP, tree);
+      },
+    },
+    {
+      ...rclone(server, "copy", 1),
+      async before() {
+        other = await instead(server, other, "theirs");
+        return copying(server, tree, `stowage:${other.name}`);
+      },
+    },
+  ]);
   rmSync(join(tree, "large.bin"));
   const down = [];
   const into = () => down[down.push(fresh("down")) - 1];
@@ -84,7 +94,13 @@ async function largeObject(server) {
     },
   ]);
   // At once: other cases need the room.
-  for (const folder of [tree, work, ...down]) rmSync(folder, { recursive: true });
+  for (const folder of [tree, ...works, ...down]) rmSync(folder, { recursive: true });
+}
+
+/** A new bucket, and room for what goes there: the server keeps all of it in memory. */
+async function instead(server, before, purpose) {
+  await before?.empty();
+  return await bucketOn(server, purpose);
 }
 
 const COPY_UP = "match: { location: from }, action: copy, destination: to";
