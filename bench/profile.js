@@ -36,7 +36,7 @@ const REST = "C library, loader";
  * the most time, that of what is not JavaScript and they call included. By sampling, 499 times a second of CPU. Undefined where perf is not installed.
  */
 export async function profiled({ command, args = [], cwd, env }) {
-  if (spawnSync("perf", ["--version"]).error) return undefined;
+  if (!hasPerf()) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "stowage-profile-"));
   const data = join(folder, "perf.data");
   try {
@@ -50,6 +50,9 @@ export async function profiled({ command, args = [], cwd, env }) {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Whether profiles can be made; for who wants them, before hours without. */
+export const hasPerf = () => spawnSync("perf", ["--version"]).error === undefined;
 
 async function count(data) {
   const script = spawn("perf", ["script", "-i", data, "-F", "comm,pid,ip,sym,dso"], {
@@ -93,13 +96,19 @@ function kindOf(stack) {
 
 const SHOWN = 3;
 
+/** How many times its goal, or the worst of its limits, a row takes; undefined where it has neither. */
+function missOf({ ours, peer, ratio, limits }) {
+  if (peer?.goal !== undefined) return ratio / peer.goal;
+  return limits && Math.max(...Object.entries(limits).map(([figure, limit]) => (ours[figure] ?? 0) / limit));
+}
+
 /** Tables, in Markdown, of the profiles of the cases that are farthest from their goals. */
 export function profileLines(rows) {
   const worst = new Map();
-  for (const { case: name, ours, peer, ratio } of rows) {
-    if (!ours.profile || !peer?.goal) continue;
-    const miss = Math.max(ratio / peer.goal, worst.get(name)?.miss ?? 0);
-    worst.set(name, { name, miss, ...ours.profile });
+  for (const row of rows) {
+    if (!row.ours.profile || missOf(row) === undefined) continue;
+    const miss = Math.max(missOf(row), worst.get(row.case)?.miss ?? 0);
+    worst.set(row.case, { name: row.case, miss, ...row.ours.profile });
   }
   const shown = [...worst.values()].sort((a, b) => b.miss - a.miss).slice(0, SHOWN);
   if (shown.length === 0) return [];

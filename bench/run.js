@@ -13,7 +13,7 @@ import { cleanUp, HOME, rows, versionOf } from "./measure.js";
 import { memory } from "./memory.js";
 import { writePage } from "./page.js";
 import { plan } from "./plan.js";
-import { profileLines } from "./profile.js";
+import { hasPerf, profileLines } from "./profile.js";
 import { scan } from "./scan.js";
 import { SIZES } from "./sizes.js";
 import { startup } from "./startup.js";
@@ -37,6 +37,8 @@ const machine = {
 };
 const measured = measuredBefore();
 if (values.write) wantAll();
+if (process.env.STOWAGE_BENCH_PROFILE && !hasPerf())
+  console.error("STOWAGE_BENCH_PROFILE is set, but perf is NOT installed: there will be NO profiles");
 console.log(
   `Node ${machine.node}, ${machine.processors}, ${machine.memory}, Linux ${machine.system}\n${machine.peers.join("\n")}`,
 );
