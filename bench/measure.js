@@ -108,7 +108,7 @@ export async function compare(name, contenders, { rounds = SIZES.rounds } = {}) 
 export function tell({ name, ours, peer, limits }) {
   const ratio = peer && ours.seconds / peer.seconds;
   const met = isMet({ ours, peer, ratio, limits });
-  const rounds = ours.runs?.length ?? 1;
+  const rounds = ours.runs.length;
   rows.push({ case: name, rounds, ours, ...(peer && { peer, ratio }), ...(limits && { limits }), met });
   const goal = peer?.goal === undefined ? "" : ` (goal ${peer.goal}: ${met ? "met" : "missed"})`;
   const limit = limits ? ` (at most ${Object.values(limits).join(", ")}: ${met ? "met" : "missed"})` : "";
@@ -129,7 +129,7 @@ const shown = ({ seconds, cpu, megabytes }) =>
   `${seconds.toFixed(2).padStart(7)} s ${(cpu ?? 0).toFixed(1).padStart(6)} s CPU ${(megabytes ?? 0).toFixed(0).padStart(5)} MB`;
 
 /** With the single runs, so that a reader can see how far they lie apart. */
-const medians = (runs) => ({
+export const medians = (runs) => ({
   seconds: median(runs.map((run) => run.seconds)),
   cpu: median(runs.map((run) => run.cpu)),
   megabytes: Math.max(...runs.map((run) => run.megabytes)),
