@@ -3,7 +3,7 @@ import { column, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import { keepsKey } from "../config/config.js";
 import { collect } from "../lib/iter.js";
 import { CUT, PIECES, type Template, templateOf } from "./lead.js";
-import { byConfigOrder, type Content, type Context, type Wish } from "./model.js";
+import type { Content, Context, Wish } from "./model.js";
 import type { World } from "./observe.js";
 import { NOWHERE } from "./occupants.js";
 import { orderActions, type Step } from "./order.js";
@@ -63,10 +63,10 @@ async function classify(catalog: Catalog, loaded: Sql): Promise<void> {
   for (let part = 0; part < parts; part += 1)
     // Where all have one key, no two are at one location.
     await catalog.run(sql`INSERT INTO work.alike BY NAME
-      SELECT * EXCLUDE (found), list_sort(found) AS files, array_to_string(list_transform(list_sort(found), lambda file: file.class), ' ') AS class
+      SELECT *, array_to_string(list_transform(files, lambda file: file.class), ' ') AS class
       FROM (
         SELECT cid, any_value(sha256) AS sha256, any_value(size) AS size, any_value(key) AS key, any_value(norm_key) AS norm_key,
-          list({ loc: loc, iid: iid, version: version, class: ${classOfFile} }) AS found
+          list_sort(list({ loc: loc, iid: iid, version: version, class: ${classOfFile} })) AS files
         FROM ${loaded} WHERE hash(cid) % ${BigInt(parts)} = ${BigInt(part)}
         GROUP BY cid HAVING min(key) = max(key) AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiar}))`);
 }
@@ -98,10 +98,9 @@ function copiesOf(content: Content, context: Context): Plain[] | undefined {
   if (!content.wishes.every(isOfAnyName)) return undefined;
   const settlement = settle([content], new Map(), shortfalls(content, context), NOWHERE, context);
   if (settlement.blocked.length + settlement.kept.length + settlement.conflicts.length > 0) return undefined;
-  const files = [...content.instances].sort(byConfigOrder);
   const steps = orderActions(settlement, context);
   const copies = steps.flatMap((step) => {
-    const template = isPlain(step) ? templateOf(step.action, files) : undefined;
+    const template = isPlain(step) ? templateOf(step.action, content.instances) : undefined;
     return template ? [{ step, template }] : [];
   });
   return copies.length === steps.length ? copies : undefined;
