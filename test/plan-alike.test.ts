@@ -171,6 +171,13 @@ const CASES: Case[] = [
   { name: "some are at three locations", files: [...both("p"), "gamma:p p"], inSql: 6 },
   { name: "some are at two locations under two names", files: [...both("p"), ...twoNames(1)], inSql: 7 },
   { name: "the other location is to be read from", files: both("p"), beta: ", priority: 90", inSql: 7 },
+  {
+    name: "what is read from has another type, by which a rule fights",
+    files: ["alpha:p p", { ...given("beta:p p"), type: "video" }],
+    beta: ", priority: 90",
+    rules: `  - { name: on, match: { location: gamma, media_type: video }, action: copy, destination: alpha, key: "v/{filename}", place: key }\n${COPY}`,
+    inSql: 7,
+  },
   { name: "one of two is only claimed", files: ["alpha:p p", { ...given("beta:p p"), proof: "claim" }], inSql: 7 },
   {
     name: "both are only claimed",
