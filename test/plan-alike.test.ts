@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { sql } from "../src/catalog/sql.js";
 import { sha256Hex } from "../src/lib/json.js";
 import { actionsOf } from "../src/plan/seal.js";
 import { bothWays } from "./support/alike.js";
@@ -240,6 +241,26 @@ describe("contents that are alike get in SQL what they get one by one", () => {
     const { one, inSql } = await planned(each);
     expect(inSql.said).toEqual(one.said);
     expect(inSql.copies).toBe(each.inSql);
+  });
+
+  it("and where a claim says a hash that begins like another one", async () => {
+    const config = configOf(`version: 1
+locations:
+  - { name: alpha, type: local, path: /tree/alpha, purpose: [inbox] }
+  - { name: beta, type: local, path: /tree/beta, purpose: [inbox] }
+  - { name: gamma, type: local, path: /tree/gamma, purpose: [backup] }
+rules:
+  - { name: away, match: { path: "/go/**" }, action: move, from: [alpha], destination: gamma, key: "gone/{filename}" }
+${COPY}`);
+    const files = [...SIX, "alpha:go/1 g1", "alpha:go/2 g2", "alpha:p p"].map(given);
+    const catalog = await catalogOf(config, [...files, { ...given("beta:p p"), proof: "claim" }]);
+    await catalog.run(
+      sql`UPDATE file_locations SET sha256 = left(sha256, 32) || repeat('0', 32) WHERE location = 'beta'`,
+    );
+    const { one, inSql } = await bothWays(config, catalog);
+    await catalog.close();
+    expect(inSql.said).toEqual(one.said);
+    expect(inSql.copies).toBe(6);
   });
 
   it("and where they leave too little room, so that all are looked at after all (S5)", async () => {

@@ -26,28 +26,19 @@ it("rows are known by where they lie, so a plan writes nothing into the catalog 
   };
   const watched: Catalog = {
     ...catalog,
-    run: async (query) => {
-      looked(query);
-      await catalog.run(query);
-    },
-    rows: async (query) => {
-      looked(query);
-      return await catalog.rows(query);
-    },
-    row: async (query) => {
-      looked(query);
-      return await catalog.row(query);
-    },
-    texts(query) {
-      looked(query);
-      return catalog.texts(query);
-    },
     async transaction(body) {
       const done = await catalog.transaction(body);
       written = true;
       return done;
     },
   };
+  for (const call of ["run", "rows", "row", "texts", "stream"] as const)
+    Object.assign(watched, {
+      [call](query: Sql) {
+        looked(query);
+        return catalog[call](query);
+      },
+    });
   const { header } = await plan(CONFIG, watched, { now: NOW, version: "0" });
   expect({ written, applyable: header.applyable }).toEqual({ written: true, applyable: true });
   await catalog.close();

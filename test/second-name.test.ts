@@ -221,6 +221,18 @@ describe("a move within one file system", () => {
     expect(harvest(world.root)).toEqual({ "a:x": "1" });
   });
 
+  it.each([1, 40])("moves all of %i where the answer to one link is lost (I6)", async (count) => {
+    let lost = 0;
+    const names = Array.from({ length: count }, (_, n) => `f${n}`);
+    const files = Object.fromEntries(names.map((name) => [`a:${name}`, name]));
+    const world = await localWorld(["a", "b"], files, (step) => {
+      if (step === "source linked" && lost++ === 0) throw Object.assign(new Error("planted"), { code: "EIO" });
+    });
+    const moves = names.map((name) => ({ kind: "move", from: `a:${name}`, to: `b:${name}`, content: name }) as const);
+    const outcomes = told(await run(world, await planOf(world.backends, moves)));
+    expect(outcomes.filter((outcome) => outcome !== "moved")).toEqual([]);
+  });
+
   it("leaves it among many, too (S17)", async () => {
     const names = Array.from({ length: 40 }, (_, n) => `f${n}`);
     const world = await localWorld(["a", "b"], Object.fromEntries(names.map((name) => [`a:${name}`, name])));

@@ -1,4 +1,6 @@
+import { join } from "node:path";
 import type { Backend, Entry } from "../backend/backend.js";
+import type { LocalFile } from "../backend/local-file.js";
 import { partsOf } from "../backend/local-version.js";
 import { StowageError } from "../lib/error.js";
 import type { Ref } from "../plan/plan.js";
@@ -68,6 +70,37 @@ export async function* sourceBytes(
   } catch (error) {
     throw sourceProblem(error);
   }
+}
+
+interface LocalSource {
+  path?: string;
+  /** Where the target is on this machine, too. */
+  file?: LocalFile;
+  /** To be called when nothing came of it: a look at a file that got no second name must find the very version again. */
+  unlinked(): void;
+}
+
+/** What the target is told of a source that it could read by itself. */
+export function localSource({ run, action }: Task, source: CopySource, from: Entry, target: Ref): LocalSource {
+  const { root } = backendOf(run, source.location);
+  if (root === undefined) return { unlinked: () => undefined };
+  const path = join(root, source.key);
+  if (![source, target].every(({ location }) => isLocal(run, location))) return { path, unlinked: () => undefined };
+  const moved = action.kind === "move" && source.planned;
+  const [key, note] = [relinkedKey(action.from), { size: from.size, mtime: from.mtime }];
+  // It may get a second name, and so another version, whatever comes of it. What a removal has noted stays.
+  if (moved && !run.relinked.has(key)) run.relinked.set(key, note);
+  let linked = false;
+  const onLink = (): void => {
+    linked = true;
+  };
+  return {
+    path,
+    file: { location: source.location, root, key: source.key, version: from.version, moved, onLink },
+    unlinked() {
+      if (!linked && run.relinked.get(key) === note) run.relinked.delete(key);
+    },
+  };
 }
 
 /**

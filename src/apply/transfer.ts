@@ -1,13 +1,11 @@
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Entry, StoreObject } from "../backend/backend.js";
 import { isTransient, retry } from "../backend/retry.js";
 import { codeOf, StowageError } from "../lib/error.js";
 import type { Ref, Target } from "../plan/plan.js";
 import { proveArrived } from "./arrival.js";
-import { at, holdsContent, isRelinked, noteRot, relinkedKey } from "./observe.js";
-import { isLocal } from "./pace.js";
-import { asPlanned, blame, openSource, rememberSecond, rememberSource, sourceBytes } from "./reading.js";
+import { at, holdsContent, isRelinked, noteRot } from "./observe.js";
+import { asPlanned, blame, localSource, openSource, rememberSecond, rememberSource, sourceBytes } from "./reading.js";
 import { backendOf, type Task } from "./run.js";
 import {
   type CopySource,
@@ -153,15 +151,8 @@ async function sentAsPlanned(task: Task, shipment: Shipment): Promise<boolean> {
     return await send(task, shipment);
   } catch (error) {
     if (!isSourceProblem(error) || !CHANGED.has(codeOf(causeOf(error)) ?? "")) throw error;
-    forgetSecond(task);
     return false;
   }
-}
-
-/** The file was another one before it could get a second name: the look at it must find the very version. What a removal has noted stays. */
-function forgetSecond({ run: { relinked }, action }: Task): void {
-  const key = relinkedKey(action.from);
-  if (relinked.get(key)?.physical === undefined) relinked.delete(key);
 }
 
 const CHANGED: ReadonlySet<string> = new Set(["PRECONDITION", "NOT_FOUND"]);
@@ -181,14 +172,8 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
   const { run, action, sha256, outcome } = task;
   const { source, from, target, confirm, object } = shipment;
   const reader = backendOf(run, source.location);
-  const { root } = reader;
-  const path = root === undefined ? undefined : join(root, source.key);
-  const plain = root !== undefined && isLocal(run, source.location) && isLocal(run, target.location);
-  const moved = action.kind === "move" && source.planned;
-  const file = plain ? { location: source.location, root, key: source.key, version: from.version, moved } : undefined;
-  // It may get a second name, and so another version, whatever comes of it.
-  if (file?.moved) run.relinked.set(relinkedKey(action.from), { size: from.size, mtime: from.mtime });
   const progress = { before: outcome.bytes, whole: false, found: false };
+  const { path, file, unlinked } = localSource(task, source, from, target);
   const onBytes = (bytes: number): void => {
     outcome.bytes += bytes;
     run.emit({ type: "bytes", action: action.id, phase: "copy", location: target.location, bytes });
@@ -226,6 +211,7 @@ async function send(task: Task, shipment: Shipment): Promise<boolean> {
     return good;
   } catch (error) {
     outcome.bytes = progress.before;
+    unlinked();
     throw codeOf(error) === "CORRUPT" ? await blame(task, source, from, error) : error;
   }
 }

@@ -1,4 +1,5 @@
 import type { Leftover } from "./leftover.js";
+import type { LocalFile } from "./local-file.js";
 import type { Register, Shelf } from "./shared.js";
 
 export type { Leftover } from "./leftover.js";
@@ -171,8 +172,7 @@ export interface WriteSource {
   path?: string | undefined;
   /** The same bytes in the same provider (`Backend.provider`): the store may copy them itself. Their hash is not proven by that. */
   object?: StoreObject | undefined;
-  /** The source, where it is a file below the root of a location on this machine. `moved`: its name goes afterwards, so the file itself may get the new one. */
-  file?: { location: string; root: string; key: string; version: string; moved?: boolean } | undefined;
+  file?: LocalFile | undefined;
   /** Names the run, for its temporaries. */
   run?: string | undefined;
   /** True for runs of ours that are over: an empty object that one of them left to hold the name gives way, when its record proves that. */

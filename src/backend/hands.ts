@@ -1,8 +1,10 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import { codeOf, messageOf, StowageError } from "../lib/error.js";
-import type { Entry, RemoveOptions, WriteSource } from "./backend.js";
+import { StowageError } from "../lib/error.js";
+import type { Entry, RemoveOptions } from "./backend.js";
 import type { Disk } from "./local/disk.js";
+import type { LocalFile } from "./local-file.js";
+import { type Told, told, untold } from "./told.js";
 
 /** What a thread is to do: to write a small file, of which it is told what `WriteSource` says, to read one, to look at a key or the marker, or to remove. */
 export type Order = { id: number; disk: Pick<Disk, "location" | "root" | "hardLinks" | "enough">; key: string } & (
@@ -15,7 +17,7 @@ export type Order = { id: number; disk: Pick<Disk, "location" | "root" | "hardLi
 export type Removing = Omit<RemoveOptions, "confirm" | "otherName"> & { shared: boolean };
 
 export interface Writing {
-  file: NonNullable<WriteSource["file"]>;
+  file: LocalFile;
   path: string;
   sha256: string;
   size: number;
@@ -29,15 +31,11 @@ export interface Written {
   whole: boolean;
 }
 
-/** An error, as far as it can cross threads. */
-export interface Told {
-  code?: string;
-  message: string;
-  hint?: string | undefined;
-}
-
-/** What became of an order. `unread`: nothing was written, because the source is not as it should be. `confirm`: may it be removed now? */
-export type Reply = { id: number } & (
+/**
+ * What became of an order. `unread`: nothing was written, because the source is not as it should be; `linked`: it had a second name for a while.
+ * `confirm`: may it be removed now?
+ */
+export type Reply = { id: number; linked?: boolean } & (
   | { is: "done"; value: Entry | Written | Uint8Array | string | undefined }
   | { is: "unread" | "confirm" }
   | ({ is: "failed" } & Told)
@@ -49,20 +47,6 @@ export interface Answer {
   is: "answer";
   refused?: Told;
 }
-
-export function told(error: unknown): Told {
-  if (!(error instanceof StowageError)) {
-    // What nobody foresaw is told with its stack.
-    const message =
-      error instanceof Error && codeOf(error) === undefined ? (error.stack ?? error.message) : messageOf(error);
-    return { message };
-  }
-  const { code, message, hint } = error;
-  return { code, message, hint };
-}
-
-export const untold = ({ code, message, hint }: Told): Error =>
-  code === undefined ? new Error(message) : new StowageError(code, message, hint === undefined ? {} : { hint });
 
 /** Threads that read and write small files, and look at them. */
 export interface Hands {
@@ -96,6 +80,7 @@ interface Waiting {
   resolve: (value: never) => void;
   reject: (error: unknown) => void;
   confirm?: (() => Promise<void>) | undefined;
+  onLink?: (() => void) | undefined;
 }
 
 let shared: Hands | undefined;
@@ -138,9 +123,10 @@ function openHands(): Hands {
     write(disk, key, writing, signal) {
       watch(signal);
       const { id, disk: place } = about(disk, key);
-      const { file, path, sha256, size, mtime, run } = writing;
+      const { file: given, path, sha256, size, mtime, run } = writing;
+      const { onLink, ...file } = given;
       // One shape for all: objects that are spread into each other take several times as long to make and to send.
-      return free().carryOut({ id, disk: place, key, is: "write", file, path, sha256, size, mtime, run });
+      return free().carryOut({ id, disk: place, key, is: "write", file, path, sha256, size, mtime, run }, { onLink });
     },
     read: (disk, key, version) => free().carryOut({ ...about(disk, key), is: "read", version }),
     stat: (disk, key) => free().carryOut({ ...about(disk, key), is: "stat" }),
@@ -148,7 +134,7 @@ function openHands(): Hands {
     async remove(disk, key, { confirm, otherName, version, run, trash }) {
       const shared = otherName !== undefined;
       const order = { ...about(disk, key), is: "remove", version, run, trash, shared } as const;
-      const left = await free().carryOut<string | undefined>(order, confirm);
+      const left = await free().carryOut<string | undefined>(order, { confirm });
       if (left !== undefined) otherName?.(left);
     },
     async close() {
@@ -164,7 +150,7 @@ interface Thread {
   /** It listens. */
   ready(): boolean;
   ended(): boolean;
-  carryOut<T>(order: Order, confirm?: () => Promise<void>): Promise<T>;
+  carryOut<T>(order: Order, asks?: Pick<Waiting, "confirm" | "onLink">): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -202,6 +188,7 @@ function openThread(aborted: Int32Array): Thread {
         void answered(reply.id, order).then(send);
       } else {
         waiting.delete(reply.id);
+        if (reply.linked) order.onLink?.();
         settle(order, reply);
       }
     }
@@ -212,11 +199,11 @@ function openThread(aborted: Int32Array): Thread {
     waiting,
     ready: () => listens,
     ended: () => ended !== undefined,
-    carryOut: (order, confirm) =>
+    carryOut: (order, asks) =>
       new Promise((resolve, reject) => {
         if (ended) return reject(ended);
         if (waiting.size === 0) worker.ref();
-        waiting.set(order.id, { resolve, reject, confirm });
+        waiting.set(order.id, { resolve, reject, ...asks });
         send(order);
       }),
     async close() {

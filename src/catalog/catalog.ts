@@ -143,12 +143,13 @@ const emptied = (file: string): StowageError | undefined =>
 /** What the disk did to DuckDB, as the user's to read; a complaint about a statement is left as it is. */
 function broken(file: string, error: unknown): unknown {
   const message = messageOf(error);
-  if (message.startsWith("Out of Memory Error"))
+  // It says that as well where the disk has no room for what it lays out there.
+  if (message.startsWith("Out of Memory Error") && !/offload|max_temp_directory_size/.test(message))
     return new StowageError("OUT_OF_MEMORY", "the catalog needs more memory than it may take for that", {
       hint: "Raise `settings.memory` in storage.yaml (1GiB where it is not set), of which it takes three fifths.",
       cause: error,
     });
-  if (!/^(IO|FATAL|TransactionContext) Error|database has been invalidated/.test(message)) return error;
+  if (!/^(IO|FATAL|TransactionContext|Out of Memory) Error|database has been invalidated/.test(message)) return error;
   return new StowageError("CATALOG_FAILED", `the catalog ${file} can not be written or read: ${message}`, {
     hint: "See that its disk is in order and has room, and run the command again. It is a cache: `stowage scan --rebuild` makes it anew.",
     cause: error,

@@ -2,7 +2,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { column, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import { keepsKey } from "../config/config.js";
 import { collect } from "../lib/iter.js";
-import { CUT, PIECES, type Template, templateOf } from "./lead.js";
+import { HOLE, PIECES, type Template, templateOf } from "./lead.js";
 import type { Content, Context, Wish } from "./model.js";
 import type { World } from "./observe.js";
 import { NOWHERE } from "./occupants.js";
@@ -42,8 +42,9 @@ export async function findAlike(catalog: Catalog, world: World, context: Context
   const classes = new Map(rows.map((row) => [row.sha256, row.class]));
   const examples = await collect(loadContents(catalog, sites, world, "examples", config.safety.verify));
   const plain = examples.flatMap((content) => {
+    const known = classes.get(content.sha256);
     const copies = copiesOf(content, context);
-    return copies ? [{ class: classes.get(content.sha256)!, copies }] : [];
+    return known !== undefined && copies ? [{ class: known, copies }] : [];
   });
   if (plain.length === 0) return NO_ALIKE;
   await catalog.run(sql`DELETE FROM work.alike
@@ -53,26 +54,28 @@ export async function findAlike(catalog: Catalog, world: World, context: Context
   return measureAlike(catalog, sites);
 }
 
-/** Fills `work.alike` with all contents that have one key. Lists can not leave DuckDB's memory while they are made: it is done in parts that take a third of it. */
+/**
+ * Fills `work.alike` with all contents that have one key, and so one file at each of their locations: `files` in config order, `class` by what they are.
+ * Lists can not leave DuckDB's memory while they are made: it is done in parts that take a third of it.
+ */
 async function classify(catalog: Catalog, loaded: Sql): Promise<void> {
   const row = await catalog.row(sql<{ parts: number }>`
-    SELECT ceil(3 * ${FILE_BYTES} * count(*) / parse_formatted_bytes(current_setting('memory_limit'))) AS parts FROM ${loaded}`);
+    SELECT coalesce(ceil(3 * sum(150 + 4 * strlen(key) + strlen(version)) / parse_formatted_bytes(current_setting('memory_limit'))), 0) AS parts FROM ${loaded}`);
   const parts = row?.parts ?? 0;
   await catalog.run(sql`CREATE OR REPLACE TABLE work.alike (cid UUID, sha256 VARCHAR, size BIGINT, key VARCHAR, norm_key VARCHAR,
-    files STRUCT(loc INTEGER, iid BIGINT, version VARCHAR, class VARCHAR)[], class VARCHAR)`);
+    files STRUCT(loc INTEGER, iid BIGINT, version VARCHAR)[], class VARCHAR)`);
   for (let part = 0; part < parts; part += 1)
-    // Where all have one key, no two are at one location.
+    // A claim may be wrong about the size, and say a hash that begins like another.
     await catalog.run(sql`INSERT INTO work.alike BY NAME
-      SELECT *, array_to_string(list_transform(files, lambda file: file.class), ' ') AS class
+      SELECT cid, sha256, size, key, norm_key, list_transform(found, lambda file: { loc: file.loc, iid: file.iid, version: file.version }) AS files,
+        array_to_string(list_transform(found, lambda file: file.class), ' ') AS class
       FROM (
-        SELECT cid, any_value(sha256) AS sha256, any_value(size) AS size, any_value(key) AS key, any_value(norm_key) AS norm_key,
-          list_sort(list({ loc: loc, iid: iid, version: version, class: ${classOfFile} })) AS files
-        FROM ${loaded} WHERE hash(cid) % ${BigInt(parts)} = ${BigInt(part)}
-        GROUP BY cid HAVING min(key) = max(key) AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiar}))`);
+        SELECT cid, min(sha256) AS sha256, min(size) AS size, min(key) AS key, any_value(norm_key) AS norm_key,
+          list_sort(list({ loc: loc, iid: iid, version: version, class: ${classOfFile} })) AS found
+        FROM ${loaded} WHERE hash(cid) % ${BigInt(parts)} = ${BigInt(part)} GROUP BY cid
+        HAVING min(key) = max(key) AND min(sha256) = max(sha256) AND min(size) = max(size)
+          AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiar}))`);
 }
-
-/** What a file takes of it. */
-const FILE_BYTES = 600;
 
 /** What rules and proofs make of one file. */
 const classOfFile =
@@ -99,14 +102,12 @@ function copiesOf(content: Content, context: Context): Plain[] | undefined {
   const settlement = settle([content], new Map(), shortfalls(content, context), NOWHERE, context);
   if (settlement.blocked.length + settlement.kept.length + settlement.conflicts.length > 0) return undefined;
   const steps = orderActions(settlement, context);
-  const copies = steps.flatMap((step) => {
-    const template = isPlain(step) ? templateOf(step.action, content.instances) : undefined;
-    return template ? [{ step, template }] : [];
-  });
-  return copies.length === steps.length ? copies : undefined;
+  const copies = steps.map((step) => ({ step, template: templateOf(step, content.instances) }));
+  return copies.every(isPlain) ? copies : undefined;
 }
 
-const isPlain = ({ action, fills }: Step): boolean => action.kind === "copy" && fills?.key === action.from.key;
+const isPlain = ({ step: { action, fills }, template }: Plain): boolean =>
+  action.kind === "copy" && fills?.key === action.from.key && template.pieces.length === PIECES;
 
 const isOfAnyName = ({ author, exact, outcome }: Wish): boolean =>
   !author.rule || keepsKey(author.rule.key) || (!exact && outcome?.kind === "held");
@@ -114,7 +115,7 @@ const isOfAnyName = ({ author, exact, outcome }: Wish): boolean =>
 async function writeCopies(catalog: Catalog, plain: readonly { class: string; copies: Plain[] }[]): Promise<void> {
   const all = plain.flatMap((each) => each.copies.map((copy) => ({ class: each.class, ...copy })));
   await catalog.run(sql`CREATE OR REPLACE TABLE work.alike_copies (class VARCHAR, rank BIGINT, loc BIGINT, site BIGINT, after BIGINT, rule VARCHAR, reason VARCHAR,
-    from_location VARCHAR, to_location VARCHAR, source BIGINT, seen VARCHAR[], witnesses BIGINT[],
+    from_location VARCHAR, to_location VARCHAR, source BIGINT, around VARCHAR[], places BIGINT[],
     p1 VARCHAR, p2 VARCHAR, p3 VARCHAR, p4 VARCHAR, p5 VARCHAR, p6 VARCHAR, p7 VARCHAR, p8 VARCHAR)`);
   if (all.length === 0) return;
   const numbers = (of: (copy: Plain) => number) => column(all.map(of), "BIGINT");
@@ -131,14 +132,14 @@ async function writeCopies(catalog: Catalog, plain: readonly { class: string; co
     to_location: words(({ step }) => step.fills!.site.name),
     // Lists begin with 1 in SQL.
     source: numbers(({ template }) => template.source + 1),
-    seen: words(({ template }) => template.seen.join(CUT)),
-    witnesses: words(({ template }) => template.witnesses.map((place) => place + 1).join(CUT)),
+    around: words(({ template }) => template.around.join(HOLE)),
+    places: words(({ template }) => template.places.map((place) => place + 1).join(HOLE)),
     ...Object.fromEntries(
       Array.from({ length: PIECES }, (_, n) => [`p${n + 1}`, words(({ template }) => template.pieces[n]!)]),
     ),
   });
   await catalog.run(sql`INSERT INTO work.alike_copies BY NAME SELECT * REPLACE (
-    string_split(seen, ${CUT}) AS seen, CAST(coalesce(string_split(witnesses, ${CUT}), []) AS BIGINT[]) AS witnesses) FROM ${rows}`);
+    string_split(around, ${HOLE}) AS around, CAST(coalesce(string_split(places, ${HOLE}), []) AS BIGINT[]) AS places) FROM ${rows}`);
 }
 
 /** What is in `work.alike` now. */

@@ -4,7 +4,7 @@ import { batch } from "../lib/iter.js";
 import type { Evaluation } from "./evaluate.js";
 import type { Instance } from "./model.js";
 import type { Step } from "./order.js";
-import type { Action, Source, Witness } from "./plan.js";
+import type { Action } from "./plan.js";
 import { type Lead, line, NO_LEAD } from "./seal.js";
 
 /**
@@ -40,11 +40,15 @@ async function merge(catalog: Catalog, first: readonly Step[]): Promise<{ number
   );
   for await (const group of batch(first.entries(), ROWS_AT_ONCE))
     await catalog.run(sql`INSERT INTO work.first BY NAME SELECT * FROM ${rowsOf(group)}`);
+  // Numbered with as little as it takes, and then laid out in the order in which it is asked for.
   await catalog.run(sql`CREATE OR REPLACE TABLE work.lead AS
-    SELECT row_number() OVER (ORDER BY rank, loc, key, site, target) AS number, * FROM (
-      SELECT c.rank, c.loc, a.key, c.site, a.key AS target, a.cid, NULL::BIGINT AS own
-      FROM work.alike a JOIN work.alike_copies c ON c.class = a.class
-      UNION ALL BY NAME SELECT * FROM work.first)`);
+    SELECT n.number, n.own, n.site, a.class, a.key, a.sha256, a.size, list_transform(a.files, lambda file: file.version) AS versions
+    FROM (
+      SELECT row_number() OVER (ORDER BY rank, loc, key, site, target) AS number, own, site, cid FROM (
+        SELECT c.rank, c.loc, a.key, c.site, a.key AS target, a.cid, NULL::BIGINT AS own
+        FROM work.alike a JOIN work.alike_copies c ON c.class = a.class
+        UNION ALL BY NAME SELECT * FROM work.first)
+    ) n LEFT JOIN work.alike a ON a.cid = n.cid ORDER BY n.number`);
   return catalog.rows(sql<{ number: number }>`SELECT number FROM work.lead WHERE own IS NOT NULL ORDER BY own`);
 }
 
@@ -55,7 +59,7 @@ const BYTES_AT_ONCE = 1 << 25;
 /** How many lines are asked for at a time. */
 async function linesAtOnce(catalog: Catalog): Promise<number> {
   const row = await catalog.row(sql<{ bytes: number }>`
-    SELECT coalesce(max((1 + len(files)) * (strlen(key) + strlen(files[1].version) + 60)), 0)::BIGINT AS bytes FROM work.alike`);
+    SELECT coalesce(max((1 + len(files)) * (strlen(key) + list_max(list_transform(files, lambda file: strlen(file.version))) + 60)), 0)::BIGINT AS bytes FROM work.alike`);
   return Math.max(1_000, Math.floor(BYTES_AT_ONCE / ((row?.bytes ?? 0) + LINE_BYTES)));
 }
 
@@ -74,17 +78,23 @@ export const renumber = (action: Action, ids: ReadonlyMap<string, string>): Acti
 
 const BEGINNING = '{"type":"action","id":"';
 /** Where a value comes in. */
-const HOLE = "\uffff";
+export const HOLE = "\uffff";
 const NUMBER = `${HOLE}#`;
 
-/**
- * A copy's line without its number and what is before it, as the `PIECES` pieces around its hash, size, key, version, key, witnesses and size;
- * those of the witnesses around their keys and versions, with the places of these among the content's files.
- */
-export function templateOf(action: Action, files: readonly Instance[]): Template | undefined {
-  const placeOf = ({ location, key, version }: Source | Witness): number =>
-    files.findIndex((file) => file.site.name === location && file.key === key && file.version === version);
-  const [source, witnesses] = [placeOf(action.from), action.witnesses.map(placeOf)];
+/** A copy's line without its number and what is before it. */
+export interface Template {
+  /** What is around its hash, size, key, version, key, witnesses and size. */
+  pieces: string[];
+  /** The place of what is copied among the content's files. */
+  source: number;
+  /** What is around the keys and versions of its witnesses. */
+  around: string[];
+  /** The places of the witnesses among the content's files. */
+  places: number[];
+}
+
+/** @param files those of the content, one at each of its locations */
+export function templateOf({ action, source }: Step, files: readonly Instance[]): Template {
   const text = JSON.stringify({
     ...action,
     id: "",
@@ -95,40 +105,31 @@ export function templateOf(action: Action, files: readonly Instance[]): Template
     witnesses: NUMBER,
     bytes: NUMBER,
   });
-  const pieces = text.slice(BEGINNING.length).split(/"\uffff#"|\uffff/);
-  if (pieces.length !== PIECES || [source, ...witnesses].includes(-1)) return undefined;
-  const seen = JSON.stringify(action.witnesses.map((witness) => ({ ...witness, key: HOLE, version: HOLE }))).split(
-    HOLE,
-  );
-  return { pieces, source, seen, witnesses };
-}
-
-export interface Template {
-  pieces: string[];
-  /** The place of what is copied among the content's files. */
-  source: number;
-  seen: string[];
-  witnesses: number[];
+  const witnesses = action.witnesses.map((witness) => ({ ...witness, key: HOLE, version: HOLE }));
+  return {
+    pieces: text.slice(BEGINNING.length).split(/"\uffff#"|\uffff/),
+    source: files.indexOf(source),
+    around: JSON.stringify(witnesses).split(HOLE),
+    places: action.witnesses.map(({ location }) => files.findIndex(({ site }) => site.name === location)),
+  };
 }
 
 export const PIECES = 8;
-/** Between the pieces of a text. */
-export const CUT = HOLE;
 
 const quoted = (text: string): Sql => raw(`replace(replace(${text}, '\\', '\\\\'), '"', '\\"')`);
 
 /** An empty line, where one that was made one by one belongs. */
 const OWN = /^\n/gm;
 
-const witnesses = sql`CASE WHEN len(c.witnesses) = 0 THEN c.seen[1] ELSE concat(array_to_string(list_transform(c.witnesses, lambda place, n:
-  concat(c.seen[2 * n - 1], ${quoted("a.key")}, c.seen[2 * n], ${quoted("a.files[place].version")})), ''), c.seen[-1]) END`;
+const witnesses = sql`CASE WHEN len(c.places) = 0 THEN c.around[1] ELSE concat(array_to_string(list_transform(c.places, lambda place, n:
+  concat(c.around[2 * n - 1], ${quoted("l.key")}, c.around[2 * n], ${quoted("l.versions[place]")})), ''), c.around[-1]) END`;
 
 /** In texts of a thousand lines, which cross to JavaScript in half the time that single ones take. */
 const linesFrom = (from: number, before: number): Sql => sql`SELECT string_agg(text, '' ORDER BY number) FROM (
     SELECT l.number, CASE WHEN l.own IS NULL THEN concat(${BEGINNING}, 'a', l.number,
-      c.p1, a.sha256, c.p2, a.size, c.p3, ${quoted("a.key")}, c.p4, ${quoted("a.files[c.source].version")}, c.p5, ${quoted("a.key")}, c.p6,
-      ${witnesses}, c.p7, a.size, c.p8, chr(10)) ELSE chr(10) END AS text
-    FROM work.lead l LEFT JOIN work.alike a ON a.cid = l.cid LEFT JOIN work.alike_copies c ON c.class = a.class AND c.site = l.site
+      c.p1, l.sha256, c.p2, l.size, c.p3, ${quoted("l.key")}, c.p4, ${quoted("l.versions[c.source]")}, c.p5, ${quoted("l.key")}, c.p6,
+      ${witnesses}, c.p7, l.size, c.p8, chr(10)) ELSE chr(10) END AS text
+    FROM work.lead l LEFT JOIN work.alike_copies c ON c.class = l.class AND c.site = l.site
     WHERE l.number >= ${from}::BIGINT AND l.number < ${before}::BIGINT
   ) GROUP BY number // 1000 ORDER BY min(number)`;
 

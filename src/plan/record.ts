@@ -89,8 +89,8 @@ function actions(steps: readonly Step[]): Sql {
 }
 
 const alikeActions = sql`INSERT INTO plan_actions BY NAME
-  SELECT 'a' || l.number AS id, 'copy' AS kind, c.rule, c.reason, a.sha256, a.size, c.from_location, l.key AS from_key, c.to_location, l.key AS to_key, a.size AS bytes
-  FROM work.lead l JOIN work.alike a ON a.cid = l.cid JOIN work.alike_copies c ON c.class = a.class AND c.site = l.site`;
+  SELECT 'a' || l.number AS id, 'copy' AS kind, c.rule, c.reason, l.sha256, l.size, c.from_location, l.key AS from_key, c.to_location, l.key AS to_key, l.size AS bytes
+  FROM work.lead l JOIN work.alike_copies c ON c.class = l.class AND c.site = l.site`;
 
 /** An empty key or rule (a whole location) is written as `-`: a packed column has no empty text. */
 function blocks(blocked: readonly Blocked[]): Sql {

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { type Answer, type Order, type Reply, told, untold, type Writing, type Written } from "../hands.js";
+import type { Answer, Order, Reply, Writing, Written } from "../hands.js";
+import { told, untold } from "../told.js";
 import { type Disk, openDisk } from "./disk.js";
 import { readMarker } from "./marker.js";
 import { readFile, readSmall } from "./read.js";
@@ -41,11 +42,12 @@ function reply(one: Reply): void {
 
 async function carryOut(order: Order): Promise<Reply> {
   const { id } = order;
-  const reading: Reading = { unread: false, whole: false };
+  const reading: Reading = { unread: false, whole: false, linked: false };
   try {
     return { id, is: "done", value: await resultOf(order, reading) };
   } catch (error) {
-    return reading.unread ? { id, is: "unread" } : { id, is: "failed", ...told(error) };
+    const { unread, linked } = reading;
+    return unread ? { id, is: "unread", linked } : { id, is: "failed", linked, ...told(error) };
   }
 }
 
@@ -55,6 +57,8 @@ type Value = Extract<Reply, { is: "done" }>["value"];
 interface Reading {
   unread: boolean;
   whole: boolean;
+  /** It got a second name. */
+  linked: boolean;
 }
 
 async function resultOf(order: Order, reading: Reading): Promise<Value> {
@@ -94,7 +98,17 @@ async function confirmed(id: number): Promise<void> {
 async function write(disk: Disk, order: Extract<Order, { is: "write" }>, reading: Reading): Promise<Written> {
   const { key, file, path, sha256, size, mtime, run } = order;
   const bytes = () => bytesOf(file, reading);
-  const entry = await writeFile(disk, key, { file, path, sha256, size, mtime, run, signal, bytes });
+  const onLink = () => void Object.assign(reading, { linked: true });
+  const entry = await writeFile(disk, key, {
+    file: { ...file, onLink },
+    path,
+    sha256,
+    size,
+    mtime,
+    run,
+    signal,
+    bytes,
+  });
   return { entry, whole: reading.whole };
 }
 

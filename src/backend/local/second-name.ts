@@ -30,6 +30,7 @@ export async function secondName(
   await prove();
   try {
     await disk.step("link source");
+    source.file.onLink?.();
     await link(source.path, path);
     await disk.step("source linked");
     const second = await look(path);
