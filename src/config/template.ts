@@ -1,6 +1,7 @@
 import { invalidKey, splitKey } from "../lib/key.js";
 import { keepsKey, type Template, type TemplateField, type TemplatePart } from "./config.js";
 import { didYouMean } from "./suggest.js";
+import { clockIn } from "./timezone.js";
 
 /** What the fields of a key template take their values from. */
 export interface TemplateValues {
@@ -178,8 +179,6 @@ function timeFormat(argument: string | undefined, report: Report): string {
   return argument ?? "";
 }
 
-type Clock = [year: number, month: number, day: number, hour: number, minute: number, second: number];
-
 function formatTime(milliseconds: number, format: string, timezone: string): string | undefined {
   if (!(Math.abs(milliseconds) <= 8_640_000_000_000_000)) return undefined;
   const [year, month, day, hour, minute, second] = clockIn(milliseconds, timezone);
@@ -215,36 +214,3 @@ function formatTime(milliseconds: number, format: string, timezone: string): str
 }
 
 const isLeap = (year: number): boolean => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
-
-const formatters = new Map<string, Intl.DateTimeFormat>();
-
-function clockIn(milliseconds: number, timezone: string): Clock {
-  const utc = new Date(milliseconds);
-  if (timezone === "UTC") {
-    return [
-      utc.getUTCFullYear(),
-      utc.getUTCMonth() + 1,
-      utc.getUTCDate(),
-      utc.getUTCHours(),
-      utc.getUTCMinutes(),
-      utc.getUTCSeconds(),
-    ];
-  }
-  let formatter = formatters.get(timezone);
-  if (!formatter) {
-    const two = "2-digit";
-    const shape = {
-      year: "numeric",
-      month: two,
-      day: two,
-      hour: two,
-      minute: two,
-      second: two,
-      hourCycle: "h23",
-    } as const;
-    formatter = new Intl.DateTimeFormat("en-US", { timeZone: timezone, calendar: "iso8601", ...shape });
-    formatters.set(timezone, formatter);
-  }
-  const parts = new Map(formatter.formatToParts(utc).map((part) => [part.type, Number(part.value)]));
-  return ["year", "month", "day", "hour", "minute", "second"].map((type) => parts.get(type as "year") ?? 0) as Clock;
-}

@@ -1,12 +1,15 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
-import { keepsKey } from "../config/config.js";
+import { column, join, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
+import { keepsKey, type Rule } from "../config/config.js";
 import { collect } from "../lib/iter.js";
-import { HOLE, PIECES, type Template, templateOf } from "./lead.js";
+import { isRenamed, proveFloor, takesAway } from "./guard.js";
 import type { Content, Context, Wish } from "./model.js";
+import { renderedBy, type Times } from "./names.js";
 import type { World } from "./observe.js";
 import { NOWHERE } from "./occupants.js";
 import { orderActions, type Step } from "./order.js";
+import type { ActionKind } from "./plan.js";
+import { type Routine, routineOf, type Shapes, writeRoutines } from "./routine.js";
 import { loadContents } from "./select.js";
 import { settle } from "./settle.js";
 import type { Site } from "./site.js";
@@ -14,67 +17,122 @@ import { dropTaken } from "./vacancy.js";
 import { makeWishes, shortfalls } from "./wish.js";
 
 /**
- * Contents that no rule tells apart: at the same locations, under one name in all of them, with the same rules and requirements. One of a class is
- * planned as every content is. Where nothing comes of it but copies under its own name, the others get the same in SQL, and never become
- * objects: each content in `work.alike` has the copies of its class in `work.alike_copies`. Who could meet another one at a name is not among them.
+ * Contents that no rule tells apart: at the same locations, with the same rules and requirements, and with names that are equal, and come one before the other,
+ * where those of the others do. One of a class is planned as every content is; the others get the same in SQL, and never become objects: each content in
+ * `work.alike` has the steps of its class in `work.routine`. Who could meet another one at a name is not among them, nor who has anything to be said about.
  */
 export interface Alike {
   /** How many contents need not be looked at one by one. */
   contents: number;
-  copies: number;
+  /** How many actions. */
+  steps: number;
+  kinds: Readonly<Record<ActionKind, number>>;
+  /** To transfer. */
   bytes: number;
-  /** The lowest number of verified copies that one of them has after a copy; null without copies. */
+  /** The lowest number of verified copies that one of them has after a step; null without steps. */
   floor: number | null;
-  /** Bytes that come to each location. */
-  arriving: ReadonlyMap<Site, number>;
+  flows: ReadonlyMap<Site, Flow>;
+  routines: ReadonlyMap<string, Routine>;
+  shapes: Shapes;
 }
 
-export const NO_ALIKE: Alike = { contents: 0, copies: 0, bytes: 0, floor: null, arriving: new Map() };
+/** What comes to a location and leaves it, in bytes, and how many files are deleted there. Every location that something comes to has one. */
+export interface Flow {
+  /** By copies that wait for nothing: before anything leaves. */
+  first: number;
+  later: number;
+  /** What of both is no more than another name of a file on the same device. */
+  renamed: number;
+  leaving: number;
+  deletes: number;
+}
+
+export const NO_ALIKE: Alike = {
+  ...{ contents: 0, steps: 0, kinds: { copy: 0, move: 0, delete: 0, verify: 0 }, bytes: 0, floor: null },
+  ...{ flows: new Map(), routines: new Map(), shapes: { open: [], others: 0 } },
+};
+
+/** More files of one content are rare, and make classes of their own. */
+const MAX_FILES = 8;
 
 /** Sets apart, of the contents in `work.<loaded>`, those that are alike. */
 export async function findAlike(catalog: Catalog, world: World, context: Context): Promise<Alike> {
   const { sites, config } = context;
-  const loaded = sql`work.${name(world.loaded)}`;
-  await classify(catalog, loaded);
+  const templates = templatesOf(context);
+  await classify(catalog, world, templates, context);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.examples AS
-    SELECT class, min(sha256) AS sha256, arg_min(cid, sha256) AS cid FROM work.alike GROUP BY class`);
-  const rows = await catalog.rows(sql<{ class: string; sha256: string }>`SELECT class, sha256 FROM work.examples`);
-  const classes = new Map(rows.map((row) => [row.sha256, row.class]));
-  const examples = await collect(loadContents(catalog, sites, world, "examples", config.safety.verify));
-  const plain = examples.flatMap((content) => {
+    SELECT class, min(sha256) AS sha256, arg_min(cid, sha256) AS cid, arg_min(names, sha256) AS names FROM work.alike GROUP BY class`);
+  const rows = await catalog.rows(
+    sql<{ class: string; sha256: string; names: string[] }>`SELECT class, sha256, names FROM work.examples`,
+  );
+  const classes = new Map(rows.map((row) => [row.sha256, row]));
+  const routines = new Map<string, Routine>();
+  for (const content of await collect(loadContents(catalog, sites, world, "examples", config.safety.verify))) {
     const known = classes.get(content.sha256);
-    const copies = copiesOf(content, context);
-    return known !== undefined && copies ? [{ class: known, copies }] : [];
-  });
-  if (plain.length === 0) return NO_ALIKE;
-  await catalog.run(sql`DELETE FROM work.alike
-    WHERE class NOT IN (SELECT class FROM ${packed({ class: column(plain.map((each) => each.class)) })})`);
-  await writeCopies(catalog, plain);
+    const routine = known && routineFor(content, known.names, templates, context);
+    if (routine) routines.set(known.class, routine);
+  }
+  if (routines.size === 0) return NO_ALIKE;
+  await catalog.run(
+    sql`DELETE FROM work.alike WHERE class NOT IN (SELECT class FROM ${packed({ class: column(routines.keys()) })})`,
+  );
+  const shapes = await writeRoutines(catalog, routines);
   await dropTaken(catalog, sites, world);
-  return measureAlike(catalog, sites);
+  return measureAlike(catalog, { ...NO_ALIKE, routines, shapes }, context);
+}
+
+/** The rules that make names: of those that decide one at most has matched, of those that go on perhaps several. */
+interface Templates {
+  deciding: { rule: Rule; index: number }[];
+  adding: { rule: Rule; index: number }[];
+}
+
+function templatesOf({ config }: Context): Templates {
+  const all = config.rules.flatMap((rule, index) =>
+    rule.destination.length > 0 && !keepsKey(rule.key) ? [{ rule, index }] : [],
+  );
+  return { deciding: all.filter(({ rule }) => !rule.continue), adding: all.filter(({ rule }) => rule.continue) };
 }
 
 /**
- * Fills `work.alike` with all contents that have one key, and so one file at each of their locations: `files` in config order, `class` by what they are.
+ * Fills `work.alike` with all contents that may be alike: `files` in config order, `names` their keys and then what the rules make of them, `class` by what they are.
  * Lists can not leave DuckDB's memory while they are made: it is done in parts that take a third of it.
  */
-async function classify(catalog: Catalog, loaded: Sql): Promise<void> {
-  const row = await catalog.row(sql<{ parts: number }>`
-    SELECT coalesce(ceil(3 * sum(150 + 4 * strlen(key) + strlen(version)) / parse_formatted_bytes(current_setting('memory_limit'))), 0) AS parts FROM ${loaded}`);
+async function classify(
+  catalog: Catalog,
+  world: World,
+  templates: Templates,
+  { config, sites }: Context,
+): Promise<void> {
+  const loaded = sql`work.${name(world.loaded)}`;
+  const row = await catalog.row(sql<{ parts: number; first: number | null; last: number | null }>`
+    SELECT coalesce(ceil(3 * sum(200 + 6 * strlen(key) + strlen(version)) / parse_formatted_bytes(current_setting('memory_limit'))), 0) AS parts,
+      min(mtime // 1000000) FILTER (WHERE mtime >= 0) AS first, max(mtime // 1000000) AS last FROM ${loaded}`);
   const parts = row?.parts ?? 0;
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.alike (cid UUID, sha256 VARCHAR, size BIGINT, key VARCHAR, norm_key VARCHAR,
+  const rendered = renderedSql(templates, {
+    timezone: config.settings.timezone,
+    from: row?.first ?? 0,
+    to: row?.last ?? 0,
+  });
+  const folded = sites.some((site) => site.foldsCase)
+    ? sql`AND bool_and(regexp_full_match(key, ${"[\\x00-\\x7f]*"}))`
+    : raw("");
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.alike (cid UUID, sha256 VARCHAR, size BIGINT, names VARCHAR[],
     files STRUCT(loc INTEGER, iid BIGINT, version VARCHAR)[], class VARCHAR)`);
   for (let part = 0; part < parts; part += 1)
     // A claim may be wrong about the size, and say a hash that begins like another.
     await catalog.run(sql`INSERT INTO work.alike BY NAME
-      SELECT cid, sha256, size, key, norm_key, list_transform(found, lambda file: { loc: file.loc, iid: file.iid, version: file.version }) AS files,
-        array_to_string(list_transform(found, lambda file: file.class), ' ') AS class
-      FROM (
-        SELECT cid, min(sha256) AS sha256, min(size) AS size, min(key) AS key, any_value(norm_key) AS norm_key,
-          list_sort(list({ loc: loc, iid: iid, version: version, class: ${classOfFile} })) AS found
-        FROM ${loaded} WHERE hash(cid) % ${BigInt(parts)} = ${BigInt(part)} GROUP BY cid
-        HAVING min(key) = max(key) AND min(sha256) = max(sha256) AND min(size) = max(size)
-          AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiar}))`);
+      SELECT cid, sha256, size, names, list_transform(found, lambda file: { loc: file.loc, iid: file.iid, version: file.version }) AS files,
+        concat(array_to_string(list_transform(found, lambda file: file.class), ' '), ' ',
+          CASE WHEN len(names) > 1 THEN array_to_string(list_transform(names, lambda name: coalesce(list_position(spelled, name), 0)), ' ') END) AS class
+      FROM (SELECT *, list_filter(list_sort(list_distinct(names)), lambda name: name <> '') AS spelled FROM (
+        SELECT *, list_concat(list_transform(found, lambda file: file.key), flatten(list_transform(found, lambda file: file.rendered))) AS names FROM (
+          SELECT cid, min(sha256) AS sha256, min(size) AS size,
+            list_sort(list({ loc: loc, key: key, iid: iid, version: version, class: ${classOfFile}, rendered: rendered })) AS found
+          FROM (SELECT *, ${rendered} AS rendered FROM ${loaded} WHERE hash(cid) % ${BigInt(parts)} = ${BigInt(part)}) GROUP BY cid
+          HAVING count(*) <= ${BigInt(MAX_FILES)} AND min(sha256) = max(sha256) AND min(size) = max(size)
+            AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiarFile} AND ${isUsual(raw("key"))} AND len(list_filter(rendered, lambda each: each IS NULL)) = 0) ${folded})))
+      WHERE len(spelled) = 1 OR len(list_distinct(list_transform(spelled, lambda name: lower(nfc_normalize(name))))) = len(spelled)`);
 }
 
 /** What rules and proofs make of one file. */
@@ -82,85 +140,100 @@ const classOfFile =
   raw(`concat_ws(':', loc::VARCHAR, coalesce("first", -1)::VARCHAR, coalesce(more, [])::VARCHAR, coalesce(needs, [])::VARCHAR,
   (proof IS NOT DISTINCT FROM 'claim')::VARCHAR)`);
 
-/**
- * Names that `on_conflict` has made, that are no keys or stowage's own, or of characters that DuckDB's Unicode does not know and Node's composes with others;
- * and what JSON writes with escapes that `quoted` does not make.
- */
-const peculiar = sql`(contains(key, '~' || left(sha256, 8)) OR regexp_matches(key, ${"[\\x00-\\x1f]|^\\.stowage-|(^|/)\\.{0,2}(/|$)|[^\\pL\\pM\\pN\\pP\\pS\\pZ\\pC]"})
-  OR regexp_matches(version, ${"[\\x00-\\x1f]"}))`;
-
-/** A copy under the file's own name. */
-interface Plain {
-  step: Step;
-  template: Template;
+/** What rules make of a file's name: empty where they make nothing of it, NULL where it is not sure what. */
+function renderedSql({ deciding, adding }: Templates, times: Times): Sql {
+  if (deciding.length + adding.length === 0) return raw("[]::VARCHAR[]");
+  const added = adding.map((each) => renderedBy([each], (index) => sql`list_contains(more, ${index}::INTEGER)`, times));
+  const decided = renderedBy(deciding, (index) => sql`"first" = ${index}::INTEGER`, times);
+  return sql`list_transform([${join([decided, ...added])}], lambda name: CASE WHEN name = '' OR ${isUsual(raw("name"))} THEN name END)`;
 }
 
-/** What is done about a content if it is alone; undefined where that is more than copies, or where another name would change it. */
-function copiesOf(content: Content, context: Context): Plain[] | undefined {
+/** Files that `on_conflict` has named, and versions that JSON writes with escapes that lines do not get. */
+const peculiarFile = sql`(contains(key, '~' || left(sha256, 8)) OR regexp_matches(version, ${"[\\x00-\\x1f]"}))`;
+
+/**
+ * Not so: names that are no keys or stowage's own, or of characters that DuckDB's Unicode does not know and Node's composes with others;
+ * and what JSON writes with escapes that lines do not get.
+ */
+const isUsual = (key: Sql): Sql =>
+  sql`NOT regexp_matches(${key}, ${"[\\x00-\\x1f]|^\\.stowage-|(^|/)\\.{0,2}(/|$)|[^\\pL\\pM\\pN\\pP\\pS\\pZ\\pC]"})`;
+
+/** What is done about a content if it is alone; undefined where there would be something to say about it, or where its steps are not those of its class. */
+function routineFor(
+  content: Content,
+  names: readonly string[],
+  templates: Templates,
+  context: Context,
+): Routine | undefined {
   makeWishes(content, context);
-  if (!content.wishes.every(isOfAnyName)) return undefined;
   const settlement = settle([content], new Map(), shortfalls(content, context), NOWHERE, context);
   if (settlement.blocked.length + settlement.kept.length + settlement.conflicts.length > 0) return undefined;
   const steps = orderActions(settlement, context);
-  const copies = steps.map((step) => ({ step, template: templateOf(step, content.instances) }));
-  return copies.every(isPlain) ? copies : undefined;
+  if (proveFloor(steps, context).check.status === "fail") return undefined;
+  return routineOf(steps, { content, names, nameOf: ({ wish }) => placeOfName(content, wish, templates) });
 }
 
-const isPlain = ({ step: { action, fills }, template }: Plain): boolean =>
-  action.kind === "copy" && fills?.key === action.from.key && template.pieces.length === PIECES;
-
-const isOfAnyName = ({ author, exact, outcome }: Wish): boolean =>
-  !author.rule || keepsKey(author.rule.key) || (!exact && outcome?.kind === "held");
-
-async function writeCopies(catalog: Catalog, plain: readonly { class: string; copies: Plain[] }[]): Promise<void> {
-  const all = plain.flatMap((each) => each.copies.map((copy) => ({ class: each.class, ...copy })));
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.alike_copies (class VARCHAR, rank BIGINT, loc BIGINT, site BIGINT, after BIGINT, rule VARCHAR, reason VARCHAR,
-    from_location VARCHAR, to_location VARCHAR, source BIGINT, around VARCHAR[], places BIGINT[],
-    p1 VARCHAR, p2 VARCHAR, p3 VARCHAR, p4 VARCHAR, p5 VARCHAR, p6 VARCHAR, p7 VARCHAR, p8 VARCHAR)`);
-  if (all.length === 0) return;
-  const numbers = (of: (copy: Plain) => number) => column(all.map(of), "BIGINT");
-  const words = (of: (copy: Plain) => string) => column(all.map(of));
-  const rows = packed({
-    class: column(all.map((each) => each.class)),
-    rank: numbers(({ step }) => step.fills!.wish.author.rank),
-    loc: numbers(({ step }) => step.source.site.order),
-    site: numbers(({ step }) => step.fills!.site.order),
-    after: numbers(({ step }) => step.action.copies.after),
-    rule: words(({ step }) => step.action.rule.name),
-    reason: words(({ step }) => step.action.reason),
-    from_location: words(({ step }) => step.action.from.location),
-    to_location: words(({ step }) => step.fills!.site.name),
-    // Lists begin with 1 in SQL.
-    source: numbers(({ template }) => template.source + 1),
-    around: words(({ template }) => template.around.join(HOLE)),
-    places: words(({ template }) => template.places.map((place) => place + 1).join(HOLE)),
-    ...Object.fromEntries(
-      Array.from({ length: PIECES }, (_, n) => [`p${n + 1}`, words(({ template }) => template.pieces[n]!)]),
-    ),
-  });
-  await catalog.run(sql`INSERT INTO work.alike_copies BY NAME SELECT * REPLACE (
-    string_split(around, ${HOLE}) AS around, CAST(coalesce(string_split(places, ${HOLE}), []) AS BIGINT[]) AS places) FROM ${rows}`);
+/** Where, among the names of a content, the one is that a wish asks for. */
+function placeOfName({ instances }: Content, { author, instance }: Wish, { adding }: Templates): number {
+  const file = instances.indexOf(instance);
+  if (!author.rule || keepsKey(author.rule.key)) return file;
+  const added = adding.findIndex(({ rule }) => rule === author.rule);
+  return instances.length + file * (1 + adding.length) + 1 + added;
 }
 
 /** What is in `work.alike` now. */
-export async function measureAlike(catalog: Catalog, sites: readonly Site[]): Promise<Alike> {
-  const rows = await catalog.rows(sql<{ site: number; copies: number; bytes: number; floor: number }>`
-    SELECT c.site, count(*) AS copies, sum(a.size)::BIGINT AS bytes, min(c.after) AS floor
-    FROM work.alike a JOIN work.alike_copies c ON c.class = a.class GROUP BY c.site`);
-  const row = await catalog.row(sql<{ contents: number }>`SELECT count(*) AS contents FROM work.alike`);
-  return {
-    contents: row?.contents ?? 0,
-    copies: rows.reduce((sum, { copies }) => sum + copies, 0),
-    bytes: rows.reduce((sum, { bytes }) => sum + bytes, 0),
-    floor: rows.length === 0 ? null : Math.min(...rows.map(({ floor }) => floor)),
-    arriving: new Map(rows.map(({ site, bytes }) => [sites[site]!, bytes])),
-  };
+export async function measureAlike(catalog: Catalog, { routines, shapes }: Alike, context: Context): Promise<Alike> {
+  const rows = await catalog.rows(sql<{ class: string; contents: number; bytes: number }>`
+    SELECT class, count(*) AS contents, sum(size)::BIGINT AS bytes FROM work.alike GROUP BY class`);
+  const alike = { ...NO_ALIKE, routines, shapes, kinds: { ...NO_ALIKE.kinds }, flows: new Map<Site, Flow>() };
+  const floors: number[] = [];
+  for (const { class: of, contents, bytes } of rows) {
+    alike.contents += contents;
+    for (const { step } of routines.get(of)!) {
+      alike.steps += contents;
+      alike.kinds[step.action.kind] += contents;
+      if (step.fills) alike.bytes += bytes;
+      floors.push(step.action.copies.after);
+      addFlow(alike.flows, step, contents, bytes, context);
+    }
+  }
+  return { ...alike, floor: floors.length === 0 ? null : Math.min(...floors) };
 }
 
-/** The rules for which a content is copied, in their order; none where it is not alike. */
+function addFlow(flows: Map<Site, Flow>, step: Step, contents: number, bytes: number, context: Context): void {
+  const { action, fills, removes, pass } = step;
+  const at = (site: Site): Flow => {
+    const flow = flows.get(site) ?? { first: 0, later: 0, renamed: 0, leaving: 0, deletes: 0 };
+    flows.set(site, flow);
+    return flow;
+  };
+  if (action.kind === "delete") at(step.source.site).deletes += contents;
+  const renamed = isRenamed(step);
+  const flow = fills && at(fills.site);
+  if (renamed && removes?.site === fills?.site) return;
+  if (flow) {
+    flow[action.kind === "copy" && pass === 1 ? "first" : "later"] += bytes;
+    if (renamed) flow.renamed += bytes;
+  }
+  if (removes && takesAway(step, context)) at(removes.site).leaving += bytes;
+}
+
+/** The instances that go, as `iid`. */
+export const goneSql = ({ steps }: Alike): Sql =>
+  steps === 0
+    ? raw("SELECT NULL::BIGINT AS iid WHERE FALSE")
+    : raw(
+        "SELECT a.files[c.removes].iid AS iid FROM work.alike a JOIN work.routine c ON c.class = a.class WHERE c.removes IS NOT NULL",
+      );
+
+/** What comes to be at a site: `key`, and `iid` of the file that it is made from. */
+export const madeSql = ({ order }: Site): Sql =>
+  sql`(SELECT a.names[c.spot] AS key, a.files[c.source].iid AS iid FROM work.alike a JOIN work.routine c ON c.class = a.class WHERE c.fills AND c.site = ${order})`;
+
+/** The rules for which something is done about a content, in their order; none where it is not alike. */
 export async function rulesOf(catalog: Catalog, content: string): Promise<string[]> {
   const rows = await catalog.rows(sql<{ rule: string }>`
-    SELECT c.rule FROM work.alike a JOIN work.alike_copies c ON c.class = a.class
-    WHERE a.sha256 = ${content.slice("sha256:".length)} ORDER BY c.rank, c.site`);
+    SELECT c.rule FROM work.alike a JOIN work.routine c ON c.class = a.class
+    WHERE a.sha256 = ${content.slice("sha256:".length)} ORDER BY c.step`);
   return rows.map(({ rule }) => rule);
 }

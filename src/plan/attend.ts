@@ -2,6 +2,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { instant, join, type Sql, sql } from "../catalog/sql.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
+import { type Alike, goneSql } from "./alike.js";
 import type { Action, Blocked, Drift, Kept } from "./plan.js";
 import { isHome, isSource } from "./select.js";
 import type { Site } from "./site.js";
@@ -11,14 +12,14 @@ import type { Site } from "./site.js";
 /**
  * One `verify` action for every instance whose last full read is older than its location's cadence. What this plan takes
  * away is not read, nor what would have to be restored.
- * @param before how many actions come before these
+ * @param alike what else comes before these
  */
 export async function findDue(
   catalog: Catalog,
   sites: readonly Site[],
   now: number,
   actions: readonly Action[],
-  before: number,
+  alike: Alike,
 ): Promise<Action[]> {
   const cadences = sites.flatMap(({ usable, order, location: { verify } }) =>
     usable && verify ? [sql`(${order}::INTEGER, ${instant(now - verify.every)})`] : [],
@@ -37,7 +38,8 @@ export async function findDue(
   }>`
     SELECT i.loc, i.key, i.sha256, i.size, i.version, c.copies
     FROM work.inst i JOIN (VALUES ${join(cadences)}) v(loc, before) ON v.loc = i.loc JOIN work.per_content c ON c.cid = i.cid
-    WHERE i.usable AND i.archived IS NULL AND (i.last_verified IS NULL OR i.last_verified <= v.before) ORDER BY i.loc, i.key`);
+    WHERE i.usable AND i.archived IS NULL AND (i.last_verified IS NULL OR i.last_verified <= v.before) AND i.iid NOT IN (${goneSql(alike)}) ORDER BY i.loc, i.key`);
+  const before = actions.length + alike.steps;
   const due = rows.filter((row) => !going.has(address(sites[row.loc]!.name, row.key)));
   return due.map((row, index) => {
     const site = sites[row.loc]!;

@@ -32,6 +32,8 @@ export interface Draft {
   after: ReadonlySet<Draft>;
   /** In the order, from 1; 0 as long as it has none. */
   place: number;
+  /** In which pass it got it, from 1. */
+  pass: number;
 }
 
 const NOTHING: ReadonlySet<Draft> = new Set();
@@ -144,7 +146,7 @@ function draft(
   { fills, arrives, removes, unwanted }: Partial<Pick<Draft, "fills" | "arrives" | "removes" | "unwanted">>,
 ): Draft {
   // Name by name: objects that are put together from others have a shape of their own each, which takes as much again.
-  return { kind, author, reason, from, fills, arrives, removes, unwanted, after: NOTHING, place: 0 };
+  return { kind, author, reason, from, fills, arrives, removes, unwanted, after: NOTHING, place: 0, pass: 0 };
 }
 
 /** One action for each location that the content comes to, a copy where there is one. */

@@ -3,7 +3,7 @@ import { column, name, packed, raw, sql } from "../catalog/sql.js";
 import { requireHeap } from "../lib/heap.js";
 import { collect } from "../lib/iter.js";
 import { type Alike, findAlike, measureAlike, NO_ALIKE } from "./alike.js";
-import { type Forecast, forecast, hasRoom, overflowMarks } from "./guard.js";
+import { type Forecast, forecast, hasRoom, overflowMarks, takesAway } from "./guard.js";
 import { asksOfContents } from "./match.js";
 import { type Content, type Context, listAuthors } from "./model.js";
 import { contentId, decide, prepareFacts, type World } from "./observe.js";
@@ -56,11 +56,12 @@ export async function evaluate(
   await selectInteresting(catalog, config, sites, world);
   await gather(catalog, world, "interesting");
   const question = { config, sites, authors: listAuthors(config) };
-  let alike = inSql ? await findAlike(catalog, world, { ...question, full: new Set(), failed: new Set() }) : NO_ALIKE;
+  const context: Context = { ...question, full: new Set(), failed: new Set() };
+  let alike = inSql ? await findAlike(catalog, world, context) : NO_ALIKE;
   for (let tries = 1; ; tries += 1) {
     const outcome = await evaluateRest(catalog, world, question, alike);
     if (typeof outcome === "object") return outcome;
-    alike = outcome === "met" && tries < TRIES ? await measureAlike(catalog, sites) : NO_ALIKE;
+    alike = outcome === "met" && tries < TRIES ? await measureAlike(catalog, alike, context) : NO_ALIKE;
   }
 }
 
@@ -82,7 +83,7 @@ async function evaluateRest(
   const failed = new Set<string>();
   const context: Context = { ...question, full, failed };
   const { sites } = context;
-  if (![...alike.arriving].every(([site, bytes]) => hasRoom(site, bytes))) return "full";
+  if (![...alike.flows].every(([site, flow]) => hasRoom(site, flow))) return "full";
   const selection = alike.contents > 0 ? "rest" : "interesting";
   if (selection === "rest")
     await catalog.run(
@@ -99,16 +100,34 @@ async function evaluateRest(
     for (const bystander of bystanders.values()) makeWishes(bystander, context);
     const settlement = settle(contents, bystanders, needed, occupancy, context);
     const steps = orderActions(settlement, context);
-    const outlook = forecast(steps, context, alike.arriving);
+    const outlook = forecast(steps, context, alike.flows);
     const lost = disappointed(contents, settlement, context).filter((mark) => !failed.has(mark));
+    if (alike.steps > 0 && (outlook.overflow.length > 0 || isMixed(steps, alike, context))) return "full";
     if (outlook.overflow.length === 0 && lost.length === 0)
       return { steps, alike, settlement, forecast: outlook, context };
-    if (outlook.overflow.length > 0 && alike.copies > 0) return "full";
     for (const mark of lost) failed.add(mark);
     const marks =
       round < CAPACITY_ROUNDS ? overflowMarks(outlook.overflow) : overflowMarks(everyPlacement(settlement, outlook));
     for (const mark of marks) full.add(mark);
   }
+}
+
+/**
+ * Whether a location is emptied and filled in turns, so that only the order of all tells how full it will be. Copies that wait for nothing come
+ * before all that is taken away.
+ */
+function isMixed(steps: readonly Step[], { flows }: Alike, context: Context): boolean {
+  const ownLater = new Set<Site>();
+  const ownLeaving = new Set<Site>();
+  for (const step of steps) {
+    const { action, fills, removes, pass } = step;
+    if (fills && (action.kind !== "copy" || pass > 1)) ownLater.add(fills.site);
+    if (removes && takesAway(step, context)) ownLeaving.add(removes.site);
+  }
+  return [...flows].some(
+    ([site, { later, leaving }]) =>
+      (leaving > 0 && (later > 0 || ownLater.has(site))) || (later > 0 && ownLeaving.has(site)),
+  );
 }
 
 /** Rules ask for it, or `verify`, which tells how many copies there are. */

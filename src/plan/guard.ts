@@ -1,5 +1,6 @@
 import { isOutOfUse } from "../config/config.js";
 import { address } from "../lib/key.js";
+import type { Alike, Flow } from "./alike.js";
 import type { Content, Context } from "./model.js";
 import type { Step } from "./order.js";
 import type { CapacityForecast, Check, Proof } from "./plan.js";
@@ -14,19 +15,19 @@ export interface Forecast {
 }
 
 /**
- * Runs the plan's bytes through every location. What a move takes away is free at once; what is deleted lies in trash
- * and still takes its room, unless there is no trash.
- * @param arriving bytes that are copied to each location before any step that takes something away
+ * Runs the plan's bytes through every location.
+ * @param flows what comes and goes besides: it is taken to come before these steps, and to leave after them
  */
-export function forecast(steps: readonly Step[], context: Context, arriving: ReadonlyMap<Site, number>): Forecast {
+export function forecast(steps: readonly Step[], context: Context, flows: Alike["flows"]): Forecast {
   const used = new Map<Site, Use>();
   const overflow: Forecast["overflow"] = [];
   for (const site of context.sites) {
-    const now = site.used + (arriving.get(site) ?? 0);
-    used.set(site, { now, peak: now, named: 0 });
+    const { first = 0, later = 0, renamed = 0 } = flows.get(site) ?? {};
+    const now = site.used + first + later;
+    used.set(site, { now, peak: now, named: renamed });
   }
   for (const step of steps) {
-    const { action, fills, removes } = step;
+    const { fills, removes } = step;
     const source = removes && used.get(removes.site);
     const target = fills && used.get(fills.site);
     const renamed = isRenamed(step);
@@ -38,7 +39,7 @@ export function forecast(steps: readonly Step[], context: Context, arriving: Rea
       if (!fits) overflow.push({ content, site });
       if (fits && renamed && source) source.named -= content.size;
     }
-    if (removes && source && (action.kind === "move" || context.config.safety.trash === 0)) source.now -= removes.size;
+    if (removes && source && takesAway(step, context)) source.now -= removes.size;
   }
   const capacity = [...used]
     .filter(([site]) => !isOutOfUse(site.location))
@@ -48,7 +49,8 @@ export function forecast(steps: readonly Step[], context: Context, arriving: Rea
         site.location.capacity.max !== undefined ||
         site.location.capacity.keepFree !== undefined ||
         overflow.some((each) => each.site === site);
-      return { location: site.name, before: site.used, peak, after: now, limit: named ? (site.limit ?? null) : null };
+      const after = now - (flows.get(site)?.leaving ?? 0);
+      return { location: site.name, before: site.used, peak, after, limit: named ? (site.limit ?? null) : null };
     });
   return { capacity, overflow };
 }
@@ -60,9 +62,16 @@ interface Use {
   named: number;
 }
 
-/** Whether that many bytes fit in as it is now; no bytes always do. */
-export const hasRoom = ({ used, limit }: Site, bytes: number): boolean =>
-  bytes === 0 || limit === undefined || used + bytes <= limit;
+/** What a move takes away is free at once; what is deleted lies in trash and still takes its room, unless there is no trash. */
+export const takesAway = ({ action }: Step, { config }: Context): boolean =>
+  action.kind === "move" || config.safety.trash === 0;
+
+/** Whether all that comes fits in before anything leaves; no bytes always do. */
+export function hasRoom({ used, max, room }: Site, { first, later, renamed }: Flow): boolean {
+  const now = used + first + later;
+  if (now === used) return true;
+  return (max === undefined || now <= max) && (room === undefined || now - renamed <= room);
+}
 
 /** False when it has no room for that. */
 function fill({ max, room }: Site, use: Use, size: number, renamed: boolean): boolean {
@@ -75,7 +84,7 @@ function fill({ max, room }: Site, use: Use, size: number, renamed: boolean): bo
 }
 
 /** The file itself gets another name on its device. `keep_free` is the owner's word where it is written all the same. */
-const isRenamed = ({ action, source, fills, removes }: Step): boolean =>
+export const isRenamed = ({ action, source, fills, removes }: Step): boolean =>
   action.kind === "move" &&
   removes === source &&
   source.physical === null &&
@@ -89,7 +98,7 @@ export const overflowMarks = (overflow: Forecast["overflow"]): string[] =>
 /**
  * S6 at every prefix: after each step its content has the copies it must have. The exceptions are the owner's word:
  * `allow_last_copy`, and a conflict loser.
- * @param known the lowest number of copies after steps that are not among these, and take nothing away
+ * @param known the lowest number of copies after steps that are not among these
  */
 export function proveFloor(
   steps: readonly Step[],
@@ -115,13 +124,15 @@ export function proveFloor(
 }
 
 /** `max_delete`: more deletes than the owner thinks normal block the whole plan. Sources of moves do not count. */
-export function checkDeletes(steps: readonly Step[], context: Context): Check {
+export function checkDeletes(steps: readonly Step[], { kinds, flows }: Alike, context: Context): Check {
   const { files, percent } = context.config.safety.maxDelete;
   const problems: string[] = [];
   const deletes = steps.filter(({ action }) => action.kind === "delete");
-  if (deletes.length > files) problems.push(`${deletes.length} deletes are more than max_delete.files: ${files}`);
+  const all = deletes.length + kinds.delete;
+  if (all > files) problems.push(`${all} deletes are more than max_delete.files: ${files}`);
   for (const site of context.sites) {
-    const count = deletes.filter(({ removes }) => removes?.site === site).length;
+    const own = deletes.filter(({ removes }) => removes?.site === site).length;
+    const count = own + (flows.get(site)?.deletes ?? 0);
     if (count < 25) continue;
     const share = (count / Math.max(1, site.scan.files)) * 100;
     if (share > percent) {

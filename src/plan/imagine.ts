@@ -2,6 +2,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { layoutColumns } from "../catalog/entries.js";
 import { column, instant, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import { groupBy } from "../lib/iter.js";
+import { goneSql, madeSql } from "./alike.js";
 import type { Evaluation } from "./evaluate.js";
 import type { Instance } from "./model.js";
 import type { World } from "./observe.js";
@@ -19,14 +20,14 @@ export const LATER: World = {
  */
 export async function imagine(catalog: Catalog, { steps, alike }: Evaluation, now: number): Promise<void> {
   const gone = steps.flatMap((step) => step.removes ?? []);
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.gone AS ${numbers(gone)}`);
+  await catalog.run(sql`CREATE OR REPLACE TABLE work.gone AS ${numbers(gone)} UNION ALL ${goneSql(alike)}`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.made AS SELECT * FROM work.inst WHERE FALSE`);
   const filled = groupBy(
     steps.flatMap(({ source, fills }) => (fills ? [{ source, ...fills }] : [])),
     ({ site }) => site,
   );
   for (const [site, own] of filled) await make(catalog, site, given(own), now);
-  for (const site of alike.arriving.keys()) await make(catalog, site, givenAlike(site), now);
+  for (const site of alike.flows.keys()) await make(catalog, site, madeSql(site), now);
   await catalog.run(sql`CREATE OR REPLACE VIEW work.after AS
     SELECT * FROM work.inst i ANTI JOIN work.gone g ON g.iid = i.iid UNION ALL BY NAME SELECT * FROM work.made`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.scope AS SELECT DISTINCT cid FROM work.loaded`);
@@ -55,9 +56,6 @@ const given = (filled: readonly { source: Instance; key: string }[]): Sql =>
       "BIGINT",
     ),
   });
-
-const givenAlike = ({ order }: Site): Sql =>
-  sql`(SELECT a.key, a.files[c.source].iid AS iid FROM work.alike a JOIN work.alike_copies c ON c.class = a.class WHERE c.site = ${order})`;
 
 /** Adds to `work.made` the instances that come to be at a site; their numbers are negative. */
 async function make(catalog: Catalog, site: Site, arriving: Sql, now: number): Promise<void> {

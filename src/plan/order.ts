@@ -15,6 +15,10 @@ export interface Step {
   source: Instance;
   fills: Placement | undefined;
   removes: Instance | undefined;
+  /** The rank of who wants it. */
+  rank: number;
+  /** In which pass over all that waits it got its place, from 1. */
+  pass: number;
 }
 
 /**
@@ -27,7 +31,7 @@ export function orderActions(settlement: Settlement, context: Context): Step[] {
   return number(ordered, context, settlement);
 }
 
-const KIND_ORDER: Record<ActionKind, number> = { copy: 0, move: 1, delete: 2, verify: 3 };
+export const KIND_ORDER: Record<ActionKind, number> = { copy: 0, move: 1, delete: 2, verify: 3 };
 
 const sortDrafts = (drafts: readonly Draft[]): Draft[] =>
   [...drafts].sort(
@@ -49,12 +53,13 @@ const spotOf = ({ fills, from }: Draft): { site: Site; key: string } => fills ??
 function topological(drafts: Draft[]): Draft[] {
   const ordered: Draft[] = [];
   let waiting = sortDrafts(drafts);
-  while (waiting.length > 0) {
+  for (let pass = 1; waiting.length > 0; pass += 1) {
     const next: Draft[] = [];
     for (const each of waiting) {
       if (each.after.size === 0 || [...each.after].every((before) => before.place > 0)) {
         ordered.push(each);
         each.place = ordered.length;
+        each.pass = pass;
       } else next.push(each);
     }
     if (next.length === waiting.length)
@@ -96,7 +101,8 @@ function number(ordered: readonly Draft[], context: Context, settlement: Settlem
       required: isExempt(each, witnesses.length < floor) ? 0 : floor,
       bytes: each.fills ? content.size : 0,
     };
-    return { action, content, source: each.from, fills: each.fills, removes: each.removes };
+    const { from: source, fills, removes, pass } = each;
+    return { action, content, source, fills, removes, rank: each.author.rank, pass };
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
 import type { Config } from "../config/config.js";
 import { address } from "../lib/key.js";
-import { rulesOf } from "./alike.js";
+import { type Alike, NO_ALIKE, rulesOf } from "./alike.js";
 import { findDrift, findDue, findLeftThere, findUnidentified, findWaiting } from "./attend.js";
 import { type Evaluation, evaluate } from "./evaluate.js";
 import { checkDeletes, proofOf, proveFloor, toCheck } from "./guard.js";
@@ -49,13 +49,13 @@ export async function plan(config: Config, catalog: Catalog, options: PlanOption
   ];
   const kept = [...evaluation.settlement.kept, ...(await findLeftThere(catalog, config, sites))];
   const made = steps.map((step) => step.action);
-  const due = await findDue(catalog, sites, options.now, made, alike.copies + made.length);
+  const due = await findDue(catalog, sites, options.now, made, alike);
   const converged = await converges(catalog, config, sites, evaluation, options.now);
   // After all that looks at instances: a catalog that is written may give its rows other numbers.
   await recordDecisions(catalog, config, { ...evaluation, steps }, blocked, sites);
   const { check, floor } = proveFloor(steps, context, alike.floor);
   const actions = selectActions([...made, ...due], config, { target, exclude });
-  const checks = [check, checkDeletes(steps, context), converged, capacityCheck(evaluation)];
+  const checks = [check, checkDeletes(steps, alike, context), converged, capacityCheck(evaluation)];
   const footer: Omit<PlanFooter, "digest"> = {
     type: "end",
     summary: { ...count(actions, alike), blocked: blocked.length, kept: kept.length, ...totals(sites) },
@@ -101,10 +101,10 @@ function suspects(sites: readonly Site[]): Blocked[] {
   );
 }
 
-export function count(actions: readonly Action[], more = { copies: 0, bytes: 0 }) {
-  const of = (kind: Action["kind"]) => actions.filter((action) => action.kind === kind).length;
+export function count(actions: readonly Action[], more: Pick<Alike, "kinds" | "bytes"> = NO_ALIKE) {
+  const of = (kind: Action["kind"]) => actions.filter((action) => action.kind === kind).length + more.kinds[kind];
   return {
-    copy: of("copy") + more.copies,
+    copy: of("copy"),
     move: of("move"),
     delete: of("delete"),
     verify: of("verify"),
@@ -133,7 +133,7 @@ async function converges(
   first: Evaluation,
   now: number,
 ): Promise<Check> {
-  if (first.steps.length + first.alike.copies === 0) return toCheck("converges", []);
+  if (first.steps.length + first.alike.steps === 0) return toCheck("converges", []);
   await imagine(catalog, first, now);
   const used = new Map(first.forecast.capacity.map((each) => [each.location, each.after]));
   const later = sites.map((site) => ({ ...site, used: used.get(site.name) ?? site.used }));
@@ -165,7 +165,7 @@ function freedSteps(steps: readonly Step[], blocked: ReadonlyMap<string, string>
 
 async function describeFight(catalog: Catalog, action: Action, { steps, alike }: Evaluation): Promise<string> {
   const before = steps.filter((step) => step.action.content === action.content).map((step) => step.action.rule.name);
-  if (alike.copies > 0) before.push(...(await rulesOf(catalog, action.content)));
+  if (alike.steps > 0) before.push(...(await rulesOf(catalog, action.content)));
   const names = [...new Set([...before, action.rule.name])].join(" and ");
   const to = action.to ? ` to ${address(action.to.location, action.to.key)}` : "";
   return `after this plan ${action.rule.name} would ${action.kind} ${address(action.from.location, action.from.key)}${to}: ${names} fight`;

@@ -28,7 +28,7 @@ export async function recordDecisions(
       );
     await catalog.run(sql`DELETE FROM plan_actions`);
     if (steps.length > 0) await catalog.run(actions(steps));
-    if (alike.copies > 0) await catalog.run(alikeActions);
+    if (alike.steps > 0) await catalog.run(alikeActions);
     await catalog.run(sql`DELETE FROM plan_pending`);
     for (const query of waiting(config, sites)) await catalog.run(query);
     if (stuck.size > 0) await catalog.run(pending(stuck));
@@ -89,8 +89,9 @@ function actions(steps: readonly Step[]): Sql {
 }
 
 const alikeActions = sql`INSERT INTO plan_actions BY NAME
-  SELECT 'a' || l.number AS id, 'copy' AS kind, c.rule, c.reason, l.sha256, l.size, c.from_location, l.key AS from_key, c.to_location, l.key AS to_key, l.size AS bytes
-  FROM work.lead l JOIN work.alike_copies c ON c.class = l.class AND c.site = l.site`;
+  SELECT 'a' || l.number AS id, c.kind, c.rule, c.reason, l.sha256, l.size, c.from_location, l.names[c.source] AS from_key, c.to_location, l.names[c."to"] AS to_key,
+    CASE WHEN c.fills THEN l.size ELSE 0 END AS bytes
+  FROM work.lead l JOIN work.routine c ON c.class = l.class AND c.step = l.step`;
 
 /** An empty key or rule (a whole location) is written as `-`: a packed column has no empty text. */
 function blocks(blocked: readonly Blocked[]): Sql {

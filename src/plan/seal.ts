@@ -5,7 +5,7 @@ import type { Action, Plan, PlanFooter, PlanHeader } from "./plan.js";
 /** Whole lines of a plan file. */
 type Piece = string | Buffer;
 
-/** The copies that a plan begins with, where DuckDB has made some of them. */
+/** The actions that a plan begins with, where DuckDB has made some of them. */
 export interface Lead {
   /** Their lines in the plan file, many in one piece, and outside of the heap that Node bounds. */
   pieces: readonly Buffer[];

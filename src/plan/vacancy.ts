@@ -13,7 +13,7 @@ import type { Site } from "./site.js";
 export async function dropTaken(catalog: Catalog, sites: readonly Site[], world: World): Promise<void> {
   await listSpots(catalog, sites);
   const slot = slotSql(sites, "i");
-  const there = sql`SELECT i.loc, ${slot} AS slot FROM work.${name(world.instances)} i WHERE i.loc IN (SELECT site FROM work.alike_copies)`;
+  const there = sql`SELECT i.loc, ${slot} AS slot FROM work.${name(world.instances)} i WHERE i.loc IN (SELECT site FROM work.routine WHERE fills)`;
   const named = (table: Sql): Sql => sql`SELECT i.loc, ${slot} AS slot
     FROM (SELECT l.loc, nfc_normalize(n.key) AS norm_key FROM ${table} n JOIN work.sites l ON l.name = n.location) i`;
   const others = named(raw("others"));
@@ -38,7 +38,8 @@ export async function dropContested(catalog: Catalog, sites: readonly Site[]): P
     sql`SELECT s.cid FROM work.alike_spots s SEMI JOIN work.parents t ON t.loc = s.loc AND t.slot = s.slot`,
     below(raw("work.spots")),
     // Their own files, where one of the others would get their name.
-    sql`SELECT a.cid FROM (SELECT cid, key, norm_key, unnest(files).loc AS loc FROM work.alike) a
+    sql`SELECT a.cid FROM (SELECT cid, file.loc, nfc_normalize(file.key) AS norm_key FROM (
+        SELECT cid, unnest(list_transform(files, lambda file, n: { loc: file.loc, key: names[n] })) AS file FROM work.alike)) a
       SEMI JOIN work.spots t ON t.loc = a.loc AND t.slot = ${slotSql(sites, "a")}`,
   ]);
 }
@@ -48,7 +49,8 @@ async function listSpots(catalog: Catalog, sites: readonly Site[]): Promise<void
   await catalog.run(sql`CREATE OR REPLACE TABLE work.alike_spots AS
     SELECT *, ${folder} AS dir FROM (
       SELECT i.*, ${slotSql(sites, "i")} AS slot
-      FROM (SELECT a.cid, c.site AS loc, a.key, a.norm_key FROM work.alike a JOIN work.alike_copies c ON c.class = a.class) i)`);
+      FROM (SELECT cid, loc, key, nfc_normalize(key) AS norm_key FROM (
+        SELECT a.cid, c.site AS loc, a.names[c.spot] AS key FROM work.alike a JOIN work.routine c ON c.class = a.class WHERE c.fills)) i)`);
   await catalog.run(
     sql`CREATE OR REPLACE TABLE work.alike_folders AS ${foldersOf(raw("SELECT loc, slot FROM work.alike_spots"))}`,
   );

@@ -12,19 +12,21 @@ export async function bothWays(config: Config, catalog: Catalog) {
   return { one, inSql };
 }
 
-/** What a plan says, byte for byte, what the catalog keeps of it, and how many of its copies were made in SQL. */
+/** What a plan says, byte for byte, what the catalog keeps of it, and how many of its actions were made in SQL, of each kind. */
 async function planned(config: Config, catalog: Catalog, selection: { target?: string[] } = {}) {
   await catalog.run(sql`DROP TABLE IF EXISTS work.lead`);
   const made = await plan(config, catalog, { now: NOW, version: "0", ...selection });
   const kept = await catalog.rows(sql`SELECT * FROM plan_actions ORDER BY ALL`);
   const tables = await catalog.rows(sql`SELECT table_name FROM duckdb_tables() WHERE table_name = 'lead'`);
-  const lead =
+  const kinds =
     tables.length === 0
       ? []
-      : await catalog.rows(sql<{ copies: number }>`SELECT count(*) AS copies FROM work.lead WHERE own IS NULL`);
+      : await catalog.rows(sql<{ kind: string; count: number }>`
+          SELECT c.kind, count(*) AS count FROM work.lead l JOIN work.routine c ON c.class = l.class AND c.step = l.step GROUP BY c.kind`);
   return {
     said: { text: [...planText(made)].join(""), kept, actions: made.actions },
-    copies: lead[0]?.copies ?? 0,
+    kinds: Object.fromEntries(kinds.map(({ kind, count }) => [kind, count])),
+    actions: kinds.reduce((sum, { count }) => sum + count, 0),
     plan: made,
   };
 }
