@@ -2,7 +2,7 @@ import type { Catalog } from "../catalog/catalog.js";
 import { column, join, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
 import { keepsKey, type Rule } from "../config/config.js";
 import { collect } from "../lib/iter.js";
-import { isRenamed, proveFloor, takesAway } from "./guard.js";
+import { entersAnew, freesRoom, isRenamed, proveFloor } from "./guard.js";
 import type { Content, Context, Wish } from "./model.js";
 import { renderedBy, type Times } from "./names.js";
 import type { World } from "./observe.js";
@@ -76,7 +76,7 @@ export async function findAlike(catalog: Catalog, world: World, context: Context
   await catalog.run(
     sql`DELETE FROM work.alike WHERE class NOT IN (SELECT class FROM ${packed({ class: column(routines.keys()) })})`,
   );
-  const shapes = await writeRoutines(catalog, routines);
+  const shapes = await writeRoutines(catalog, routines, context);
   await dropTaken(catalog, sites, world);
   return measureAlike(catalog, { ...NO_ALIKE, routines, shapes }, context);
 }
@@ -201,21 +201,19 @@ export async function measureAlike(catalog: Catalog, { routines, shapes }: Alike
 }
 
 function addFlow(flows: Map<Site, Flow>, step: Step, contents: number, bytes: number, context: Context): void {
-  const { action, fills, removes, pass } = step;
+  const { action, fills, source, pass } = step;
   const at = (site: Site): Flow => {
     const flow = flows.get(site) ?? { first: 0, later: 0, renamed: 0, leaving: 0, deletes: 0 };
     flows.set(site, flow);
     return flow;
   };
   if (action.kind === "delete") at(step.source.site).deletes += contents;
-  const renamed = isRenamed(step);
   const flow = fills && at(fills.site);
-  if (renamed && removes?.site === fills?.site) return;
-  if (flow) {
+  if (flow && entersAnew(step)) {
     flow[action.kind === "copy" && pass === 1 ? "first" : "later"] += bytes;
-    if (renamed) flow.renamed += bytes;
+    if (isRenamed(step)) flow.renamed += bytes;
   }
-  if (removes && takesAway(step, context)) at(removes.site).leaving += bytes;
+  if (freesRoom(step, context)) at(source.site).leaving += bytes;
 }
 
 /** The instances that go, as `iid`. */

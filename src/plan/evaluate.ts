@@ -3,9 +3,10 @@ import { column, name, packed, raw, sql } from "../catalog/sql.js";
 import { requireHeap } from "../lib/heap.js";
 import { collect } from "../lib/iter.js";
 import { type Alike, findAlike, measureAlike, NO_ALIKE } from "./alike.js";
-import { type Forecast, forecast, hasRoom, overflowMarks, takesAway } from "./guard.js";
+import { type Forecast, forecast, hasRoom, overflowMarks } from "./guard.js";
 import { asksOfContents } from "./match.js";
 import { type Content, type Context, listAuthors } from "./model.js";
+import { numberAll, peakInTurns } from "./numbers.js";
 import { contentId, decide, prepareFacts, type World } from "./observe.js";
 import { lookUp, type Occupancy, type Spot } from "./occupants.js";
 import { orderActions, type Step } from "./order.js";
@@ -102,9 +103,9 @@ async function evaluateRest(
     const steps = orderActions(settlement, context);
     const outlook = forecast(steps, context, alike.flows);
     const lost = disappointed(contents, settlement, context).filter((mark) => !failed.has(mark));
-    if (alike.steps > 0 && (outlook.overflow.length > 0 || isMixed(steps, alike, context))) return "full";
+    if (alike.steps > 0 && outlook.overflow.length > 0) return "full";
     if (outlook.overflow.length === 0 && lost.length === 0)
-      return { steps, alike, settlement, forecast: outlook, context };
+      return { steps, alike, settlement, forecast: await inOrder(catalog, steps, alike, context, outlook), context };
     for (const mark of lost) failed.add(mark);
     const marks =
       round < CAPACITY_ROUNDS ? overflowMarks(outlook.overflow) : overflowMarks(everyPlacement(settlement, outlook));
@@ -112,22 +113,17 @@ async function evaluateRest(
   }
 }
 
-/**
- * Whether a location is emptied and filled in turns, so that only the order of all tells how full it will be. Copies that wait for nothing come
- * before all that is taken away.
- */
-function isMixed(steps: readonly Step[], { flows }: Alike, context: Context): boolean {
-  const ownLater = new Set<Site>();
-  const ownLeaving = new Set<Site>();
-  for (const step of steps) {
-    const { action, fills, removes, pass } = step;
-    if (fills && (action.kind !== "copy" || pass > 1)) ownLater.add(fills.site);
-    if (removes && takesAway(step, context)) ownLeaving.add(removes.site);
-  }
-  return [...flows].some(
-    ([site, { later, leaving }]) =>
-      (leaving > 0 && (later > 0 || ownLater.has(site))) || (later > 0 && ownLeaving.has(site)),
-  );
+/** Where there are others: numbers all, which tells how full each location will be. */
+async function inOrder(
+  catalog: Catalog,
+  steps: readonly Step[],
+  alike: Alike,
+  context: Context,
+  outlook: Forecast,
+): Promise<Forecast> {
+  if (alike.steps === 0) return outlook;
+  await numberAll(catalog, steps, context);
+  return { ...outlook, capacity: await peakInTurns(catalog, steps, alike, context, outlook.capacity) };
 }
 
 /** Rules ask for it, or `verify`, which tells how many copies there are. */

@@ -31,15 +31,13 @@ export function forecast(steps: readonly Step[], context: Context, flows: Alike[
     const source = removes && used.get(removes.site);
     const target = fills && used.get(fills.site);
     const renamed = isRenamed(step);
-    // What gets another name in its location takes no room, not even for a moment.
-    if (renamed && source === target) continue;
-    if (fills && target) {
+    if (fills && target && entersAnew(step)) {
       const { content, site } = fills;
       const fits = fill(site, target, content.size, renamed);
       if (!fits) overflow.push({ content, site });
       if (fits && renamed && source) source.named -= content.size;
     }
-    if (removes && source && takesAway(step, context)) source.now -= removes.size;
+    if (removes && source && freesRoom(step, context)) source.now -= removes.size;
   }
   const capacity = [...used]
     .filter(([site]) => !isOutOfUse(site.location))
@@ -62,9 +60,14 @@ interface Use {
   named: number;
 }
 
+/** What gets another name in its location takes no room, not even for a moment. */
+export const entersAnew = (step: Step): boolean => step.fills !== undefined && !isRenamedInside(step);
+
 /** What a move takes away is free at once; what is deleted lies in trash and still takes its room, unless there is no trash. */
-export const takesAway = ({ action }: Step, { config }: Context): boolean =>
-  action.kind === "move" || config.safety.trash === 0;
+export const freesRoom = (step: Step, { config }: Context): boolean =>
+  step.removes !== undefined && (step.action.kind === "move" || config.safety.trash === 0) && !isRenamedInside(step);
+
+const isRenamedInside = (step: Step): boolean => isRenamed(step) && step.fills?.site === step.source.site;
 
 /** Whether all that comes fits in before anything leaves; no bytes always do. */
 export function hasRoom({ used, max, room }: Site, { first, later, renamed }: Flow): boolean {

@@ -1,22 +1,18 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { column, packed, raw, type Sql, sql } from "../catalog/sql.js";
-import { batch } from "../lib/iter.js";
+import { raw, type Sql, sql } from "../catalog/sql.js";
 import type { Evaluation } from "./evaluate.js";
 import type { Step } from "./order.js";
 import type { Action } from "./plan.js";
-import { lineSql, type Shapes, turnOf } from "./routine.js";
+import { lineSql, type Shapes } from "./routine.js";
 import { type Lead, line, NO_LEAD } from "./seal.js";
 
-/**
- * Puts the steps of `work.alike` in their places among the others, numbers all anew and keeps the new numbers in `work.lead`. What waits, waits for steps of its own content
- * or of others that were looked at one by one: all get the places that they would get together.
- */
+/** Puts the lines of `work.alike` in their places among the others, which get their numbers in the order of all. */
 export async function leadWith(
   catalog: Catalog,
   { steps, alike }: Evaluation,
 ): Promise<{ lead: Lead; steps: readonly Step[] }> {
   if (alike.steps === 0) return { lead: NO_LEAD, steps };
-  const places = await merge(catalog, steps, alike.shapes);
+  const places = await layOut(catalog, alike.shapes);
   const ids = new Map(steps.map(({ action }, index) => [action.id, `a${places[index]!.number}`]));
   const numbered = steps.map((step) => ({ ...step, action: renumber(step.action, ids) }));
   const pieces: Buffer[] = [];
@@ -30,19 +26,8 @@ export async function leadWith(
   return { lead: { own: steps.length, pieces }, steps: numbered };
 }
 
-/** Fills `work.lead` with the steps of `work.alike` and these, in the order of all. @returns the places of these */
-async function merge(catalog: Catalog, steps: readonly Step[], { others }: Shapes): Promise<{ number: number }[]> {
-  await catalog.run(
-    sql`CREATE OR REPLACE TABLE work.own (own BIGINT, turn BIGINT, rank BIGINT, loc BIGINT, key VARCHAR, site BIGINT, spot VARCHAR)`,
-  );
-  for await (const group of batch(steps.entries(), ROWS_AT_ONCE))
-    await catalog.run(sql`INSERT INTO work.own BY NAME SELECT * FROM ${rowsOf(group)}`);
-  // Numbered with as little as it takes, and then laid out in the order in which it is asked for.
-  await catalog.run(sql`CREATE OR REPLACE TABLE work.numbers AS
-    SELECT row_number() OVER (ORDER BY turn, rank, loc, key, site, spot) AS number, own, step, cid FROM (
-      SELECT c.turn, c.rank, c.loc, a.names[c.source] AS key, c.site, a.names[c.spot] AS spot, a.cid, c.step, NULL::BIGINT AS own
-      FROM work.alike a JOIN work.routine c ON c.class = a.class
-      UNION ALL BY NAME SELECT * FROM work.own)`);
+/** Fills `work.lead` with all of `work.numbers`, in that order. @returns the numbers of what was looked at one by one */
+async function layOut(catalog: Catalog, { others }: Shapes): Promise<{ number: number }[]> {
   const waitedFor = Array.from({ length: others }, (_, n) => n);
   const joins = waitedFor.map((n) => `LEFT JOIN work.numbers n${n} ON n${n}.cid = n.cid AND n${n}.step = c.other${n}`);
   if (others > 0) joins.unshift("LEFT JOIN work.routine c ON c.class = a.class AND c.step = n.step");
@@ -53,7 +38,6 @@ async function merge(catalog: Catalog, steps: readonly Step[], { others }: Shape
   return catalog.rows(sql<{ number: number }>`SELECT number FROM work.lead WHERE own IS NOT NULL ORDER BY own`);
 }
 
-const ROWS_AT_ONCE = 100_000;
 /** What DuckDB puts into texts together can not leave its memory. */
 const BYTES_AT_ONCE = 1 << 25;
 
@@ -90,24 +74,3 @@ const linesFrom = (
     FROM work.lead l LEFT JOIN work.routine c ON c.class = l.class AND c.step = l.step
     WHERE l.number >= ${from}::BIGINT AND l.number < ${before}::BIGINT
   ) GROUP BY number // 1000 ORDER BY min(number)`;
-
-function rowsOf(steps: readonly (readonly [number, Step])[]): Sql {
-  const numbers = (of: (step: Step) => number) =>
-    column(
-      steps.map(([, step]) => of(step)),
-      "BIGINT",
-    );
-  const words = (of: (step: Step) => string) => column(steps.map(([, step]) => of(step)));
-  return packed({
-    own: column(
-      steps.map(([own]) => own),
-      "BIGINT",
-    ),
-    turn: numbers(turnOf),
-    rank: numbers(({ rank }) => rank),
-    loc: numbers(({ source }) => source.site.order),
-    key: words(({ source }) => source.key),
-    site: numbers(({ source, fills }) => (fills ?? source).site.order),
-    spot: words(({ source, fills }) => (fills ?? source).key),
-  });
-}

@@ -1,6 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { column, join, name, packed, raw, type Sql, sql } from "../catalog/sql.js";
-import type { Content, Placement } from "./model.js";
+import { entersAnew, freesRoom } from "./guard.js";
+import type { Content, Context, Placement } from "./model.js";
 import { KIND_ORDER, type Step } from "./order.js";
 import type { Action } from "./plan.js";
 
@@ -118,13 +119,17 @@ function lineOf(
 }
 
 /** Fills `work.routine`; each line has a `shape`, which says what is open where. */
-export async function writeRoutines(catalog: Catalog, routines: ReadonlyMap<string, Routine>): Promise<Shapes> {
+export async function writeRoutines(
+  catalog: Catalog,
+  routines: ReadonlyMap<string, Routine>,
+  context: Context,
+): Promise<Shapes> {
   const all = [...routines].flatMap(([of, acts]) => acts.map((act, place) => ({ of, place, ...act })));
   const shapes = [...new Set(all.map(({ line }) => line.open.join(" ")))];
   const most = Math.max(0, ...all.map(({ line }) => line.pieces.length));
   const others = Math.max(0, ...all.map(({ line }) => line.others.length));
   await catalog.run(sql`CREATE OR REPLACE TABLE work.routine (class VARCHAR, step BIGINT, kind VARCHAR, turn BIGINT, rank BIGINT, loc BIGINT, site BIGINT, spot BIGINT,
-    source BIGINT, fills BIGINT, removes BIGINT, rule VARCHAR, reason VARCHAR, from_location VARCHAR, to_location VARCHAR, "to" BIGINT, shape BIGINT
+    source BIGINT, fills BIGINT, removes BIGINT, enters BIGINT, frees BIGINT, rule VARCHAR, reason VARCHAR, from_location VARCHAR, to_location VARCHAR, "to" BIGINT, shape BIGINT
     ${columns("other", others, "BIGINT")}${columns("piece", most, "VARCHAR")})`);
   if (all.length === 0) return { open: [], others };
   type Row = (typeof all)[number];
@@ -147,6 +152,8 @@ export async function writeRoutines(catalog: Catalog, routines: ReadonlyMap<stri
     source: place(({ source }) => source),
     fills: numbers(({ step }) => (step.fills ? 1 : 0)),
     removes: place(({ removes }) => removes),
+    enters: numbers(({ step }) => (entersAnew(step) ? 1 : 0)),
+    frees: numbers(({ step }) => (freesRoom(step, context) ? 1 : 0)),
     rule: words(({ step }) => step.action.rule.name),
     reason: words(({ step }) => step.action.reason),
     from_location: words(({ step }) => step.action.from.location),
