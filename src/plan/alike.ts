@@ -4,7 +4,7 @@ import { keepsKey, type Rule } from "../config/config.js";
 import { collect } from "../lib/iter.js";
 import { entersAnew, freesRoom, isRenamed, proveFloor } from "./guard.js";
 import type { Content, Context, Wish } from "./model.js";
-import { renderedBy, type Times } from "./names.js";
+import { cleaned, renderedBy, type Times } from "./names.js";
 import type { World } from "./observe.js";
 import { NOWHERE } from "./occupants.js";
 import { orderActions, type Step } from "./order.js";
@@ -61,7 +61,8 @@ export async function findAlike(catalog: Catalog, world: World, context: Context
   const templates = templatesOf(context);
   await classify(catalog, world, templates, context);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.examples AS
-    SELECT class, min(sha256) AS sha256, arg_min(cid, sha256) AS cid, arg_min(names, sha256) AS names FROM work.alike GROUP BY class`);
+    SELECT class, min(sha256) AS sha256, arg_min(cid, sha256) AS cid, arg_min(names, sha256) AS names
+    FROM work.alike WHERE class IS NOT NULL GROUP BY class`);
   const rows = await catalog.rows(
     sql<{ class: string; sha256: string; names: string[] }>`SELECT class, sha256, names FROM work.examples`,
   );
@@ -74,7 +75,7 @@ export async function findAlike(catalog: Catalog, world: World, context: Context
   }
   if (routines.size === 0) return NO_ALIKE;
   await catalog.run(
-    sql`DELETE FROM work.alike WHERE class NOT IN (SELECT class FROM ${packed({ class: column(routines.keys()) })})`,
+    sql`DELETE FROM work.alike WHERE class IS NULL OR class NOT IN (SELECT class FROM ${packed({ class: column(routines.keys()) })})`,
   );
   const shapes = await writeRoutines(catalog, routines, context);
   await dropTaken(catalog, sites, world);
@@ -95,7 +96,7 @@ function templatesOf({ config }: Context): Templates {
 }
 
 /**
- * Fills `work.alike` with all contents that may be alike: `files` in config order, `names` their keys and then what the rules make of them, `class` by what they are.
+ * Fills `work.alike` with all contents that may be alike: `files` in config order, `names` their keys and then what the rules make of them, `class` by what they are, or NULL.
  * Lists can not leave DuckDB's memory while they are made: it is done in parts that take a third of it.
  */
 async function classify(
@@ -123,16 +124,24 @@ async function classify(
     // A claim may be wrong about the size, and say a hash that begins like another.
     await catalog.run(sql`INSERT INTO work.alike BY NAME
       SELECT cid, sha256, size, names, list_transform(found, lambda file: { loc: file.loc, iid: file.iid, version: file.version }) AS files,
-        concat(array_to_string(list_transform(found, lambda file: file.class), ' '), ' ',
-          CASE WHEN len(names) > 1 THEN array_to_string(list_transform(names, lambda name: coalesce(list_position(spelled, name), 0)), ' ') END) AS class
-      FROM (SELECT *, list_filter(list_sort(list_distinct(names)), lambda name: name <> '') AS spelled FROM (
+        array_to_string(list_transform(found, lambda file: file.class), ' ') || ${relationsSql(sites)} AS class
+      FROM (SELECT *, CASE WHEN len(names) > 2 THEN list_filter(list_sort(list_distinct(names)), lambda name: name <> '') END AS spelled FROM (
         SELECT *, list_concat(list_transform(found, lambda file: file.key), flatten(list_transform(found, lambda file: file.rendered))) AS names FROM (
           SELECT cid, min(sha256) AS sha256, min(size) AS size,
             list_sort(list({ loc: loc, key: key, iid: iid, version: version, class: ${classOfFile}, rendered: rendered })) AS found
           FROM (SELECT *, ${rendered} AS rendered FROM ${loaded} WHERE hash(cid) % ${BigInt(parts)} = ${BigInt(part)}) GROUP BY cid
           HAVING count(*) <= ${BigInt(MAX_FILES)} AND min(sha256) = max(sha256) AND min(size) = max(size)
-            AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiarFile} AND ${isUsual(raw("key"))} AND len(list_filter(rendered, lambda each: each IS NULL)) = 0) ${folded})))
-      WHERE len(spelled) = 1 OR len(list_distinct(list_transform(spelled, lambda name: lower(nfc_normalize(name))))) = len(spelled)`);
+            AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiarFile} AND ${isUsual(raw("key"))} AND len(list_filter(rendered, lambda each: each IS NULL)) = 0) ${folded})))`);
+}
+
+/** Which names are equal, and which come first; NULL where two are that could not both be at some location, though they are not equal. */
+function relationsSql(sites: readonly Site[]): Sql {
+  const slot = (name: string): string =>
+    sites.some((site) => site.foldsCase) ? `lower(nfc_normalize(${name}))` : `nfc_normalize(${name})`;
+  return raw(`CASE len(names) WHEN 1 THEN ''
+    WHEN 2 THEN CASE WHEN names[1] = names[2] THEN ' =' WHEN ${slot("names[1]")} = ${slot("names[2]")} THEN NULL WHEN names[1] < names[2] THEN ' <' ELSE ' >' END
+    ELSE CASE WHEN len(list_distinct(list_transform(spelled, lambda name: ${slot("name")}))) = len(spelled)
+      THEN ' ' || array_to_string(list_transform(names, lambda name: coalesce(list_position(spelled, name), 0)), ' ') END END`);
 }
 
 /** What rules and proofs make of one file. */
@@ -145,7 +154,7 @@ function renderedSql({ deciding, adding }: Templates, times: Times): Sql {
   if (deciding.length + adding.length === 0) return raw("[]::VARCHAR[]");
   const added = adding.map((each) => renderedBy([each], (index) => sql`list_contains(more, ${index}::INTEGER)`, times));
   const decided = renderedBy(deciding, (index) => sql`"first" = ${index}::INTEGER`, times);
-  return sql`list_transform([${join([decided, ...added])}], lambda name: CASE WHEN name = '' OR ${isUsual(raw("name"))} THEN name END)`;
+  return sql`list_transform(list_transform([${join([decided, ...added])}], lambda name: ${cleaned}), lambda name: CASE WHEN name = '' OR ${isUsual(raw("name"))} THEN name END)`;
 }
 
 /** Files that `on_conflict` has named, and versions that JSON writes with escapes that lines do not get. */

@@ -1,28 +1,31 @@
 import { join, raw, type Sql, sql } from "../catalog/sql.js";
 import type { Matcher, Range } from "../config/config.js";
+import type { Answer } from "./once.js";
 import { literalsOf, patternCost, patternSql } from "./pattern.js";
 
 /** True or false, also where a value is not known. */
-export const predicate = (matcher: Matcher): Sql => known(condition(matcher));
+export const predicate = (matcher: Matcher, answer?: Answer): Sql => known(condition(matcher, answer));
 
 /**
  * Matchers as SQL over `work.facts` (see observe.ts). The one place where a rule's condition is evaluated: planning,
  * `explain`, `find` and `lint` all run these. An unknown value makes a leaf NULL, which is not true (S11): for WHEN and WHERE.
+ * @param answer what was evaluated already: see `askOnce`
  */
-export function condition(matcher: Matcher): Sql {
+export function condition(matcher: Matcher, answer: Answer = NO_ANSWER): Sql {
+  const inner = (each: Matcher): Sql => condition(each, answer);
   switch (matcher.op) {
     case "all":
-      return matcher.of.length === 0 ? raw("TRUE") : sql`(${join(cheapFirst(matcher.of).map(condition), " AND ")})`;
+      return matcher.of.length === 0 ? raw("TRUE") : sql`(${join(cheapFirst(matcher.of).map(inner), " AND ")})`;
     case "any":
-      return matcher.of.length === 0 ? raw("FALSE") : sql`(${join(cheapFirst(matcher.of).map(condition), " OR ")})`;
+      return matcher.of.length === 0 ? raw("FALSE") : sql`(${join(cheapFirst(matcher.of).map(inner), " OR ")})`;
     case "not":
-      return sql`(NOT ${predicate(matcher.of)})`;
+      return sql`(NOT ${predicate(matcher.of, answer)})`;
     case "set":
-      return condition(matcher.of);
+      return inner(matcher.of);
     case "glob":
-      return patternSql(fieldSql(matcher.field), matcher.pattern, matcher.field);
+      return patternSql(fieldSql(matcher.field), matcher.pattern, matcher.field, answer(matcher));
     case "text":
-      return textSql(matcher);
+      return textSql(matcher, answer);
     case "tag":
       return sql`len(list_filter(tags, lambda tag: regexp_full_match(nfc_normalize(tag), ${matcher.pattern.re2}))) > 0`;
     case "range":
@@ -55,10 +58,14 @@ function costOf(matcher: Matcher): number {
 /** A CASE asks the cheap parts of a conjunction first and the others only where these hold; other functions ask for all of them. */
 const known = (holds: Sql): Sql => sql`CASE WHEN ${holds} THEN TRUE ELSE FALSE END`;
 
-function textSql({ field, pattern }: Extract<Matcher, { op: "text" }>): Sql {
+function textSql(leaf: Extract<Matcher, { op: "text" }>, answer: Answer): Sql {
+  const { field, pattern } = leaf;
   const literals = field === "ext" ? literalsOf(pattern) : undefined;
-  return literals ? sql`(${join(literals.map(extensionSql), " OR ")})` : patternSql(fieldSql(field), pattern, "text");
+  if (literals) return sql`(${join(literals.map(extensionSql), " OR ")})`;
+  return patternSql(fieldSql(field), pattern, "text", answer(leaf));
 }
+
+const NO_ANSWER: Answer = () => undefined;
 
 /** The end of a path is asked for in less time than its extension is found. */
 function extensionSql(ext: string): Sql {
@@ -84,9 +91,9 @@ export function valueSql(matcher: Leaf): Sql {
   return matcher.op === "range" ? numberSql(matcher.field) : fieldSql(matcher.field);
 }
 
-type TextLeaf = Extract<Matcher, { op: "glob" | "text" }>;
+export type TextLeaf = Extract<Matcher, { op: "glob" | "text" }>;
 
-function fieldSql(field: TextLeaf["field"]): Sql {
+export function fieldSql(field: TextLeaf["field"]): Sql {
   if (typeof field === "object") return attribute(field.attr);
   switch (field) {
     case "path":

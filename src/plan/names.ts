@@ -12,15 +12,23 @@ export interface Times {
   to: number;
 }
 
-/** The name that a rule's template makes of a row of `work.loaded`, where the rule's number is in `asked`; empty for rules that are not asked for. */
+/**
+ * What the templates of these rules make of a row of `work.loaded`: of the one whose number is `asked` for. Empty where none is.
+ * Segments without anything in them are still there: see `cleaned`.
+ */
 export function renderedBy(
   rules: readonly { rule: Rule; index: number }[],
   asked: (index: number) => Sql,
   times: Times,
 ): Sql {
-  const cases = rules.map(({ rule, index }) => sql`WHEN ${asked(index)} THEN ${rendered(rule.key, times)}`);
+  const cases = rules.map(({ rule, index }) => sql`WHEN ${asked(index)} THEN nullif(${rendered(rule.key, times)}, '')`);
   return cases.length === 0 ? raw("''") : sql`CASE ${join(cases, " ")} ELSE '' END`;
 }
+
+/** The key of a rendered `name`. Few need the expressions. */
+export const cleaned = raw(
+  "CASE WHEN contains(name, '//') OR starts_with(name, '/') THEN nullif(regexp_replace(regexp_replace(name, '/{2,}', '/', 'g'), '^/', ''), '') ELSE name END",
+);
 
 function rendered({ parts }: Template, times: Times): Sql {
   const values = parts.map((part) => {
@@ -31,8 +39,7 @@ function rendered({ parts }: Template, times: Times): Sql {
       ? value
       : sql`coalesce(${value}, ${part.fallback})`;
   });
-  const key = sql`regexp_replace(regexp_replace(${join(values, " || ")}, '/{2,}', '/', 'g'), '^/', '')`;
-  return sql`nullif(${key}, '')`;
+  return join(values, " || ");
 }
 
 const filename = "string_split(key, '/')[-1]";

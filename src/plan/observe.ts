@@ -4,6 +4,7 @@ import type { Config, Rule } from "../config/config.js";
 import { groupBy } from "../lib/iter.js";
 import { countCopies } from "./copies.js";
 import { condition, predicate } from "./match.js";
+import { type Answer, askOnce } from "./once.js";
 import type { Site } from "./site.js";
 
 /**
@@ -142,17 +143,28 @@ const small = (contents: Sql): Sql =>
 export async function decide(catalog: Catalog, config: Config, world: World): Promise<void> {
   const firsts = config.rules.map((rule, index) => ({ rule, index })).filter(({ rule }) => !rule.continue);
   const adds = config.rules.map((rule, index) => ({ rule, index })).filter(({ rule }) => rule.continue);
-  const first = firsts.length === 0 ? raw("NULL::INTEGER") : sql`CASE ${join(firsts.map(whenMatch), " ")} END`;
-  const flags = adds.map(({ rule, index }) => sql`, ${predicate(rule.match)} AS ${name(`add${index}`)}`);
-  const needs = config.require.map((need, index) => sql`, ${predicate(need.match)} AS ${name(`need${index}`)}`);
+  const { joined, answer } = await askOnce(
+    catalog,
+    world,
+    [...config.rules, ...config.require].map(({ match }) => match),
+  );
+  const first =
+    firsts.length === 0
+      ? raw("NULL::INTEGER")
+      : sql`CASE ${join(
+          firsts.map((each) => whenMatch(each, answer)),
+          " ",
+        )} END`;
+  const flags = adds.map(({ rule, index }) => sql`, ${predicate(rule.match, answer)} AS ${name(`add${index}`)}`);
+  const needs = config.require.map((need, index) => sql`, ${predicate(need.match, answer)} AS ${name(`need${index}`)}`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.${name(world.judged)} AS
     SELECT iid, file, loc, cid, counted, "first", ${addsSql(adds)} AS more, ${needsSql(config.require.length)} AS needs FROM (
-      SELECT iid, file, loc, cid, counted, ${first} AS "first"${join([...flags, ...needs], "")} FROM work.${name(world.facts)} WHERE usable
+      SELECT iid, file, loc, cid, counted, ${first} AS "first"${join([...flags, ...needs], "")} FROM work.${name(world.facts)}${joined} WHERE usable
     )`);
 }
 
-const whenMatch = ({ rule, index }: { rule: Rule; index: number }): Sql =>
-  sql`WHEN ${condition(rule.match)} THEN ${index}::INTEGER`;
+const whenMatch = ({ rule, index }: { rule: Rule; index: number }, answer: Answer): Sql =>
+  sql`WHEN ${condition(rule.match, answer)} THEN ${index}::INTEGER`;
 
 function addsSql(adds: { index: number }[]): Sql {
   return listOf(

@@ -19,10 +19,15 @@ const MAX_ALTERNATIVES = 16;
 /**
  * A pattern as SQL over a text. Most say no more than how a text begins, ends or what it is, which is an order of magnitude cheaper than RE2; of the
  * others the literal text that each match has is asked for first.
+ * @param expression whether RE2 matches
  */
-export function patternSql(value: Sql, pattern: Pattern, kind: PatternKind): Sql {
+export function patternSql(
+  value: Sql,
+  pattern: Pattern,
+  kind: PatternKind,
+  expression = sql`regexp_full_match(${value}, ${pattern.re2})`,
+): Sql {
   const tests = testsOf(pattern.glob, kind)?.map((parts) => testOf(value, parts));
-  const expression = sql`regexp_full_match(${value}, ${pattern.re2})`;
   if (tests === undefined) {
     const affixes = [
       ...(pattern.prefix ? [sql`starts_with(${value}, ${pattern.prefix})`] : []),
@@ -34,11 +39,15 @@ export function patternSql(value: Sql, pattern: Pattern, kind: PatternKind): Sql
   return tests.every(({ exact }) => exact) ? first : all([first, expression]);
 }
 
+/** Whether RE2 has to be asked about some texts. */
+export const asksRe2 = (pattern: Pattern, kind: PatternKind): boolean =>
+  !testsOf(pattern.glob, kind)?.every((parts) => testOf(raw("x"), parts).exact);
+
 /** About how long it takes to ask, in comparisons of two numbers. */
 export function patternCost(pattern: Pattern, kind: PatternKind): number {
   const tests = testsOf(pattern.glob, kind);
   if (tests === undefined) return pattern.prefix || pattern.suffix ? 10 : 40;
-  return tests.every((parts) => testOf(raw("x"), parts).exact) ? 2 * tests.length : 10 + tests.length;
+  return asksRe2(pattern, kind) ? 10 + tests.length : 2 * tests.length;
 }
 
 /** The texts that a pattern stands for, where it has no wildcard. */
