@@ -187,6 +187,13 @@ const CASES: Case[] = [
     inSql: { move: 1 },
   },
   {
+    name: "names of other alphabets, where one location folds case",
+    files: ["alpha:\u00e9t\u00e9 one", "alpha:a/\u0130x two", "alpha:b/I\u0307x two", "alpha:c three"],
+    rules: move('destination: beta, key: "{filename}"'),
+    facts: { gamma: { features: { foldsCase: true } } },
+    inSql: { move: 2 },
+  },
+  {
     name: "names that differ in their Unicode form",
     files: ["alpha:a/cafe\u0301 one", "alpha:b/caf\u00e9 one", "alpha:c two"],
     rules: named("{filename}"),

@@ -115,9 +115,6 @@ async function classify(
     from: row?.first ?? 0,
     to: row?.last ?? 0,
   });
-  const folded = sites.some((site) => site.foldsCase)
-    ? sql`AND bool_and(regexp_full_match(key, ${"[\\x00-\\x7f]*"}))`
-    : raw("");
   await catalog.run(sql`CREATE OR REPLACE TABLE work.alike (cid UUID, sha256 VARCHAR, size BIGINT, names VARCHAR[],
     files STRUCT(loc INTEGER, iid BIGINT, version VARCHAR)[], class VARCHAR)`);
   for (let part = 0; part < parts; part += 1)
@@ -131,16 +128,21 @@ async function classify(
             list_sort(list({ loc: loc, key: key, iid: iid, version: version, class: ${classOfFile}, rendered: rendered })) AS found
           FROM (SELECT *, ${rendered} AS rendered FROM ${loaded} WHERE hash(cid) % ${BigInt(parts)} = ${BigInt(part)}) GROUP BY cid
           HAVING count(*) <= ${BigInt(MAX_FILES)} AND min(sha256) = max(sha256) AND min(size) = max(size)
-            AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiarFile} AND ${isUsual(raw("key"))} AND len(list_filter(rendered, lambda each: each IS NULL)) = 0) ${folded})))`);
+            AND bool_and(archived IS NULL AND physical IS NULL AND NOT ${peculiarFile} AND ${isUsual(raw("key"))} AND len(list_filter(rendered, lambda each: each IS NULL)) = 0))))`);
 }
 
-/** Which names are equal, and which come first; NULL where two are that could not both be at some location, though they are not equal. */
+/**
+ * Which names are equal, and which come first; NULL where two are that could not both be at some location, though they are not equal, or where Node
+ * may see that otherwise than DuckDB.
+ */
 function relationsSql(sites: readonly Site[]): Sql {
-  const slot = (name: string): string =>
-    sites.some((site) => site.foldsCase) ? `lower(nfc_normalize(${name}))` : `nfc_normalize(${name})`;
+  const folds = sites.some((site) => site.foldsCase);
+  const slot = (name: string): string => (folds ? `lower(${name})` : `nfc_normalize(${name})`);
+  const unsure = (names: string): string => (folds ? `WHEN strlen(${names}) > length(${names}) THEN NULL` : "");
   return raw(`CASE len(names) WHEN 1 THEN ''
-    WHEN 2 THEN CASE WHEN names[1] = names[2] THEN ' =' WHEN ${slot("names[1]")} = ${slot("names[2]")} THEN NULL WHEN names[1] < names[2] THEN ' <' ELSE ' >' END
-    ELSE CASE WHEN len(list_distinct(list_transform(spelled, lambda name: ${slot("name")}))) = len(spelled)
+    WHEN 2 THEN CASE WHEN names[1] = names[2] THEN ' =' WHEN names[2] = '' THEN ' >' ${unsure("(names[1] || names[2])")} WHEN ${slot("names[1]")} = ${slot("names[2]")} THEN NULL
+      WHEN names[1] < names[2] THEN ' <' ELSE ' >' END
+    ELSE CASE ${unsure("CASE WHEN len(spelled) > 1 THEN array_to_string(spelled, '') ELSE '' END")} WHEN len(list_distinct(list_transform(spelled, lambda name: ${slot("name")}))) = len(spelled)
       THEN ' ' || array_to_string(list_transform(names, lambda name: coalesce(list_position(spelled, name), 0)), ' ') END END`);
 }
 
