@@ -48,6 +48,10 @@ export async function plan() {
     "\nsettings: { state: state, settle: 0s }\nrules:\n  - { name: all, match: {}, action: copy, destination: spare }\n",
   );
   await compare(`plan, a first backup of ${FILES.toLocaleString("en")} files`, [planning(work)]);
+  configure(
+    '\nsettings: { state: state, settle: 0s }\nrules:\n  - { name: all, match: {}, action: move, destination: spare, key: "{project|unsorted}/{modified:%Y/%m}/{filename}" }\n',
+  );
+  await compare(`plan, ${FILES.toLocaleString("en")} moves to other names`, [planning(work)]);
   rmSync(work, { recursive: true });
   await fiftyRules(1_000_000, { seconds: 3, megabytes: 800 });
   await fiftyRules(10_000_000, { seconds: 30, megabytes: 1600 });

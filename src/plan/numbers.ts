@@ -10,8 +10,8 @@ import { turnOf } from "./routine.js";
 import type { Site } from "./site.js";
 
 /**
- * Gives the steps of `work.alike`, and these others, their places in the order of all: fills `work.numbers`. What waits, waits for steps of its own content, or for
- * others that were looked at one by one, so that all get the places that they would get together.
+ * Gives the steps of `work.alike`, and these others, their places in the order of all: fills `work.numbers`. Those of `work.alike` wait for steps of their own
+ * content only, and the others for others only, so that all get the places that they would get together.
  */
 export async function numberAll(catalog: Catalog, steps: readonly Step[], context: Context): Promise<void> {
   await catalog.run(

@@ -43,18 +43,23 @@ export interface Example {
 /** More steps than these that one step waits for are rare. */
 const MAX_OTHERS = 4;
 
+/** No key contains a NUL. */
+const mark = (location: string, key: string): string => `${location}\0${key}`;
+
 /** @returns undefined where a name is not one that the others have in the same place */
 export function routineOf(steps: readonly Step[], example: Example): Routine | undefined {
+  // Such a rule's name would look like a value.
+  if (JSON.stringify(steps.map(({ action }) => action)).includes(MARK)) return undefined;
   const files = example.content.instances;
-  const places = new Map(files.map(({ site, key }, place) => [`${site.name} ${key}`, place]));
+  const places = new Map(files.map(({ site, key }, place) => [mark(site.name, key), place]));
   for (const { fills } of steps) {
     if (!fills) continue;
     const place = example.nameOf(fills);
     if (place === undefined || example.names[place] !== fills.key) return undefined;
-    places.set(`${fills.site.name} ${fills.key}`, place);
+    places.set(mark(fills.site.name, fills.key), place);
   }
   const numbers = new Map(steps.map(({ action }, index) => [action.id, index]));
-  const placeOf = ({ location, key }: { location: string; key: string }): number => places.get(`${location} ${key}`)!;
+  const placeOf = ({ location, key }: { location: string; key: string }): number => places.get(mark(location, key))!;
   const acts = steps.map((step): Act => {
     const { action, source, fills, removes } = step;
     return {
@@ -206,8 +211,12 @@ function openSql(open: string): Sql {
       return raw("l.size");
     case "d":
       return raw(`l.number${place}`);
+    case "k":
+      return quoted(`l.names[${place + 1}]`);
+    case "v":
+      return quoted(`l.versions[${place + 1}]`);
     default:
-      return quoted(`l.${open[0] === "k" ? "names" : "versions"}[${place + 1}]`);
+      throw new Error(`no value is called ${open}`);
   }
 }
 

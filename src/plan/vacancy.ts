@@ -6,7 +6,7 @@ import type { Site } from "./site.js";
 
 /**
  * Which of the contents in `work.alike` nobody can be in the way of. What would have to be decided, or only said, is dropped from the table and looked at
- * one by one, as all contents with several names are: it is better to drop too much. `work.alike_spots` has the names that the others will have.
+ * one by one: it is better to drop too much. `work.alike_spots` has the names that the others will have.
  */
 
 /** Drops whoever finds its name, or one above it, taken or not to be had, or wants the same one as another. */
