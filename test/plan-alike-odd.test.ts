@@ -70,6 +70,7 @@ const CASES: Case[] = [
     rules: into(`${"x{ext|}".repeat(500)}{filename}`),
     inSql: {},
   },
+  { name: "a template that is no Unicode", files: THREE, rules: into("\\ud800/{filename}"), inSql: {} },
   {
     name: "signs in names and templates",
     files: ["alpha:a\\b/c.d one", "alpha:C:/x\\y.z two", "alpha:q\"/'x'.'y three"],
@@ -104,6 +105,19 @@ ${into("{dir}/m/{filename}")}`,
     rules: `  - { name: out, match: { location: beta }, action: move, from: [beta], destination: gamma }
   - { name: in, match: { location: alpha }, action: move, from: [alpha], destination: beta }\n`,
     inSql: { move: 2 },
+  },
+  {
+    name: "names of which now the one comes first and now the other",
+    files: ["alpha:a/1 one 3", "beta:b/1 one 3", "alpha:z/2 two 3", "beta:c/2 two 3"],
+    rules: "  - { name: copy, match: {}, action: copy, destination: gamma }\n",
+    inSql: { copy: 2 },
+  },
+  {
+    name: "a name of a second file that another content is to get",
+    files: ["alpha:m1 m 3", "beta:l1 m 3", "alpha:m2 n 3", "beta:l2 n 3", "alpha:n/l1 other 3"],
+    rules: `  - { name: into, match: { path: "n/*" }, action: move, from: [alpha], destination: beta, key: "{filename}" }
+  - { name: copy, match: {}, action: copy, destination: gamma }\n`,
+    inSql: { copy: 1 },
   },
   {
     name: "nine files of one content",

@@ -4,12 +4,13 @@ import { keepsKey } from "../config/config.js";
 import { collect } from "../lib/iter.js";
 import { classify, type Templates, templatesOf } from "./classes.js";
 import { entersAnew, freesRoom, isRenamed, proveFloor } from "./guard.js";
+import type { Shapes } from "./line.js";
 import type { Content, Context, Wish } from "./model.js";
 import type { World } from "./observe.js";
 import { NOWHERE } from "./occupants.js";
 import { orderActions, type Step } from "./order.js";
 import type { ActionKind } from "./plan.js";
-import { type Routine, routineOf, type Shapes, writeRoutines } from "./routine.js";
+import { type Routine, routineOf, writeRoutines } from "./routine.js";
 import { loadContents } from "./select.js";
 import { settle } from "./settle.js";
 import type { Site } from "./site.js";
@@ -49,7 +50,7 @@ export interface Flow {
 
 export const NO_ALIKE: Alike = {
   ...{ contents: 0, steps: 0, kinds: { copy: 0, move: 0, delete: 0, verify: 0 }, bytes: 0, floor: null },
-  ...{ flows: new Map(), routines: new Map(), shapes: { open: [], others: 0 } },
+  ...{ flows: new Map(), routines: new Map(), shapes: { open: [], names: 0, versions: 0, others: 0 } },
 };
 
 /** Of more classes than these, the smallest are hardly worth it: each takes as much as a content that is looked at alone. */

@@ -1,9 +1,9 @@
 import type { Catalog } from "../catalog/catalog.js";
-import { raw, type Sql, sql } from "../catalog/sql.js";
+import { type Sql, sql } from "../catalog/sql.js";
 import type { Evaluation } from "./evaluate.js";
+import { lineSql, openColumns, type Shapes } from "./line.js";
 import type { Step } from "./order.js";
 import type { Action } from "./plan.js";
-import { lineSql, type Shapes } from "./routine.js";
 import { type Lead, line, NO_LEAD } from "./seal.js";
 
 /** Puts the lines of `work.alike` in their places among the others, which get their numbers in the order of all. */
@@ -31,14 +31,12 @@ export async function leadWith(
  * Fills `work.lead` with all of `work.numbers`, in that order. A condition that always holds makes DuckDB take the numbers into its memory, and not the names: see `small`.
  * @returns the numbers of what was looked at one by one
  */
-async function layOut(catalog: Catalog, { others }: Shapes): Promise<{ number: number }[]> {
-  const waitedFor = Array.from({ length: others }, (_, n) => n);
-  const joins = waitedFor.map((n) => `LEFT JOIN work.numbers n${n} ON n${n}.cid = n.cid AND n${n}.step = c.other${n}`);
-  if (others > 0) joins.unshift("LEFT JOIN work.routine c ON c.class = a.class AND c.step = n.step");
+async function layOut(catalog: Catalog, shapes: Shapes): Promise<{ number: number }[]> {
+  const { columns, joined } = openColumns(shapes);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.lead AS SELECT * FROM (
-    SELECT n.number, n.own, n.step, a.class, a.names, a.sha256, a.size, list_transform(a.files, lambda file: file.version) AS versions
-      ${raw(waitedFor.map((n) => `, n${n}.number AS number${n}`).join(""))}
-    FROM work.alike a JOIN (SELECT * FROM work.numbers WHERE number > 0 AND step >= 0) n ON n.cid = a.cid ${raw(joins.join(" "))}
+    SELECT n.number, n.own, n.step, a.class, a.sha256, a.size, ${columns}
+    FROM work.alike a JOIN (SELECT * FROM work.numbers WHERE number > 0 AND step >= 0) n ON n.cid = a.cid
+      JOIN work.routine c ON c.class = a.class AND c.step = n.step ${joined}
     UNION ALL BY NAME SELECT number, own FROM work.numbers WHERE own IS NOT NULL) ORDER BY number`);
   return catalog.rows(sql<{ number: number }>`SELECT number FROM work.lead WHERE own IS NOT NULL ORDER BY own`);
 }
@@ -46,10 +44,13 @@ async function layOut(catalog: Catalog, { others }: Shapes): Promise<{ number: n
 /** What DuckDB puts into texts together can not leave its memory. */
 const BYTES_AT_ONCE = 1 << 25;
 
+/** An action has a source, a target and so many witnesses at most, but for contents at more locations than that. */
+const MOST_NAMES = 10;
+
 /** How many lines are asked for at a time. */
 async function linesAtOnce(catalog: Catalog): Promise<number> {
   const row = await catalog.row(sql<{ bytes: number }>`
-    SELECT coalesce(max((1 + len(files)) * (list_max(list_transform(names, lambda name: strlen(name))) + list_max(list_transform(files, lambda file: strlen(file.version))) + 60)), 0)::BIGINT AS bytes FROM work.alike`);
+    SELECT coalesce(max(least(${MOST_NAMES}::BIGINT, 1 + len(names)) * (list_max(list_transform(names, lambda name: strlen(name))) + list_max(list_transform(files, lambda file: strlen(file.version))) + 60)), 0)::BIGINT AS bytes FROM work.alike`);
   return Math.max(1_000, Math.floor(BYTES_AT_ONCE / ((row?.bytes ?? 0) + LINE_BYTES)));
 }
 

@@ -89,7 +89,7 @@ function actions(steps: readonly Step[]): Sql {
 }
 
 const alikeActions = sql`INSERT INTO plan_actions BY NAME
-  SELECT 'a' || l.number AS id, c.kind, c.rule, c.reason, l.sha256, l.size, c.from_location, l.names[c.source] AS from_key, c.to_location, l.names[c."to"] AS to_key,
+  SELECT 'a' || l.number AS id, c.kind, c.rule, c.reason, l.sha256, l.size, c.from_location, l.name0 AS from_key, c.to_location, CASE c."to" WHEN 1 THEN l.name0 WHEN 2 THEN l.name1 END AS to_key,
     CASE WHEN c.fills THEN l.size ELSE 0 END AS bytes
   FROM work.lead l JOIN work.routine c ON c.class = l.class AND c.step = l.step`;
 

@@ -114,7 +114,7 @@ const world = fc.record({
   locations: fc.tuple(...NAMES.map(location)),
   facts: fc.tuple(facts, facts, facts, facts),
   rules: fc.array(
-    fc.oneof({ weight: 3, arbitrary: copy }, { weight: 3, arbitrary: move }, { weight: 1, arbitrary: others }),
+    fc.oneof({ weight: 3, arbitrary: copy }, { weight: 3, arbitrary: move }, { weight: 2, arbitrary: others }),
     { minLength: 1, maxLength: 3 },
   ),
   min_copies: mostly(1, 2),
@@ -174,6 +174,7 @@ describe("contents that are alike", () => {
         ...(process.env["SEED"] ? { seed: Number(process.env["SEED"]) } : {}),
       },
     );
-    for (const count of Object.values(made)) expect(count).toBeGreaterThan(0);
+    expect(made["copy"]).toBeGreaterThan(0);
+    expect(made["move"]).toBeGreaterThan(0);
   }, 240_000);
 });
