@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { type Sql, sql } from "../catalog/sql.js";
 import type { Evaluation } from "./evaluate.js";
-import { lineSql, openColumns, type Shapes } from "./line.js";
+import { lineSql, openColumns, type Shapes, waitingNumbers } from "./line.js";
 import type { Step } from "./order.js";
 import type { Action } from "./plan.js";
 import { type Lead, line, NO_LEAD } from "./seal.js";
@@ -32,11 +32,12 @@ export async function leadWith(
  * @returns the numbers of what was looked at one by one
  */
 async function layOut(catalog: Catalog, shapes: Shapes): Promise<{ number: number }[]> {
-  const { columns, joined } = openColumns(shapes);
+  // By itself: joined and put in order in one go, both would want all of the memory.
+  if (shapes.others > 0) await catalog.run(sql`CREATE OR REPLACE TABLE work.numbers AS ${waitingNumbers(shapes)}`);
   await catalog.run(sql`CREATE OR REPLACE TABLE work.lead AS SELECT * FROM (
-    SELECT n.number, n.own, n.step, a.class, a.sha256, a.size, ${columns}
+    SELECT n.number, n.own, n.step, a.class, a.sha256, a.size, ${openColumns(shapes)}
     FROM work.alike a JOIN (SELECT * FROM work.numbers WHERE number > 0 AND step >= 0) n ON n.cid = a.cid
-      JOIN work.routine c ON c.class = a.class AND c.step = n.step ${joined}
+      JOIN work.routine c ON c.class = a.class AND c.step = n.step
     UNION ALL BY NAME SELECT number, own FROM work.numbers WHERE own IS NOT NULL) ORDER BY number`);
   return catalog.rows(sql<{ number: number }>`SELECT number FROM work.lead WHERE own IS NOT NULL ORDER BY own`);
 }

@@ -87,18 +87,26 @@ export interface Shapes {
 
 export const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-/** The columns of `work.lead` that lines take their values from, out of rows `a` of `work.alike` and `c` of `work.routine`, and what to join for that to rows `n` of `work.numbers`. */
-export function openColumns({ names, versions, others }: Shapes): { columns: Sql; joined: Sql } {
-  const found = [
+/** The columns of `work.lead` that lines take their values from, out of rows `a` of `work.alike`, `c` of `work.routine` and `n` of `work.numbers`. */
+export const openColumns = ({ names, versions, others }: Shapes): Sql =>
+  listed([
     ...range(names).map((n) => `a.names[c.name${n}] AS name${n}`),
     ...range(versions).map((n) => `a.files[c.version${n}].version AS version${n}`),
-    ...range(others).map((n) => `n${n}.number AS number${n}`),
-  ];
-  const joins = range(others).map(
-    (n) => `LEFT JOIN work.numbers n${n} ON n${n}.cid = n.cid AND n${n}.step = c.other${n}`,
-  );
-  return { columns: raw(found.join(", ")), joined: raw(joins.join(" ")) };
-}
+    ...range(others).map((n) => `n.number${n}`),
+  ]);
+
+/** All columns of `work.numbers`, with the numbers of what each waits for. */
+export const waitingNumbers = ({
+  others,
+}: Shapes): Sql => sql`SELECT n.*, ${listed(range(others).map((n) => `n${n}.number AS number${n}`))}
+  FROM work.numbers n LEFT JOIN work.alike a ON a.cid = n.cid LEFT JOIN work.routine c ON c.class = a.class AND c.step = n.step
+  ${raw(
+    range(others)
+      .map((n) => `LEFT JOIN work.numbers n${n} ON n${n}.cid = n.cid AND n${n}.step = c.other${n}`)
+      .join(" "),
+  )}`;
+
+const listed = (columns: readonly string[]): Sql => raw(columns.join(", "));
 
 /** A line of the plan from rows `l` of `work.lead`, which has the names and versions that the line needs, and `c` of `work.routine`. */
 export function lineSql({ open }: Shapes): Sql {
