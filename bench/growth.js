@@ -75,22 +75,24 @@ function cell(points, files) {
   return `${seconds.toFixed(2)} s${since}, ${megabytes.toFixed(0)} MB`;
 }
 
-/** Of the wall time, between each two neighbouring sizes. */
-const exponents = (points) => points.slice(1).map((point, index) => slope([points[index], point], "seconds"));
+/** Between each two neighbouring sizes. */
+const exponents = (points, figure = "seconds") =>
+  points.slice(1).map((point, index) => slope([points[index], point], figure));
 
 function verdict(steps, count) {
   if (steps.every(({ points }) => points.length < 2))
     return "Of one size only: whether there is a step can not be told.";
-  const found = steps.flatMap(({ step, points }) =>
-    exponents(points).flatMap((exponent, index) =>
-      exponent > LINEAR
-        ? [`${step} from ${count(points[index].files)} to ${count(points[index + 1].files)} files (${shown(exponent)})`]
-        : [],
+  const found = Object.entries({ time: "seconds", memory: "megabytes" }).flatMap(([name, figure]) =>
+    steps.flatMap(({ step, points }) =>
+      exponents(points, figure).flatMap((exponent, index) => {
+        const [from, to] = [points[index], points[index + 1]].map(({ files }) => count(files));
+        return exponent > LINEAR ? [`${name} of ${step} from ${from} to ${to} files (${shown(exponent)})`] : [];
+      }),
     ),
   );
   return found.length === 0
-    ? `None has a step: between no two sizes the time grows faster than files^${LINEAR}. What lies below 1 is the start, which small trees pay as well.`
-    : `The time grows faster than files^${LINEAR} here: ${found.join("; ")}.`;
+    ? `None has a step: between no two sizes do time or memory grow faster than files^${LINEAR}. What lies below 1 is the start, which small trees pay as well.`
+    : `These grow faster than files^${LINEAR}: ${found.join("; ")}.`;
 }
 
 /** Empty where it can not be told: of one size, or where memory is not measured. */

@@ -99,17 +99,25 @@ export async function compare(name, contenders, { rounds = SIZES.rounds } = {}) 
     ours.profile = await profiled(command);
     await contenders[0].after?.(rounds);
   }
-  if (theirs.length === 0) tell({ name, ours, limits: contenders[0].limits });
+  if (theirs.length === 0) tell({ name, ours, limits: contenders[0].limits, own: contenders[0].own });
   for (const peer of theirs) tell({ name, ours, peer });
   return ours;
 }
 
-/** Notes and prints a row. `limits`: `seconds` and `megabytes` that are not to be exceeded, where there is no peer. */
-export function tell({ name, ours, peer, limits }) {
+/** Notes and prints a row. `limits`: `seconds` and `megabytes` that are not to be exceeded, where there is no peer; `own`: nobody but us has set them. */
+export function tell({ name, ours, peer, limits, own }) {
   const ratio = peer && ours.seconds / peer.seconds;
   const met = isMet({ ours, peer, ratio, limits });
   const rounds = ours.runs.length;
-  rows.push({ case: name, rounds, ours, ...(peer && { peer, ratio }), ...(limits && { limits }), met });
+  rows.push({
+    case: name,
+    rounds,
+    ours,
+    ...(peer && { peer, ratio }),
+    ...(limits && { limits }),
+    ...(own && { own }),
+    met,
+  });
   const goal = peer?.goal === undefined ? "" : ` (goal ${peer.goal}: ${met ? "met" : "missed"})`;
   const limit = limits ? ` (at most ${Object.values(limits).join(", ")}: ${met ? "met" : "missed"})` : "";
   const against = peer ? `   ${peer.who.padEnd(30)} ${shown(peer)}   ratio ${ratio.toFixed(2)}${goal}` : limit;

@@ -33,7 +33,8 @@ const REST = "C library, loader";
 
 /**
  * Where the processors' time of a Node command and of all its threads goes: shares of one, by kind; in `calls` the functions of JavaScript with
- * the most time, that of what is not JavaScript and they call included. By sampling, 499 times a second of CPU. Undefined where perf is not installed.
+ * the most time, that of what is not JavaScript and they call included; in `within` those with the most time together with all that they call.
+ * By sampling, 499 times a second of CPU. Undefined where perf is not installed.
  */
 export async function profiled({ command, args = [], cwd, env }) {
   if (!hasPerf()) return undefined;
@@ -58,15 +59,16 @@ async function count(data) {
   const script = spawn("perf", ["script", "-i", data, "-F", "comm,pid,ip,sym,dso"], {
     stdio: ["ignore", "pipe", "ignore"],
   });
-  const [kinds, calls] = [new Map(), new Map()];
+  const [kinds, calls, within] = [new Map(), new Map(), new Map()];
   const add = (to, name) => to.set(name, (to.get(name) ?? 0) + 1);
   let [stack, samples] = [[], 0];
   const end = () => {
     if (stack.length === 0) return;
     samples += 1;
     add(kinds, kindOf(stack));
-    const [, call] = /JS:[*^~]?(\S*)/.exec(stack.find((frame) => frame.includes("JS:")) ?? "") ?? [];
-    if (call) add(calls, call);
+    const named = stack.map((frame) => /JS:[*^~]?([^\s:]*)/.exec(frame)?.[1]).filter(Boolean);
+    if (named.length > 0) add(calls, named[0]);
+    for (const call of new Set(named)) if (!OF_NODE.has(call)) add(within, call);
     stack = [];
   };
   const processes = new Set();
@@ -86,15 +88,27 @@ async function count(data) {
         .slice(0, most)
         .map(([name, n]) => [name, n / samples]),
     );
-  return { samples, kinds: shares(kinds), calls: shares(calls, 12) };
+  return { samples, kinds: shares(kinds), calls: shares(calls, 12), within: shares(within, 16) };
 }
+
+/** What is below everything. */
+const OF_NODE = new Set([
+  "processTicksAndRejections",
+  "runMicrotasks",
+  "processImmediate",
+  "listOnTimeout",
+  "processTimers",
+  "onceWrapper",
+  "emit",
+]);
 
 function kindOf(stack) {
   const text = stack.join("\n");
   return KINDS.find(([, pattern]) => pattern.test(text))?.[0] ?? REST;
 }
 
-const SHOWN = 3;
+/** So many are shown in detail. */
+const DETAILED = 3;
 
 /** How many times its goal, or the worst of its limits, a row takes; undefined where it has neither. */
 function missOf({ ours, peer, ratio, limits }) {
@@ -102,32 +116,36 @@ function missOf({ ours, peer, ratio, limits }) {
   return limits && Math.max(...Object.entries(limits).map(([figure, limit]) => (ours[figure] ?? 0) / limit));
 }
 
-/** Tables, in Markdown, of the profiles of the cases that are farthest from their goals. */
+/** Tables, in Markdown, of the profiles of the cases that miss a goal, those that miss it most first. Limits that are our `own` do not count. */
 export function profileLines(rows) {
-  const worst = new Map();
+  const missed = new Map();
   for (const row of rows) {
-    if (!row.ours.profile || missOf(row) === undefined) continue;
-    const miss = Math.max(missOf(row), worst.get(row.case)?.miss ?? 0);
-    worst.set(row.case, { name: row.case, miss, ...row.ours.profile });
+    if (!row.ours.profile || row.own || !(missOf(row) > 1)) continue;
+    const miss = Math.max(missOf(row), missed.get(row.case)?.miss ?? 0);
+    missed.set(row.case, { name: row.case, miss, ...row.ours.profile });
   }
-  const shown = [...worst.values()].sort((a, b) => b.miss - a.miss).slice(0, SHOWN);
+  const shown = [...missed.values()].sort((a, b) => b.miss - a.miss);
   if (shown.length === 0) return [];
   const kinds = [...KINDS.map(([kind]) => kind), REST].filter((kind) => shown.some((each) => each.kinds[kind]));
   const percent = (share = 0) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+  const listed = (calls) =>
+    Object.entries(calls)
+      .map(([call, share]) => `\`${call}\` ${percent(share)}`)
+      .join(", ");
   return [
-    "Where stowage's processor time goes in the cases that are farthest from their goals (perf, all threads):",
+    "Where stowage's processor time goes in the cases that miss their goals, those that miss them most first (perf, all threads):",
     "",
     `| | ${shown.map(({ name }) => name).join(" | ")} |`,
     `|---|${"---:|".repeat(shown.length)}`,
     ...kinds.map((kind) => `| ${kind} | ${shown.map((each) => percent(each.kinds[kind])).join(" | ")} |`),
     "",
-    "The functions of JavaScript with the most time, in themselves and in what they call that is not JavaScript:",
+    "The functions of JavaScript with the most time in the first of these, in themselves and in what they call that is not JavaScript:",
     "",
-    ...shown.map(
-      (each) =>
-        `- ${each.name}: ${Object.entries(each.calls)
-          .map(([call, share]) => `\`${call}\` ${percent(share)}`)
-          .join(", ")}`,
-    ),
+    ...shown
+      .slice(0, DETAILED)
+      .flatMap(({ name, calls, within }) => [
+        `- ${name}: ${listed(calls)}`,
+        ...(within ? [`  - with all that they call: ${listed(within)}`] : []),
+      ]),
   ];
 }
