@@ -139,7 +139,7 @@ export async function gather(catalog: Catalog, world: World, selection: "interes
   const into = first ? sql`CREATE OR REPLACE TABLE ${target} AS` : sql`INSERT INTO ${target} BY NAME`;
   const known = first ? sql`` : sql`ANTI JOIN (SELECT cid FROM ${target}) USING (cid)`;
   await catalog.run(sql`${into}
-    SELECT i.*, d."first", d.more, d.needs
+    SELECT i.* EXCLUDE (cid), d.cid, d."first", d.more, d.needs
     FROM (SELECT * FROM work.${name(world.decision)} SEMI JOIN work.${name(selection)} USING (cid) ${known}) d
     JOIN work.${name(world.instances)} i ON i.iid = d.iid`);
 }
