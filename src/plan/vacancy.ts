@@ -61,7 +61,7 @@ const folder = raw("CASE WHEN contains(slot, '/') THEN parse_dirpath(slot, 'forw
 /** Every folder of these names as `dir`, with each folder that it is in, and itself, as `slot`. */
 const foldersOf = (names: Sql): Sql => sql`SELECT loc, dir, array_to_string(parts[1:n], '/') AS slot FROM (
   SELECT loc, dir, parts, unnest(range(1, len(parts) + 1)) AS n
-  FROM (SELECT DISTINCT loc, dir, string_split(dir, '/') AS parts FROM (SELECT loc, ${folder} AS dir FROM (${names})) WHERE dir <> ''))`;
+  FROM (SELECT loc, dir, string_split(dir, '/') AS parts FROM (SELECT DISTINCT loc, ${folder} AS dir FROM (${names})) WHERE dir <> ''))`;
 
 /** Those of which a folder is one of these names. */
 const below = (names: Sql): Sql => sql`SELECT s.cid FROM work.alike_spots s SEMI JOIN (
