@@ -113,10 +113,10 @@ export async function writeRoutines(
     to_location: words(({ step }) => step.action.to?.location),
     to: place(({ line }) => line.to),
     shape: numbers(({ line }) => shapes.indexOf(line.open.join(" "))),
-    ...each("name", known.names, (n) => place(({ line }) => line.names[n])),
-    ...each("version", known.versions, (n) => place(({ line }) => line.versions[n])),
-    ...each("other", known.others, (n) => numbers(({ line }) => line.others[n])),
-    ...each("piece", pieces, (n) => words(({ line }) => line.pieces[n])),
+    ...filled("name", known.names, (n) => place(({ line }) => line.names[n])),
+    ...filled("version", known.versions, (n) => place(({ line }) => line.versions[n])),
+    ...filled("other", known.others, (n) => numbers(({ line }) => line.others[n])),
+    ...filled("piece", pieces, (n) => words(({ line }) => line.pieces[n])),
   });
   await catalog.run(sql`INSERT INTO work.routine BY NAME SELECT * FROM ${rows}`);
   return known;
@@ -132,5 +132,5 @@ const columns = (of: string, count: number, type: string): Sql =>
       .join(""),
   );
 
-const each = (columns: string, count: number, of: (n: number) => PackedColumn): Record<string, PackedColumn> =>
+const filled = (columns: string, count: number, of: (n: number) => PackedColumn): Record<string, PackedColumn> =>
   Object.fromEntries(range(count).map((n) => [`${columns}${n}`, of(n)]));
