@@ -1,7 +1,7 @@
 import type { Catalog } from "../catalog/catalog.js";
 import { column, name, packed, raw, sql } from "../catalog/sql.js";
 import { requireHeap } from "../lib/heap.js";
-import { collect } from "../lib/iter.js";
+import { collect, groupBy } from "../lib/iter.js";
 import { type Alike, findAlike, measureAlike, NO_ALIKE } from "./alike.js";
 import { type Forecast, forecast, hasRoom, overflowMarks } from "./guard.js";
 import { asksOfContents } from "./match.js";
@@ -108,7 +108,9 @@ async function evaluateRest(
       return { steps, alike, settlement, forecast: await inOrder(catalog, steps, alike, context, outlook), context };
     for (const mark of lost) failed.add(mark);
     const marks =
-      round < CAPACITY_ROUNDS ? overflowMarks(outlook.overflow) : overflowMarks(everyPlacement(settlement, outlook));
+      round < CAPACITY_ROUNDS
+        ? overflowMarks(firstToGoWithout(settlement, outlook))
+        : overflowMarks(everyPlacement(settlement, outlook));
     for (const mark of marks) full.add(mark);
   }
 }
@@ -172,6 +174,19 @@ function disappointed(contents: readonly Content[], settlement: Settlement, cont
     return lost.filter((wish) => wish.author.reason !== "require").map((wish) => fullMark(content, wish.site));
   });
 }
+
+/** Where contents with several names fit in part, it is they who go without at first: what they leave is room for others. */
+function firstToGoWithout({ placements }: Settlement, { overflow }: Forecast): Forecast["overflow"] {
+  const over = groupBy(overflow, markOf);
+  const placed = groupBy(placements, markOf);
+  const partly = new Set(overflow.filter((each) => placed.get(markOf(each))!.length > over.get(markOf(each))!.length));
+  const sites = new Set(Array.from(partly, ({ site }) => site));
+  return overflow.filter((each) => partly.has(each) || !sites.has(each.site));
+}
+
+type Overflowing = Forecast["overflow"][number];
+
+const markOf = ({ content, site }: Overflowing): string => fullMark(content, site);
 
 function everyPlacement(settlement: Settlement, outlook: Forecast): Forecast["overflow"] {
   const tight = new Set(outlook.overflow.map(({ site }) => site));

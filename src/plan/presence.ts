@@ -1,3 +1,4 @@
+import { groupBy } from "../lib/iter.js";
 import { countCopies } from "./copies.js";
 import { bySource, type Content, type Instance, type Placement, vouches } from "./model.js";
 import type { Witness } from "./plan.js";
@@ -32,7 +33,7 @@ export function openPresence(content: Content, settlement: Settlement): Presence
   const made = new Map<Site, Placement>();
   const gone = new Set<Instance>();
   const linked = content.instances.some((instance) => instance.physical !== null);
-  let known: { wanted: Set<Site>; staying: Map<Site, Instance> } | undefined;
+  let known: { wanted: Set<Site>; staying: Map<Site, Instance[]> } | undefined;
   let best: Instance[] | undefined;
 
   return {
@@ -58,7 +59,7 @@ export function openPresence(content: Content, settlement: Settlement): Presence
     witnesses(removed) {
       known ??= {
         wanted: new Set(content.wishes.map((wish) => wish.site)),
-        staying: firstStaying(content, settlement),
+        staying: stayingAt(content, settlement),
       };
       const { wanted, staying } = known;
       const rank = (site: Site, unwanted: boolean): number =>
@@ -66,8 +67,9 @@ export function openPresence(content: Content, settlement: Settlement): Presence
       const own = rank(removed.site, true);
       const survives = staying.has(removed.site) || made.has(removed.site);
       const found = new Map<Site, { rank: number; witness: Witness }>();
-      for (const [site, instance] of staying) {
-        if (isMereName(instance, removed, content.unwanted.get(removed))) continue;
+      for (const [site, instances] of staying) {
+        const instance = instances.find((each) => !isMereName(each, removed, content.unwanted.get(removed)));
+        if (!instance) continue;
         const at = rank(site, content.unwanted.has(instance));
         if (at < own || survives) found.set(site, { rank: at, witness: witness(instance) });
       }
@@ -80,15 +82,12 @@ export function openPresence(content: Content, settlement: Settlement): Presence
   };
 }
 
-/** For each location the first instance that can vouch and is there when all is done. */
-function firstStaying(content: Content, settlement: Settlement): Map<Site, Instance> {
-  const staying = new Map<Site, Instance>();
-  for (const instance of content.instances) {
-    if (!vouches(instance) || staying.has(instance.site)) continue;
-    if (!settlement.removals.has(instance) && !settlement.displaced.has(instance)) staying.set(instance.site, instance);
-  }
-  return staying;
-}
+/** For each location the instances that can vouch and are there when all is done. */
+const stayingAt = (content: Content, { removals, displaced }: Settlement): Map<Site, Instance[]> =>
+  groupBy(
+    content.instances.filter((each) => vouches(each) && !removals.has(each) && !displaced.has(each)),
+    ({ site }) => site,
+  );
 
 const witness = ({ site, key, version, claimed }: Instance): Witness =>
   claimed ? { location: site.name, key, version, claimed } : { location: site.name, key, version };

@@ -62,7 +62,7 @@ function applyRule(author: Ruling, instance: Instance, content: Content, context
     const site = siteOf(context, name);
     const exact = rule.place === "key" && (rule.action === "move" ? taken : site !== instance.site && !renamed);
     const wish = newWish(author, content, site, instance, exact, context);
-    if (exact && site === instance.site && wish.key === instance.key) stays = true;
+    if (exact ? site === instance.site && wish.key === instance.key : isHeldBy(instance, wish)) stays = true;
     wishes.push(wish);
   }
   content.wishes.push(...wishes);
@@ -70,6 +70,10 @@ function applyRule(author: Ruling, instance: Instance, content: Content, context
   if (content.unwanted === NONE_UNWANTED) content.unwanted = new Map();
   content.unwanted.set(instance, { author, action: rule.action, wishes, allowLastCopy: rule.allowLastCopy });
 }
+
+/** It is what a move would look for at its target. */
+const isHeldBy = (instance: Instance, { outcome }: Wish): boolean =>
+  outcome?.kind === "held" && outcome.instance === instance;
 
 function applyDefault(instance: Instance, content: Content, housed: boolean, context: Context): void {
   const author = context.authors.fallback;
