@@ -59,8 +59,10 @@ ${exits(
       }
       if (output.json || flags.format === "json") for (const piece of planDocument(plan)) output.write(piece);
       else await output.lines(planLines(plan, { ...output.text, file: workspace.file }));
-      if (flags.out !== undefined)
-        output.note(`Written to ${flags.out}. Apply it with \`stowage apply ${flags.out}\`.`);
+      if (flags.out !== undefined) {
+        const next = plan.header.applyable ? `Apply it with \`stowage apply ${flags.out}\`.` : "It can not be applied.";
+        output.note(`Written to ${flags.out}. ${next}`);
+      }
       return planExit(plan, flags["detailed-exitcode"]);
     });
   }
