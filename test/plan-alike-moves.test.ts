@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bothWays } from "./support/alike.js";
-import { catalogOf, configOf, type Given, given, type SiteFacts } from "./support/world.js";
+import { bothWaysOver } from "./support/alike.js";
+import { type Given, given, type SiteFacts } from "./support/world.js";
 
 /** Contents that one rule moves or deletes, under names that it makes, get in SQL what they get one by one. */
 interface Case {
@@ -290,7 +290,7 @@ const CASES: Case[] = [
   },
 ];
 
-async function planned(each: Case) {
+function planned(each: Case) {
   const {
     files,
     rules,
@@ -301,7 +301,7 @@ async function planned(each: Case) {
     safety = "min_copies: 1",
     more = "",
   } = each;
-  const config = configOf(`version: 1
+  const yaml = `version: 1
 settings: { ${settings} }
 safety: { ${safety} }
 locations:
@@ -309,14 +309,8 @@ locations:
   - { name: beta, type: local, path: /tree/beta, purpose: [inbox], verify: { every: 30d } }
   - { name: gamma, type: local, ${gamma}path: /tree/gamma, purpose: [backup] }
 rules:
-${rules}${more}`);
-  const all = files.map((file) => (typeof file === "string" ? given(file) : file));
-  const catalog = await catalogOf(config, all, facts);
-  try {
-    return await bothWays(config, catalog);
-  } finally {
-    await catalog.close();
-  }
+${rules}${more}`;
+  return bothWaysOver(yaml, files, { facts });
 }
 
 describe("moves and deletes of contents that are alike are made in SQL as they are one by one", () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { Catalog } from "../src/catalog/catalog.js";
 import { sql } from "../src/catalog/sql.js";
-import { bothWays } from "./support/alike.js";
-import { catalogOf, configOf, type Given, given, type SiteFacts } from "./support/world.js";
+import { bothWaysOver } from "./support/alike.js";
+import { type Given, given, type SiteFacts } from "./support/world.js";
 
 /** Worlds that look as if contents were alike, or whose names look like something else. */
 interface Case {
@@ -127,26 +128,22 @@ ${into("{dir}/m/{filename}")}`,
   },
 ];
 
-async function planned({ files, rules, kinds = {}, alpha = "alpha", beta = "beta", facts = {} }: Case) {
-  const config = configOf(`version: 1
+function planned({ files, rules, kinds = {}, alpha = "alpha", beta = "beta", facts = {} }: Case) {
+  const yaml = `version: 1
 settings: { settle: 0s }
 locations:
   - { name: ${alpha}, type: local, path: /tree/alpha, purpose: [inbox], priority: 9 }
   - { name: ${beta}, type: local, path: /tree/beta, purpose: [inbox] }
   - { name: gamma, type: local, path: /tree/gamma, purpose: [backup] }
 rules:
-${rules}`);
-  const all = files.map((file) => (typeof file === "string" ? given(file) : file));
-  const catalog = await catalogOf(config, all, facts);
-  try {
+${rules}`;
+  const change = async (catalog: Catalog): Promise<void> => {
     for (const [key, kind] of Object.entries(kinds))
       await catalog.run(
         sql`UPDATE file_locations SET attrs = ${JSON.stringify({ kind })} WHERE location = 'alpha' AND key = ${key}`,
       );
-    return await bothWays(config, catalog);
-  } finally {
-    await catalog.close();
-  }
+  };
+  return bothWaysOver(yaml, files, { facts, change });
 }
 
 describe("what only looks alike is planned as it is one by one", () => {

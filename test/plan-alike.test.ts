@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { sql } from "../src/catalog/sql.js";
 import { sha256Hex } from "../src/lib/json.js";
 import { actionsOf } from "../src/plan/seal.js";
-import { bothWays } from "./support/alike.js";
-import { catalogOf, configOf, type Given, given, type SiteFacts } from "./support/world.js";
+import { bothWaysOver } from "./support/alike.js";
+import { type Given, given, type SiteFacts } from "./support/world.js";
 
 /** Six files with nothing in common, which one rule copies. */
 const SIX = ["a", "b", "c", "d", "x/e", "x/y/f"].map((key) => `alpha:${key} ${key}`);
@@ -222,20 +222,14 @@ const CASES: Case[] = [
   { name: "files are due", gamma: "", files: [{ ...given("beta:old old"), verified: 90 }], inSql: 7 },
 ];
 
-async function planned({ files = [], gamma = "", beta = "", rules = COPY, facts, more = "" }: Case) {
-  const config = configOf(`version: 1
+function planned({ files = [], gamma = "", beta = "", rules = COPY, facts, more = "" }: Case) {
+  const yaml = `version: 1
 locations:
   - { name: alpha, type: local, path: /tree/alpha, purpose: [inbox] }
   - { name: beta, type: local, path: /tree/beta, purpose: [inbox], verify: { every: 30d }${beta} }
   - { name: gamma, type: local, path: /tree/gamma, purpose: [backup]${gamma} }
-${rules === "" ? "" : `rules:\n${rules}`}${more}`);
-  const all = [...SIX, ...files].map((each) => (typeof each === "string" ? given(each) : each));
-  const catalog = await catalogOf(config, all, facts ? { gamma: facts } : {});
-  try {
-    return await bothWays(config, catalog);
-  } finally {
-    await catalog.close();
-  }
+${rules === "" ? "" : `rules:\n${rules}`}${more}`;
+  return bothWaysOver(yaml, [...SIX, ...files], { facts: facts ? { gamma: facts } : {} });
 }
 
 describe("contents that are alike get in SQL what they get one by one", () => {
@@ -246,27 +240,27 @@ describe("contents that are alike get in SQL what they get one by one", () => {
   });
 
   it("and where a claim says a hash that begins like another one", async () => {
-    const config = configOf(`version: 1
+    const yaml = `version: 1
 locations:
   - { name: alpha, type: local, path: /tree/alpha, purpose: [inbox] }
   - { name: beta, type: local, path: /tree/beta, purpose: [inbox] }
   - { name: gamma, type: local, path: /tree/gamma, purpose: [backup] }
 rules:
   - { name: away, match: { path: "/go/**" }, action: move, from: [alpha], destination: gamma, key: "gone/{filename}" }
-${COPY}`);
-    const files = [...SIX, "alpha:go/1 g1", "alpha:go/2 g2", "alpha:p p"].map(given);
-    const catalog = await catalogOf(config, [...files, { ...given("beta:p p"), proof: "claim" }]);
-    await catalog.run(
-      sql`UPDATE file_locations SET sha256 = left(sha256, 32) || repeat('0', 32) WHERE location = 'beta'`,
-    );
-    const { one, inSql } = await bothWays(config, catalog);
-    await catalog.close();
+${COPY}`;
+    const files = [...SIX, "alpha:go/1 g1", "alpha:go/2 g2", "alpha:p p", { ...given("beta:p p"), proof: "claim" }];
+    const { one, inSql } = await bothWaysOver(yaml, files, {
+      change: (catalog) =>
+        catalog.run(
+          sql`UPDATE file_locations SET sha256 = left(sha256, 32) || repeat('0', 32) WHERE location = 'beta'`,
+        ),
+    });
     expect(inSql.said).toEqual(one.said);
     expect(inSql.actions).toBe(8);
   });
 
   it("and where they leave too little room, so that all are looked at after all (S5)", async () => {
-    const config = configOf(`version: 1
+    const yaml = `version: 1
 locations:
   - { name: alpha, type: local, path: /tree/alpha, purpose: [inbox] }
   - { name: gamma, type: local, path: /tree/gamma, purpose: [backup] }
@@ -277,12 +271,9 @@ rules:
   - { name: copy, match: { location: alpha }, action: copy, destination: gamma, on_conflict: newest }
 require:
   - { name: two, match: { location: delta }, copies: 2 }
-`);
-    const files = ["alpha:a a", "alpha:p new 1", "gamma:p old 50", "delta:p old 50"].map(given);
-    const twins = ["alpha:q1 twice 5 3000", "alpha:q2 twice 5 3000"].map(given);
-    const catalog = await catalogOf(config, [...files, ...twins]);
-    const { one, inSql } = await bothWays(config, catalog);
-    await catalog.close();
+`;
+    const files = ["alpha:a a", "alpha:p new 1", "gamma:p old 50", "delta:p old 50"];
+    const { one, inSql } = await bothWaysOver(yaml, [...files, "alpha:q1 twice 5 3000", "alpha:q2 twice 5 3000"]);
     expect(inSql.said).toEqual(one.said);
     expect(inSql.plan.footer.blocked.map(({ address, code }) => `${address} ${code}`)).toContain("alpha:p conflict");
   });
