@@ -48,6 +48,41 @@ rules:
     expect(made.header.applyable).toBe(true);
   });
 
+  it.each<{ why: string; status: string; to: string; files: (string | Given)[]; code: string }>([
+    {
+      why: "their location is draining",
+      status: "draining",
+      to: "c",
+      files: ["a:x c", "b:x c", "c:x c"],
+      code: "min-copies",
+    },
+    {
+      why: "what that would go to is only claimed",
+      status: "active",
+      to: "d",
+      files: ["a:x c", "b:x c", "c:x c", { ...given("d:x c"), proof: "claim" }],
+      code: "claimed",
+    },
+  ])("stay where one that is to go as well would have to vouch for them, and $why (I2)", async (each) => {
+    const made = await planned(
+      `safety: { min_copies: 2 }
+locations:
+  - { name: a, type: local, path: /a, purpose: [inbox], status: ${each.status} }
+  - { name: b, type: local, path: /b, purpose: [inbox] }
+  - { name: c, type: local, path: /c, purpose: [backup] }
+  - { name: d, type: local, path: /d, purpose: [backup] }
+rules:
+  - { name: first, match: { location: a }, action: move, from: [a], destination: c }
+  - { name: other, match: { location: b }, action: move, from: [b], destination: ${each.to} }
+`,
+      each.files,
+    );
+    expect(made.header.applyable).toBe(true);
+    expect(said(made)).toEqual([]);
+    const kept = made.footer.kept.map(({ address, code }) => `${address} ${code}`);
+    expect(kept).toEqual(["a:x min-copies", `b:x ${each.code}`]);
+  });
+
   it("leave their room to others where they do not fit with all of them", async () => {
     const made = await planned(
       `locations:

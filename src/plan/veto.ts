@@ -1,6 +1,14 @@
 import { address } from "../lib/key.js";
 import { countCopies, countDomains } from "./copies.js";
-import { byConfigOrder, type Content, type Context, type Instance, type Unwanted, type Wish } from "./model.js";
+import {
+  byConfigOrder,
+  type Content,
+  type Context,
+  type Instance,
+  type Unwanted,
+  vouches,
+  type Wish,
+} from "./model.js";
 import type { Kept } from "./plan.js";
 import type { Site } from "./site.js";
 import { isMereName, missingCopies, needsOf, newPlace, type Place } from "./wish.js";
@@ -39,6 +47,7 @@ export function acceptRemovals(
   keepUnproven(going, keep, context);
   keepWanted(content, going, staying, keep);
   keepFloor(content, going, staying, keep, context);
+  keepBelow(content, going, staying, keep, context);
   keepRequired(content, going, staying, keep, context);
   return going;
 }
@@ -125,6 +134,30 @@ function keepFloor(
   // Also a name whose location keeps another one: it would go without the proofs that apply wants to see.
   const short = unproven(staying);
   for (const [instance, unwanted] of [...going]) if (!bidden(unwanted)) hold(instance, short);
+}
+
+/** I2: what a rule does not want either, and stays only because it must, vouches for nothing that is higher in the one fixed order. */
+function keepBelow(
+  content: Content,
+  going: ReadonlyMap<Instance, Unwanted>,
+  staying: readonly Place[],
+  keep: Keep,
+  context: Context,
+): void {
+  const stays = new Set(staying);
+  const low = content.instances.filter((each) => stays.has(each) && content.unwanted.has(each));
+  if (low.length === 0) return;
+  const floor = floorOf(content, context);
+  const wanted = new Set(content.wishes.map(({ site }) => site));
+  for (const [instance, { action, allowLastCopy }] of [...going]) {
+    if (action === "delete" && allowLastCopy) continue;
+    const lower = new Set<Place>(low.filter(({ site }) => !wanted.has(site) && site.order > instance.site.order));
+    const above = staying.filter((place) => vouches(place) && !lower.has(place) && !isLinkedAway(place, going));
+    if (lower.size === 0 || above.some(({ site }) => site === instance.site) || countCopies(above) >= floor) continue;
+    const names = [...new Set(Array.from(lower, ({ site }) => site.name))].join(" and ");
+    const why = `min_copies: ${floor} verified copies must stay`;
+    keep(instance, "min-copies", `${why}, and what is in ${names} is to go, too`);
+  }
 }
 
 /** A copy that would be enough if it could be relied on. */
