@@ -1,4 +1,5 @@
 import type { Catalog } from "../catalog/catalog.js";
+import { openSpool } from "../catalog/spool.js";
 import { type Sql, sql } from "../catalog/sql.js";
 import type { Evaluation } from "./evaluate.js";
 import { lineSql, openColumns, type Shapes, waitingNumbers } from "./line.js";
@@ -15,13 +16,13 @@ export async function leadWith(
   const places = await layOut(catalog, alike.shapes);
   const ids = new Map(steps.map(({ action }, index) => [action.id, `a${places[index]!.number}`]));
   const numbered = steps.map((step) => ({ ...step, action: renumber(step.action, ids) }));
-  const pieces: Buffer[] = [];
+  const pieces = openSpool(catalog.file);
   const own = numbered.values();
   const count = alike.steps + steps.length;
   const lines = await linesAtOnce(catalog);
   for (let from = 1; from <= count; from += lines) {
     for await (const texts of catalog.texts(linesFrom(from, from + lines, alike.shapes)))
-      for (const text of texts) pieces.push(Buffer.from(text.replace(OWN, () => line(own.next().value?.action))));
+      for (const text of texts) pieces.add(Buffer.from(text.replace(OWN, () => line(own.next().value?.action))));
   }
   if (!own.next().done) throw new Error("a line that was made one by one has no place");
   return { lead: { own: steps.length, pieces }, steps: numbered };

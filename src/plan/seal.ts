@@ -7,8 +7,8 @@ type Piece = string | Buffer;
 
 /** The actions that a plan begins with, where DuckDB has made some of them. */
 export interface Lead {
-  /** Their lines in the plan file, many in one piece, and outside of the heap that Node bounds. */
-  pieces: readonly Buffer[];
+  /** Their lines in the plan file, many in one piece, and outside of the heap that Node bounds: see `Spool`. */
+  pieces: Iterable<Buffer>;
   /** How many of them were made one by one: these are the first of the actions, too. */
   own: number;
 }
@@ -39,7 +39,7 @@ export function seal(
   const plan: Plan = {
     header: sealed,
     get actions() {
-      if (all || lead.pieces.length === 0) return all ?? actions;
+      if (all || lead === NO_LEAD) return all ?? actions;
       const count = countOf(plan);
       requireHeap(count * BYTES_EACH, `${count.toLocaleString("en")} actions`);
       all = [...body.actions()];
